@@ -1,18 +1,16 @@
-"""Dyn: a language for dynamic neural networks, and `dync`, its compiler.
+"""dync, the compiler of the language Dyn.
 
-A program goes through the folders of this package in this order; each stage is a pure function to the next form:
+The way of a program through the house, one folder a stage; imports run along this line and never back:
 
-    syntax   text                  -> Module      the program as written: spans, comments; also the formatter
-    check    Module                -> Program     names, types, symbolic sizes, exhaustiveness
-    core     Program               -> CoreModule  monomorphic A-normal form with structured control flow
-    grad     CoreModule            -> CoreModule  derivatives are ordinary functions
-    ssa      CoreModule            -> SsaModule   blocks with arguments, tensor operations
-    opt      SsaModule             -> SsaModule   one file a pass
-    native   SsaModule             -> LLVM text   then machine code in memory, an executable or a library
-
-Beside them: `ops` (one row for each primitive, read by every stage), `source` and `diag` (spans, errors as data),
-`runtime` (what compiled programs need at run time), `pipeline` (the stages as a list of rows), `tools` (the command
-line). `README.md` in this folder is the hacking guide.
+    source.py diag.py   where text comes from, and errors as data
+    syntax/             text -> AST; AST -> text
+    check/ types.py     names, types, sizes: AST -> typed tree
+    core/               typed, monomorphic, first-order core
+    grad/               differentiation, Core -> Core
+    ssa/ opt/           blocks and passes
+    native/ runtime/    LLVM, and what compiled programs need
+    ops/                the op table that every stage reads
+    tools/ pipeline.py  the command line, and the list of stages it follows
 """
 
-__version__ = "0.1.0"
+__version__ = '0.1.0'
