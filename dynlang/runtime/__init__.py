@@ -1,0 +1,127 @@
+"""What compiled programs need at run time, as LLVM IR made on demand: memory, errors, strings, files, random bits.
+
+There is no C in it and no global that changes: every function takes the context (`context.py`) first. A function is
+added to a module the first time it is declared, with everything it calls:
+
+    runtime.declare(module, "dyn.allocate")
+    block = f.call("dyn.allocate", "%context", 64)
+
+Laws that hold throughout:
+- A *block* is a pointer to 32-byte aligned data with a 16-byte header in front: {i64 reference count, i64 payload
+  bytes}. A negative count marks a block that is never freed (`static_block`).
+- A string is a block of UTF-8 bytes; its length is the payload size. Functions borrow the strings they are given and
+  return a new block with a count of one.
+- A function that returns a pointer returns null on failure, one that returns i32 returns the error code, and in either
+  case the error stands in the context by then.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from dynlang.native.emit import Signature, signature
+
+if TYPE_CHECKING:
+    from dynlang.native.emit import ModuleText
+
+_FORMAT = ("i32 kind", "i64 precision", "i32 sign", "i64 width", "i32 alignment", "i32 fill")
+
+# One row per function: the file that builds it, its signature, its attributes.
+_MEMORY = (
+    signature("dyn.context_create", "ptr"),
+    signature("dyn.context_destroy", "void", "ptr context"),
+    signature("dyn.live_blocks", "i64", "ptr context"),
+    signature("dyn.allocated_bytes", "i64", "ptr context"),
+    signature("dyn.allocate", "ptr", "ptr context", "i64 bytes"),
+    signature("dyn.free", "void", "ptr context", "ptr block"),
+    signature("dyn.retain", "void", "ptr context", "ptr block"),
+    signature("dyn.release", "void", "ptr context", "ptr block"),
+    signature("dyn.is_unique", "i1", "ptr context", "ptr block"),
+    signature("dyn.payload_bytes", "i64", "ptr context", "ptr block"),
+)
+_ERRORS = (
+    signature("dyn.fail", "i32", "ptr context", "i32 code", "i32 line", "ptr text", "i64 length"),
+    signature("dyn.fail_with", "i32", "ptr context", "i32 code", "i32 line", "ptr text", "i64 length", "i64 first", "i64 second"),
+    signature("dyn.clear_error", "void", "ptr context"),
+    signature("dyn.error_code", "i32", "ptr context"),
+    signature("dyn.error_line", "i32", "ptr context"),
+    signature("dyn.error_text", "ptr", "ptr context"),
+    signature("dyn.is_cancelled", "i1", "ptr context"),
+)
+_STRINGS = (
+    signature("dyn.string_from_bytes", "ptr", "ptr context", "ptr data", "i64 length"),
+    signature("dyn.string_concat", "ptr", "ptr context", "ptr left", "ptr right"),
+    signature("dyn.string_equal", "i1", "ptr context", "ptr left", "ptr right"),
+    signature("dyn.string_compare", "i32", "ptr context", "ptr left", "ptr right"),
+    signature("dyn.string_slice", "ptr", "ptr context", "ptr string", "i64 start", "i64 stop"),
+    signature("dyn.string_find", "i64", "ptr context", "ptr string", "ptr wanted", "i64 start"),
+    signature("dyn.string_char", "i64", "ptr context", "ptr string", "i64 index"),
+    signature("dyn.string_from_char", "ptr", "ptr context", "i64 code"),
+    signature("dyn.string_repeat", "ptr", "ptr context", "ptr string", "i64 count"),
+    signature("dyn.string_lower", "ptr", "ptr context", "ptr string"),
+    signature("dyn.string_upper", "ptr", "ptr context", "ptr string"),
+    signature("dyn.string_strip", "ptr", "ptr context", "ptr string"),
+    signature("dyn.string_replace", "ptr", "ptr context", "ptr string", "ptr wanted", "ptr instead"),
+    signature("dyn.string_hash", "i64", "ptr context", "ptr string"),
+    signature("dyn.string_pad", "ptr", "ptr context", "ptr string", "i64 width", "i32 alignment", "i32 fill"),
+)
+_NUMBERS = (
+    signature("dyn.string_from_i64", "ptr", "ptr context", "i64 value"),
+    signature("dyn.string_from_bool", "ptr", "ptr context", "i1 value"),
+    signature("dyn.string_from_f64", "ptr", "ptr context", "double value", "i1 is_f32"),
+    signature("dyn.string_format_i64", "ptr", "ptr context", "i64 value", *_FORMAT),
+    signature("dyn.string_format_f64", "ptr", "ptr context", "double value", *_FORMAT),
+    signature("dyn.string_parse_i64", "i1", "ptr context", "ptr string", "ptr result"),
+    signature("dyn.string_parse_f64", "i1", "ptr context", "ptr string", "ptr result"),
+)
+_FILES = (
+    signature("dyn.print", "i32", "ptr context", "ptr string"),
+    signature("dyn.print_error", "i32", "ptr context", "ptr string"),
+    signature("dyn.write", "i32", "ptr context", "i32 descriptor", "ptr data", "i64 length"),
+    signature("dyn.read_file", "ptr", "ptr context", "ptr path"),
+    signature("dyn.write_file", "i32", "ptr context", "ptr path", "ptr data", "i64 length"),
+    signature("dyn.read_line", "ptr", "ptr context", "ptr at_end"),
+    signature("dyn.file_exists", "i1", "ptr context", "ptr path"),
+    signature("dyn.clock", "double", "ptr context"),
+    signature("dyn.is_terminal", "i1", "ptr context", "i32 descriptor"),
+)
+_BYTES = tuple(
+    signature(f"dyn.bytes_to_{kind}", "i32", "ptr context", "ptr bytes", "i64 length", "i64 offset", "i64 count", "ptr result")
+    for kind in ("f32", "f64", "i32", "i64", "f32_from_f16", "f32_from_bf16")
+) + tuple(
+    signature(f"dyn.bytes_from_{kind}", "i32", "ptr context", "ptr numbers", "i64 count", "ptr bytes", "i64 length", "i64 offset")
+    for kind in ("f32", "f64", "i32", "i64")
+)
+_RANDOM = (signature("dyn.random_bits", "void", "ptr context", "i64 key", "i64 stream", "i64 counter", "i64 n", "ptr result"),)
+
+_FILES_OF = {
+    "memory": _MEMORY, "errors": _ERRORS, "strings": _STRINGS, "numbers": _NUMBERS, "files": _FILES, "bytes": _BYTES, "random": _RANDOM
+}  # fmt: skip
+_HOME = {made.name: (file, made) for file, rows in _FILES_OF.items() for made in rows}
+
+SIGNATURES: dict[str, Signature] = {name: made for name, (_, made) in _HOME.items()}
+
+
+def declare(module: ModuleText, name: str, exported: bool = False) -> Signature:
+    """Make the runtime function `name` callable in the module, adding its text the first time.
+
+    `exported` gives it external linkage, for functions that a host calls; ask for that before anything else needs it.
+    """
+    if name in module.signatures:
+        return module.signatures[name]
+    file, made = _HOME[name]
+    home = importlib.import_module(f"dynlang.runtime.{file}")
+    parameters = [f"{kind} {label}" for kind, label in zip(made.parameters, made.names, strict=True)]
+    attributes = home.ATTRIBUTES.get(name, "nounwind")
+    f = module.function(name, made.result, *parameters, attributes=attributes, linkage="" if exported else "internal")
+    home.BUILDERS[name](f)
+    return module.signatures[name]
+
+
+def static_block(module: ModuleText, payload: bytes, align: int = 16) -> str:
+    """A block in read-only memory that is never freed, such as a string literal; returns the address of its data."""
+    inside = "".join(chr(b) if 32 <= b < 127 and b not in b'"\\' else f"\\{b:02X}" for b in payload)
+    kind = f"{{ i64, i64, [{len(payload)} x i8] }}"
+    name = module.constant(kind, f'{{ i64 -1, i64 {len(payload)}, [{len(payload)} x i8] c"{inside}" }}', align, "block")
+    return f"getelementptr inbounds (i8, ptr {name}, i64 16)"

@@ -1,0 +1,62 @@
+"""The context every function of a compiled program takes: its layout in memory, in one place.
+
+    offset  field
+         0  i64  stack limit: the lowest address a call may use (0: not checked)
+         8  i32  cancel word: anything but 0 asks running code to stop with `CANCELLED`
+        12  i32  error code, of `ErrorCode`; 0 while all is well
+        16  i32  line of the error in the source, 0 where the runtime does not know it
+        20  i32  depth of calls, for targets without a stack limit
+        24  i64  live blocks
+        32  i64  bytes in live blocks
+        40  ptr  next free byte of the chunk in use
+        48  ptr  end of the chunk in use
+        56  ptr  list of chunks, each linked through its first eight bytes
+        64  ptr  list of large blocks (reserved)
+       128  [48 x ptr]  free lists by size class
+       512  [1024 x i8] text of the error, ends with a zero byte
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+STACK_LIMIT = 0
+CANCEL = 8
+ERROR_CODE = 12
+ERROR_LINE = 16
+DEPTH = 20
+LIVE_BLOCKS = 24
+ALLOCATED_BYTES = 32
+CHUNK_NEXT = 40
+CHUNK_END = 48
+CHUNKS = 56
+FREE_LISTS = 128
+ERROR_TEXT = 512
+ERROR_TEXT_BYTES = 1024
+CONTEXT_BYTES = ERROR_TEXT + ERROR_TEXT_BYTES
+
+SIZE_CLASSES = 48
+HEADER_BYTES = 16
+BLOCK_COUNT = -16
+BLOCK_PAYLOAD = -8
+GRAIN_BYTES = 32
+CHUNK_BYTES = 1 << 20
+LARGEST_SMALL_BYTES = 1 << 18
+LARGEST_REQUEST_BYTES = 1 << 46
+
+
+class ErrorCode(IntEnum):
+    """Why a call ended without a value. Part of the C interface: numbers are never reused."""
+
+    OK = 0
+    OUT_OF_MEMORY = 1
+    BOUNDS = 2
+    DIVISION_BY_ZERO = 3
+    TOO_DEEP = 4
+    CANCELLED = 5
+    FAILED = 6
+    INPUT_OUTPUT = 7
+    SIZE = 8
+    VALUE = 9
+    ARGUMENT = 10
+    BROKEN = 11
