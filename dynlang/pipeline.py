@@ -1,0 +1,155 @@
+"""The way of a program through the compiler, as a list of rows.
+
+`STAGES` is read from top to bottom: each row turns the form of the row above into its own. `build` runs them up to the
+one asked for; `--time`, `--dump` and `--verify` follow the same list. Stages are imported when they run, so checking
+a program loads neither NumPy nor LLVM.
+
+>>> [stage.name for stage in STAGES]
+['ast', 'typed', 'core', 'grad', 'ssa', 'opt', 'llvm']
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dynlang import diag
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to build. `entries` are the functions that must be callable in the result; empty: main and the exports.
+
+    `level` is -O; `target` the name of the machine (see `native`); `tests` asks for the `test` and `bench` blocks too.
+    """
+
+    path: Path
+    entries: tuple[str, ...] = ()
+    level: int = 2
+    target: str = "host"
+    tests: bool = False
+    timing: bool = False
+    verify: bool = False
+    dump: Path | None = None
+    keep: dict[str, Any] = field(default_factory=dict, compare=False)
+    """The form after each stage that has run, by the stage's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """`run(form, request)` makes this stage's form; `text` prints it; `verify` raises if an invariant is broken."""
+
+    name: str
+    run: Callable[[Any, Request], Any]
+    text: str
+    verify: str
+    why: str
+
+
+def _load(name: str) -> Callable[..., Any]:
+    """`module:function`, imported now; a stage that isn't there says so."""
+    module, _, function = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), function)
+    except (ModuleNotFoundError, AttributeError) as error:
+        if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("dynlang"):
+            raise
+        raise diag.NotBuilt(f"{module}.{function}") from error
+
+
+def _parse(_: None, request: Request) -> Any:
+    """The main file alone: the other modules are read by the checker, as it meets their imports."""
+    from dynlang.source import read_source
+
+    module, found = _load("dynlang.syntax:parse")(read_source(request.path))
+    errors = [one for one in found if one.severity == "error"]
+    if errors:
+        raise diag.CompileError(errors)
+    return module
+
+
+def _check(_: Any, request: Request) -> Any:
+    return _load("dynlang.check:check_program")(request.path)
+
+
+def _elaborate(program: Any, request: Request) -> Any:
+    return _load("dynlang.core:elaborate")(program, request.entries, tests=request.tests)
+
+
+def _differentiate(core: Any, _: Request) -> Any:
+    return _load("dynlang.grad:differentiate")(core)
+
+
+def _lower(core: Any, _: Request) -> Any:
+    return _load("dynlang.ssa:lower")(core)
+
+
+def _optimise(ssa: Any, request: Request) -> Any:
+    return _load("dynlang.opt:optimise")(ssa, request.level)
+
+
+def _emit(ssa: Any, request: Request) -> Any:
+    return _load("dynlang.native:emit")(ssa, _load("dynlang.native:target_of")(request.target))
+
+
+STAGES = (
+    Stage("ast", _parse, "dynlang.syntax:print_module", "",
+          "first: what the user wrote, whole, with spans and comments"),
+    Stage("typed", _check, "", "",
+          "errors are the user's up to here, and the compiler's after"),
+    Stage("core", _elaborate, "dynlang.core:print_module", "dynlang.core:verify",
+          "one type for each function, no lambdas: small enough to differentiate"),
+    Stage("grad", _differentiate, "dynlang.core:print_module", "dynlang.core:verify",
+          "while structure, types and sum types are still there"),
+    Stage("ssa", _lower, "dynlang.ssa:print_module", "dynlang.ssa:verify",
+          "before the passes: they need uses and definitions"),
+    Stage("opt", _optimise, "dynlang.ssa:print_module", "dynlang.ssa:verify",
+          "last on tensors: fusion and reference counts see whole arrays"),
+    Stage("llvm", _emit, "", "",
+          "text: what follows is LLVM's"),
+)
+
+
+def build(request: Request, until: str = "llvm") -> Any:
+    """The form of `request.path` after the stage named `until`."""
+    form: Any = None
+    for number, stage in enumerate(STAGES):
+        began = time.perf_counter()
+        form = stage.run(form, request)
+        seconds = time.perf_counter() - began
+        request.keep[stage.name] = form
+        if request.timing:
+            print(f"{stage.name:>8} {1e3 * seconds:8.1f} ms", file=sys.stderr)
+        if request.dump is not None and (stage.text or isinstance(form, str)):
+            request.dump.mkdir(parents=True, exist_ok=True)
+            (request.dump / f"{number:02}-{stage.name}.txt").write_text(text_of(stage.name, form), encoding="utf-8")
+        if request.verify and stage.verify:
+            _verify(stage, form)
+        if stage.name == until:
+            return form
+    raise ValueError(f"there is no stage {until!r}")
+
+
+def text_of(name: str, form: Any) -> str:
+    """The text of a form, as its stage prints it."""
+    stage = next(stage for stage in STAGES if stage.name == name)
+    return form if isinstance(form, str) else _load(stage.text)(form)
+
+
+def _verify(stage: Stage, form: Any) -> None:
+    """Check the invariants of a form; a broken one names the stage and leaves the form in a file."""
+    try:
+        _load(stage.verify)(form)
+    except diag.NotBuilt:
+        raise
+    except Exception as error:
+        import tempfile
+
+        with tempfile.NamedTemporaryFile("w", prefix=f"dync-{stage.name}-", suffix=".txt", delete=False) as file:
+            file.write(text_of(stage.name, form))
+        raise diag.InternalError(f"after {stage.name}: {error} (the program is in {file.name})") from error

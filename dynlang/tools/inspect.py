@@ -1,0 +1,112 @@
+"""The verbs that look at programs without running them: check, fmt, grad, ir."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from dynlang import diag, pipeline
+from dynlang.source import read_source
+from dynlang.tools.cli import EXIT_INPUT, complain, show
+
+
+def request_of(arguments: argparse.Namespace, **more: Any) -> pipeline.Request:
+    """The request that a verb's options spell."""
+    dump = getattr(arguments, "dump", None)
+    return pipeline.Request(
+        Path(arguments.file), level=getattr(arguments, "level", 2), timing=getattr(arguments, "time", False),
+        verify=getattr(arguments, "verify", False), dump=Path(dump) if dump else None, **more)
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Everything the front end finds in several files, in the order of the files; what two report is shown once."""
+    found: list[diag.Diagnostic] = []
+    for file in arguments.files:
+        try:
+            program = pipeline.build(pipeline.Request(Path(file)), until="typed")
+            new = list(getattr(program, "warnings", ()))
+        except diag.CompileError as error:
+            new = error.diagnostics
+        shown = {str(one) for one in found}
+        found += [one for one in new if str(one) not in shown]
+    if arguments.json:
+        for one in found:
+            print(json.dumps(diag.to_json(one), ensure_ascii=False))
+    elif found:
+        show(found)
+    return EXIT_INPUT if any(one.severity == "error" for one in found) else 0
+
+
+def fmt(arguments: argparse.Namespace) -> int:
+    """Rewrite each file in the canonical style; a file with a syntax error is left as it is."""
+    status = 0
+    for file in arguments.files:
+        try:
+            before = read_source(file).text
+            after = formatted(Path(file))
+        except diag.CompileError as error:
+            show(error.diagnostics)
+            status = EXIT_INPUT
+            continue
+        if before == after:
+            continue
+        if arguments.check:
+            print(f"{file} would change")
+            status = EXIT_INPUT
+        elif error := replace_file(Path(file), after):
+            status = complain(f"`{file}` can't be written: {error}")
+        else:
+            print(f"{file} formatted")
+    return status
+
+
+def formatted(path: Path) -> str:
+    return pipeline.text_of("ast", pipeline.build(pipeline.Request(path), until="ast"))
+
+
+def replace_file(path: Path, text: str) -> str | None:
+    """Put `text` in the place of a file at once: whoever reads it sees the old or the new. The error, if any."""
+    target = path.resolve()
+    try:
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    except OSError as error:
+        return error.strerror or str(error)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.chmod(name, target.stat().st_mode)
+        os.replace(name, target)
+    except OSError as error:
+        os.unlink(name)
+        return error.strerror or str(error)
+    return None
+
+
+def ir(arguments: argparse.Namespace) -> int | None:
+    """Print the program after a stage; `--function` keeps the functions named."""
+    names = {"ssa": "opt", "asm": "llvm"}
+    request = request_of(arguments, entries=tuple(arguments.function or ()))
+    stage = names.get(arguments.stage, arguments.stage)
+    form = pipeline.build(request, until=stage)
+    if arguments.stage == "asm":
+        from dynlang.native.target import compile_assembly
+
+        print(compile_assembly(form, pipeline.target_named(request.target), request.level), end="")
+        return None
+    print(pipeline.text_of(stage, form).rstrip("\n"))
+    return None
+
+
+def grad(arguments: argparse.Namespace) -> int | None:
+    """The derivative of one function, printed as a program that `dync check` accepts."""
+    from dynlang.tools.derivative import derivative_text
+
+    print(derivative_text(Path(arguments.file), arguments.function, arguments.wrt or [], arguments.forward), end="")
+    return None
+
+
