@@ -1,0 +1,147 @@
+"""SSA: explicit values, sizes as i64 values, checks, reference counts and fused loops; regions for structured control flow.
+
+Text form (printed by `print.py`, read by `parse.py` with `grammar/ssa.lark`, checked by `verify.py`):
+
+    func @encode(%d: i64, %x: f32[%d]) -> (f32[%d]) {
+      %three: i64 = constant {value = 3}
+      %n: i64 = mul %three, %d
+      %y: f32[%n] = call @gates(%d, %x)
+      %h: f32[%d] = slice %y, %zero {..}
+      return %h
+    }
+
+Types: scalars by dtype; `f32[%n, 4]` an array whose sizes are i64 values or ints; `box @Tree<%d>` a sum; `list<...>`; `str`;
+`rows<f32>[%v, %d]`. The type of a region parameter may mention earlier parameters of that region, a result's type
+earlier results: so an array of unknown size travels as its size and itself.
+
+Ops: every row of the op table, plus
+  constant {value}                      | call {function} args
+  construct {sum, constructor} fields   | switch %box, one region a constructor (parameters: the fields), yields
+  if %c, two regions                    | for %count, init.. one region (index, carried..)   | while init.., two regions (condition, body)
+  yield values (ends a region)          | return values (ends a function)
+  retain %x / release %x (after the `count_references` pass)
+  fused inputs.. {region of scalar ops, shape}: one loop over all elements; scalar operands are broadcast (after `fuse`)
+
+Ownership (established by `opt/count_references.py`, checked by `verify`): a parameter is borrowed unless its position is in
+`Function.owned`; results are owned by the caller. Ops consume the operands that their row marks `consumes` and write in
+place when the count is one, else copy first. Values are compared by identity; everything is rebuilt, not mutated, by passes
+except inside a builder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dynlang.core.nodes import SumDeclaration
+from dynlang.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """dtype: f64 f32 f16 bf16 i64 i32 i16 i8 u8 bool."""
+
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """A reference-counted block of elements in row-major order. Sizes are values or ints, never stored with it."""
+
+    element: ValueType
+    shape: tuple[Value | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A sum: a reference-counted block {tag, fields in 8-byte slots}."""
+
+    sum: str
+    sizes: tuple[Value | int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """A reference-counted growable block of elements, each several values side by side in 8-byte slots."""
+
+    elements: tuple[ValueType, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class String:
+    """A reference-counted block of UTF-8 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A growable set of (index, row) contributions to a table of this shape."""
+
+    dtype: str
+    shape: tuple[Value | int, ...]
+
+
+ValueType = Scalar | Array | Box | List | String | Rows
+
+
+@dataclass(slots=True, eq=False)
+class Value:
+    """Defined once: by an operation, or as a parameter. `name` is a hint; the printer makes it unique."""
+
+    name: str
+    type: ValueType
+
+    @property
+    def counted(self) -> bool:
+        """True of references, which carry a count."""
+        return not isinstance(self.type, Scalar)
+
+
+@dataclass(slots=True, eq=False)
+class Region:
+    """Parameters and operations; the last operation is `yield` (or `return` in a function's body)."""
+
+    parameters: list[Value]
+    operations: list[Operation] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Operation:
+    name: str
+    operands: list[Value]
+    results: list[Value]
+    attributes: Mapping[str, object] = field(default_factory=dict)
+    regions: list[Region] = field(default_factory=list)
+    span: Span | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Function:
+    """`owned`: positions of parameters whose reference the function takes over (`inout` values and destinations).
+
+    `recursive` functions check the depth of the stack on entry. `export`, `parameter_labels`, `result_labels`, `sizes`
+    and `inout` are as in Core."""
+
+    name: str
+    body: Region
+    results: list[Value]
+    owned: frozenset[int] = frozenset()
+    recursive: bool = False
+    sizes: int = 0
+    inout: tuple[tuple[int, int], ...] = ()
+    export: str | None = None
+    parameter_labels: tuple[str, ...] = ()
+    result_labels: tuple[str, ...] = ()
+    documentation: str = ""
+    span: Span | None = None
+
+    @property
+    def parameters(self) -> list[Value]:
+        return self.body.parameters
+
+
+@dataclass(slots=True, eq=False)
+class Module:
+    """`sums` are Core's declarations: layouts of boxes and the meaning of `switch` come from them."""
+
+    sums: Mapping[str, SumDeclaration]
+    functions: dict[str, Function]

@@ -1,0 +1,475 @@
+"""Sizes and types, shared by every stage from the checker down.
+
+A **size** is a polynomial with integer coefficients over size variables and atoms ``p // c`` (c > 0), kept in
+normal form, so two sizes are equal exactly when their objects are:
+
+>>> n, m = Size.variable("n"), Size.variable("m")
+>>> n + m == m + n, 2 * n == n + n, (2 * n + 1) // 2 == n
+(True, True, True)
+>>> str((n + 1) * (m - 2))
+'m*n + m - 2*n - 2'
+
+A **type** is a frozen value. Nominal types (records, sums) hold the qualified name of their declaration and the
+arguments in the order of its parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+# ---------------------------------------------------------------- sizes
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SizeVariable:
+    """A size known at run time: a size parameter, an opened unknown, or an immutable int. Names are unique in a function."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class FloorDivision:
+    """The atom ``numerator // divisor``, where the numerator has no term that the divisor divides."""
+
+    numerator: Size
+    divisor: int
+
+    def __str__(self) -> str:
+        return f"({self.numerator}) // {self.divisor}"
+
+
+Atom = SizeVariable | FloorDivision
+Monomial = tuple[Atom, ...]
+
+
+def _monomial_key(monomial: Monomial) -> tuple[int, tuple[str, ...]]:
+    return -len(monomial), tuple(str(atom) for atom in monomial)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A polynomial in normal form: monomials in a fixed order, none with coefficient 0."""
+
+    terms: tuple[tuple[Monomial, int], ...]
+
+    @staticmethod
+    def from_terms(terms: Mapping[Monomial, int]) -> Size:
+        kept = [(monomial, coefficient) for monomial, coefficient in terms.items() if coefficient]
+        return Size(tuple(sorted(kept, key=lambda term: _monomial_key(term[0]))))
+
+    @staticmethod
+    def constant(value: int) -> Size:
+        return Size((((), value),)) if value else Size(())
+
+    @staticmethod
+    def variable(name: str) -> Size:
+        return Size((((SizeVariable(name),), 1),))
+
+    @staticmethod
+    def of(value: Size | int) -> Size:
+        return value if isinstance(value, Size) else Size.constant(value)
+
+    @property
+    def value(self) -> int | None:
+        """The integer this size is, if it is constant."""
+        if not self.terms:
+            return 0
+        return self.terms[0][1] if self.terms[0][0] == () and len(self.terms) == 1 else None
+
+    @property
+    def single_variable(self) -> str | None:
+        """The name, if this size is exactly one variable."""
+        if len(self.terms) == 1 and self.terms[0][1] == 1 and len(self.terms[0][0]) == 1:
+            atom = self.terms[0][0][0]
+            return atom.name if isinstance(atom, SizeVariable) else None
+        return None
+
+    def variables(self) -> frozenset[str]:
+        found: set[str] = set()
+        for monomial, _ in self.terms:
+            for atom in monomial:
+                if isinstance(atom, SizeVariable):
+                    found.add(atom.name)
+                else:
+                    found |= atom.numerator.variables()
+        return frozenset(found)
+
+    def substitute(self, replace: Callable[[str], Size | None]) -> Size:
+        """Every variable replaced by the size that `replace` gives it (None keeps it)."""
+        total = Size(())
+        for monomial, coefficient in self.terms:
+            product = Size.constant(coefficient)
+            for atom in monomial:
+                if isinstance(atom, SizeVariable):
+                    found = replace(atom.name)
+                    factor = Size((((atom,), 1),)) if found is None else found
+                else:
+                    factor = atom.numerator.substitute(replace) // atom.divisor
+                product = product * factor
+            total = total + product
+        return total
+
+    def evaluate(self, values: Mapping[str, int]) -> int:
+        """The integer under an assignment of all variables."""
+        total = 0
+        for monomial, coefficient in self.terms:
+            product = coefficient
+            for atom in monomial:
+                if isinstance(atom, SizeVariable):
+                    product *= values[atom.name]
+                else:
+                    product *= atom.numerator.evaluate(values) // atom.divisor
+            total += product
+        return total
+
+    def __add__(self, other: Size | int) -> Size:
+        terms = dict(self.terms)
+        for monomial, coefficient in Size.of(other).terms:
+            terms[monomial] = terms.get(monomial, 0) + coefficient
+        return Size.from_terms(terms)
+
+    def __mul__(self, other: Size | int) -> Size:
+        terms: dict[Monomial, int] = {}
+        for left, a in self.terms:
+            for right, b in Size.of(other).terms:
+                monomial = tuple(sorted(left + right, key=str))
+                terms[monomial] = terms.get(monomial, 0) + a * b
+        return Size.from_terms(terms)
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Size:
+        return Size(tuple((monomial, -coefficient) for monomial, coefficient in self.terms))
+
+    def __sub__(self, other: Size | int) -> Size:
+        return self + (-Size.of(other))
+
+    def __rsub__(self, other: int) -> Size:
+        return Size.of(other) - self
+
+    def __floordiv__(self, divisor: int) -> Size:
+        """(c*q + r) // c = q + r // c: what the divisor divides leaves the division."""
+        whole = {m: k // divisor for m, k in self.terms if m != () and k % divisor == 0}
+        rest = {m: k for m, k in self.terms if m != () and k % divisor}
+        constant = dict(self.terms).get((), 0)
+        whole[()] = constant // divisor if not rest else 0
+        if not rest:
+            return Size.from_terms(whole)
+        whole[()] = constant // divisor
+        rest[()] = constant % divisor
+        atom = FloorDivision(Size.from_terms(rest), divisor)
+        return Size.from_terms(whole) + Size((((atom,), 1),))
+
+    def has_no_negative_coefficient(self) -> bool:
+        return all(coefficient >= 0 for _, coefficient in self.terms)
+
+    def __str__(self) -> str:
+        if not self.terms:
+            return "0"
+        parts: list[str] = []
+        for monomial, coefficient in self.terms:
+            factors = "*".join(str(atom) for atom in monomial)
+            magnitude = abs(coefficient)
+            text = factors if factors and magnitude == 1 else f"{magnitude}*{factors}" if factors else str(magnitude)
+            parts.append(("-" if coefficient < 0 else "") + text if not parts else f" {'-' if coefficient < 0 else '+'} {text}")
+        return "".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """An existential size ``?`` or ``?k``: known at run time only, opened by a pattern, a ``let`` or a checked cast."""
+
+    name: str | None = None
+
+    def __str__(self) -> str:
+        return f"?{self.name or ''}"
+
+
+SizeArgument = Size | Unknown
+
+# ---------------------------------------------------------------- types
+
+FLOATS = ("f64", "f32", "f16", "bf16")
+INTEGERS = ("i64", "i32", "i16", "i8", "u8")
+DTYPES = (*FLOATS, *INTEGERS, "bool")
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarType:
+    """A number or bool; `int` is i64."""
+
+    dtype: str
+
+    def __str__(self) -> str:
+        return "int" if self.dtype == "i64" else self.dtype
+
+
+@dataclass(frozen=True, slots=True)
+class IndexType:
+    """``idx<bound>``: an int known to lie in 0..bound. Erased to i64 in Core."""
+
+    bound: Size
+
+    def __str__(self) -> str:
+        return f"idx<{self.bound}>"
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayType:
+    """``element[shape]``. `row_sparse` marks an embedding table, whose tangent is `RowsType` (rule 28)."""
+
+    element: Type
+    shape: tuple[SizeArgument, ...]
+    row_sparse: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.element}[{', '.join(map(str, self.shape))}]"
+
+
+@dataclass(frozen=True, slots=True)
+class TupleType:
+    """Several values; the empty tuple is the type of a `proc` without result."""
+
+    items: tuple[Type, ...]
+
+    def __str__(self) -> str:
+        return f"({', '.join(map(str, self.items))})"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordType:
+    name: str
+    arguments: tuple[Argument, ...] = ()
+
+    def __str__(self) -> str:
+        return _nominal(self.name, self.arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class SumType:
+    name: str
+    arguments: tuple[Argument, ...] = ()
+
+    def __str__(self) -> str:
+        return _nominal(self.name, self.arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class ListType:
+    """A growable sequence. In Core an element may be several values (`elements`), stored side by side."""
+
+    elements: tuple[Type, ...]
+
+    def __str__(self) -> str:
+        return f"List<{', '.join(map(str, self.elements))}>"
+
+
+@dataclass(frozen=True, slots=True)
+class StringType:
+    def __str__(self) -> str:
+        return "str"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionType:
+    """``parameters -> result``; `modes[i]` is 'value' or 'inout'. Gone in Core (defunctionalised)."""
+
+    parameters: tuple[Type, ...]
+    result: Type
+    modes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        left = str(self.parameters[0]) if len(self.parameters) == 1 else f"({', '.join(map(str, self.parameters))})"
+        return f"{left} -> {self.result}"
+
+
+@dataclass(frozen=True, slots=True)
+class TypeVariable:
+    """A type parameter. Kinds: 'any', 'number', 'float' (numbers and floats include arrays of them). Gone in Core."""
+
+    name: str
+    kind: str = "any"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class TangentType:
+    """``Tangent<of>`` of a record, a sum or a type variable; every other tangent is computed at once (`tangent`)."""
+
+    of: Type
+
+    def __str__(self) -> str:
+        return f"Tangent<{self.of}>"
+
+
+@dataclass(frozen=True, slots=True)
+class RowsType:
+    """The tangent of an embedding table of this dtype and shape: the rows touched, with their indices, duplicates allowed."""
+
+    dtype: str
+    shape: tuple[Size, ...]
+
+    def __str__(self) -> str:
+        return f"Rows<{self.dtype}[{', '.join(map(str, self.shape))}]>"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorType:
+    """The type of an expression already reported; agrees with everything, so one mistake gives one message."""
+
+    def __str__(self) -> str:
+        return "<error>"
+
+
+Type = (
+    ScalarType | IndexType | ArrayType | TupleType | RecordType | SumType | ListType | StringType
+    | FunctionType | TypeVariable | TangentType | RowsType | ErrorType
+)
+Argument = Type | Size | Unknown
+
+UNIT = TupleType(())
+BOOL, INT, F32, F64 = ScalarType("bool"), ScalarType("i64"), ScalarType("f32"), ScalarType("f64")
+
+
+def _nominal(name: str, arguments: tuple[Argument, ...]) -> str:
+    return f"{name}<{', '.join(map(str, arguments))}>" if arguments else name
+
+
+def array_of(element: Type, shape: tuple[SizeArgument, ...], row_sparse: bool = False) -> Type:
+    """``element[shape]``: an array of arrays has the axes of both, the outer ones first (rule 7).
+
+    >>> str(array_of(ArrayType(F32, (Size.variable('m'),)), (Size.variable('n'),)))
+    'f32[n, m]'
+    """
+    if isinstance(element, ArrayType) and not element.row_sparse:
+        return ArrayType(element.element, shape + element.shape)
+    return ArrayType(element, shape, row_sparse) if shape else element
+
+
+def map_type(kind: Type, on_size: Callable[[SizeArgument], SizeArgument], on_type: Callable[[Type], Type | None]) -> Type:
+    """Rebuild a type bottom-up: `on_size` for every size in it; `on_type` may replace a type (None: rebuild it)."""
+
+    def argument(one: Argument) -> Argument:
+        return on_size(one) if isinstance(one, (Size, Unknown)) else walk(one)
+
+    def size(one: Size) -> Size:
+        found = on_size(one)
+        return found if isinstance(found, Size) else one
+
+    def walk(one: Type) -> Type:
+        found = on_type(one)
+        if found is not None:
+            return found
+        match one:
+            case IndexType(bound):
+                return IndexType(size(bound))
+            case ArrayType(element, shape, row_sparse):
+                return array_of(walk(element), tuple(map(on_size, shape)), row_sparse)
+            case TupleType(items):
+                return TupleType(tuple(map(walk, items)))
+            case RecordType(name, arguments):
+                return RecordType(name, tuple(map(argument, arguments)))
+            case SumType(name, arguments):
+                return SumType(name, tuple(map(argument, arguments)))
+            case ListType(elements):
+                return ListType(tuple(map(walk, elements)))
+            case FunctionType(parameters, result, modes):
+                return FunctionType(tuple(map(walk, parameters)), walk(result), modes)
+            case TangentType(of):
+                return tangent(walk(of))
+            case RowsType(dtype, shape):
+                return RowsType(dtype, tuple(map(size, shape)))
+            case _:
+                return one
+
+    return walk(kind)
+
+
+def substitute(kind: Type, sizes: Mapping[str, Size], types: Mapping[str, Type] | None = None) -> Type:
+    """Size variables and type variables replaced by what the mappings give them."""
+    types = types or {}
+
+    def on_size(one: SizeArgument) -> SizeArgument:
+        return one.substitute(sizes.get) if isinstance(one, Size) else one
+
+    def on_type(one: Type) -> Type | None:
+        return types.get(one.name) if isinstance(one, TypeVariable) else None
+
+    return map_type(kind, on_size, on_type)
+
+
+def parts(kind: Type) -> Iterator[Type | SizeArgument]:
+    """The direct components of a type, types and sizes, left to right."""
+    match kind:
+        case IndexType(bound):
+            yield bound
+        case ArrayType(element, shape):
+            yield element
+            yield from shape
+        case TupleType(items) | ListType(items):
+            yield from items
+        case RecordType(_, arguments) | SumType(_, arguments):
+            yield from arguments
+        case FunctionType(parameters, result):
+            yield from parameters
+            yield result
+        case TangentType(of):
+            yield of
+        case RowsType(_, shape):
+            yield from shape
+
+
+def size_variables(kind: Type) -> frozenset[str]:
+    found: frozenset[str] = frozenset()
+    for part in parts(kind):
+        if isinstance(part, Size):
+            found |= part.variables()
+        elif not isinstance(part, Unknown):
+            found |= size_variables(part)
+    return found
+
+
+def unknowns(kind: Type) -> tuple[Unknown, ...]:
+    """The existential sizes of a type, left to right; a named one counts once."""
+    found: list[Unknown] = []
+    for part in parts(kind):
+        if isinstance(part, Unknown):
+            if part.name is None or part not in found:
+                found.append(part)
+        elif not isinstance(part, Size):
+            found += [one for one in unknowns(part) if one.name is None or one not in found]
+    return tuple(found)
+
+
+def tangent(kind: Type) -> Type:
+    """The type of derivatives with respect to a value of this type (rule 28); depends on the type alone.
+
+    >>> tangent(F32), tangent(INT), tangent(TupleType((F32, INT)))
+    (ScalarType(dtype='f32'), TupleType(items=()), TupleType(items=(ScalarType(dtype='f32'), TupleType(items=()))))
+    """
+    match kind:
+        case ScalarType(dtype):
+            return kind if dtype in FLOATS else UNIT
+        case ArrayType(ScalarType(dtype), shape, row_sparse) if row_sparse and dtype in FLOATS:
+            return RowsType(dtype, tuple(size for size in shape if isinstance(size, Size)))
+        case ArrayType(element, shape):
+            inner = tangent(element)
+            return UNIT if inner == UNIT else ArrayType(inner, shape)
+        case TupleType(items):
+            return TupleType(tuple(map(tangent, items)))
+        case ListType(elements):
+            inside = tuple(map(tangent, elements))
+            return UNIT if all(one == UNIT for one in inside) else ListType(inside)
+        case RecordType() | SumType() | TypeVariable():
+            return TangentType(kind)
+        case TangentType() | RowsType():
+            return kind
+        case _:
+            return UNIT
