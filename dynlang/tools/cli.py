@@ -1,4 +1,4 @@
-"""`dync`: the command line. Reads the arguments, hands over to one verb, and turns whatever happens into an exit status.
+"""`dync`: the command line. Reads the arguments, hands over to one verb, turns what happens into an exit status.
 
     0  done             1  the program or another input is at fault       2  the command line is
     70 a bug of dync    130 interrupted                                   141 the reader of the output has gone
@@ -16,6 +16,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 EXIT_INPUT, EXIT_USAGE, EXIT_BUG, EXIT_INTERRUPTED, EXIT_PIPE = 1, 2, 70, 130, 141
 
@@ -30,6 +31,14 @@ class Verb:
     help: str
     run: str
     arguments: Arguments
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse forgives an output that can't be written; `dync --help > /dev/full` must not."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message:
+            (file or sys.stderr).write(message)
 
 
 def one_file(parser: argparse.ArgumentParser) -> None:
@@ -146,13 +155,14 @@ VERBS = (
 def make_parser() -> argparse.ArgumentParser:
     from dynlang import __version__
 
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="dync", description="The compiler of Dyn, a language for dynamic neural networks.",
         epilog="`dync FILE.dyn` is `dync run FILE.dyn`. `dync VERB --help` says more.")
     parser.add_argument("--version", action="version", version=f"dync {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for verb in VERBS:
-        verb.arguments(verbs.add_parser(verb.name, help=verb.help, description=verb.help[0].upper() + verb.help[1:] + "."))
+        description = f"{verb.help[0].upper()}{verb.help[1:]}."
+        verb.arguments(verbs.add_parser(verb.name, help=verb.help, description=description))
     return parser
 
 

@@ -12,6 +12,13 @@ import subprocess
 from dynlang import __version__
 from dynlang.tools.cli import EXIT_INPUT
 
+PACKAGES = (
+    ("lark", "the parser"),
+    ("llvmlite", "native code"),
+    ("numpy", "`call` and the interpreter"),
+    ("prompt_toolkit", "the editing of `repl`"),
+)
+
 
 def version_of(module: str) -> str | None:
     """The version of an installed package, None where it can't be imported."""
@@ -43,10 +50,9 @@ def linker() -> str | None:
 
 
 def doctor(_: argparse.Namespace) -> int | None:
-    print(f"dync        {__version__}, Python {platform.python_version()} on {platform.system()}, {os.cpu_count()} cores")
+    print(f"dync        {__version__}, Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores")
     missing = 0
-    for module, purpose in (("lark", "the parser"), ("llvmlite", "native code"), ("numpy", "`call` and the interpreter"),
-                            ("prompt_toolkit", "the editing of `repl`")):
+    for module, purpose in PACKAGES:
         version = version_of(module)
         missing += version is None
         print(f"{module:<11} {version or f'MISSING: {purpose} needs it'}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -91,7 +90,7 @@ def ir(arguments: argparse.Namespace) -> int | None:
     """Print the program after a stage; `--function` keeps the functions named."""
     names = {"ssa": "opt", "asm": "llvm"}
     request = request_of(arguments, entries=tuple(arguments.function or ()))
-    stage = names.get(arguments.stage, arguments.stage)
+    stage: str = names.get(arguments.stage, arguments.stage)
     form = pipeline.build(request, until=stage)
     if arguments.stage == "asm":
         from dynlang.native.target import compile_assembly

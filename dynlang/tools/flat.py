@@ -1,0 +1,349 @@
+"""Named arrays, as users write and read them, to and from the flat values that a compiled function takes and gives.
+
+A record's fields are `m.leaf.w`, a tuple's items `p.0`; a value of a sum type is a few arrays, in pre-order:
+
+    t.tag             the constructor's number at each node, parents before their children
+    t.Leaf.word       the field `word` of each Leaf, one after another in the same order
+    t.Note.n, t.Note.pitches     a field of varying length: all its elements, one after another
+
+A list is `xs.count` and its elements' arrays, stacked. Sizes are found from the arrays, and compared:
+
+>>> equations = [Equation("w", "axis 1", Size.variable("n"), 785), Equation("x", "axis 0", Size.variable("n"), 784)]
+>>> solve_sizes(equations, {})
+Traceback (most recent call last):
+    ...
+dynlang.tools.flat.BadArgument: axis 0 of `x` has 784 elements, but n is 785 by axis 1 of `w`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dynlang import diag
+from dynlang.core.nodes import Function, SumDeclaration, Variable
+from dynlang.types import ArrayType, ListType, ScalarType, Size, StringType, SumType, Type
+
+DTYPES = {"f64": np.float64, "f32": np.float32, "f16": np.float16, "i64": np.int64, "i32": np.int32, "i16": np.int16,
+          "i8": np.int8, "u8": np.uint8, "bool": np.bool_}
+
+
+class BadArgument(Exception):
+    """What was given doesn't fit the function; the text is for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class SumValue:
+    """A value of a sum type: the constructor's number and its fields, flat as in Core."""
+
+    tag: int
+    fields: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """The array called `name` has `actual` elements along `axis`, where its type says `size`."""
+
+    name: str
+    axis: str
+    size: Size
+    actual: int
+
+
+def solve_sizes(equations: Sequence[Equation], known: Mapping[str, int]) -> dict[str, int]:
+    """The size variables, each from an equation in which it alone is unknown and linear; all equations then hold."""
+    values = dict(known)
+    origin: dict[str, Equation] = {}
+    pending = True
+    while pending:
+        pending = False
+        for equation in equations:
+            unknown = equation.size.variables() - values.keys()
+            if len(unknown) == 1:
+                (name,) = unknown
+                found = _solve_linear(equation, name, values)
+                if found is not None:
+                    values[name], origin[name], pending = found, equation, True
+    for equation in equations:
+        if equation.size.variables() <= values.keys():
+            _compare(equation, values, origin)
+    return values
+
+
+def _solve_linear(equation: Equation, name: str, values: Mapping[str, int]) -> int | None:
+    """The value of `name` that makes the equation hold, if the size is linear in it."""
+    at = [equation.size.evaluate({**values, name: value}) for value in (0, 1, 2)]
+    slope = at[1] - at[0]
+    if slope == 0 or at[2] - at[1] != slope:
+        return None
+    value, rest = divmod(equation.actual - at[0], slope)
+    if rest or value < 0:
+        raise BadArgument(f"{equation.axis} of `{equation.name}` has {equation.actual} elements, "
+                          f"which is {equation.size} for no {name}")
+    return value
+
+
+def _compare(equation: Equation, values: Mapping[str, int], origin: Mapping[str, Equation]) -> None:
+    wanted = equation.size.evaluate(values)
+    if wanted == equation.actual:
+        return
+    known = [f"{name} is {values[name]}{_by(origin.get(name))}" for name in sorted(equation.size.variables())]
+    reason = f", but {' and '.join(known)}" if known else f" instead of {wanted}"
+    if known and equation.size.single_variable is None:
+        reason = f" instead of {equation.size} = {wanted}: {' and '.join(known)}"
+    raise BadArgument(f"{equation.axis} of `{equation.name}` has {equation.actual} elements{reason}")
+
+
+def _by(origin: Equation | None) -> str:
+    return f" by {origin.axis} of `{origin.name}`" if origin else ""
+
+
+# ---------------------------------------------------------------- dtypes
+
+
+def exactly(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
+    """The array as `dtype`, contiguous; an error if any element would change."""
+    if dtype == "bf16":
+        return _as_bf16(name, array)
+    wanted = np.dtype(DTYPES[dtype])
+    kinds = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}[wanted.kind]
+    if array.dtype.kind not in kinds:
+        raise BadArgument(f"`{name}` holds {array.dtype} numbers, which are not {dtype}")
+    with np.errstate(all="ignore"):
+        converted = array.astype(wanted)
+        same = converted.astype(array.dtype) == array
+    if array.dtype.kind == "f":
+        same |= np.isnan(array)
+    if wanted.kind == "f" and array.dtype.kind != "f":
+        same &= np.frompyfunc(lambda x, y: int(x) == int(y), 2, 1)(converted, array).astype(bool)
+    if not same.all():
+        example = array[~same].ravel()[0]
+        raise BadArgument(f"`{name}` holds {example}, which is no {dtype}: round it first, e.g. by `.astype`")
+    return np.asarray(converted, order="C").reshape(array.shape)
+
+
+def _as_bf16(name: str, array: np.ndarray) -> np.ndarray:
+    """bf16 has no NumPy type: its bits as uint16."""
+    single = exactly(name, array, "f32")
+    bits = single.view(np.uint32)
+    if (bits & 0xFFFF).any():
+        raise BadArgument(f"`{name}` holds numbers that are no bf16")
+    return (bits >> 16).astype(np.uint16)
+
+
+def from_bf16(bits: np.ndarray) -> np.ndarray:
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+# ---------------------------------------------------------------- arrays to values
+
+
+class Reader:
+    """Takes a function's arguments out of named arrays; `finish` refuses what is left over."""
+
+    def __init__(self, sums: Mapping[str, SumDeclaration], arrays: Mapping[str, np.ndarray]):
+        self.sums = sums
+        self.arrays = arrays
+        self.used: set[str] = set()
+
+    def take(self, name: str) -> np.ndarray:
+        if name not in self.arrays:
+            raise BadArgument(f"`{name}` is missing")
+        self.used.add(name)
+        return np.asarray(self.arrays[name])
+
+    def finish(self, sizes: Sequence[str] = ()) -> None:
+        extra = sorted(set(self.arrays) - self.used - set(sizes))
+        if extra:
+            raise BadArgument(f"the function has no parameter `{extra[0]}`")
+
+    def arguments(self, function: Function, labels: Sequence[str]) -> list[Any]:
+        """The flat values of all parameters, sizes included."""
+        parameters = list(zip(function.parameters, labels, strict=True))
+        sized = set().union(*(_variables_of(one.type) for one in function.parameters)) if parameters else set()
+        known = {one.name: self._integer(label) for one, label in parameters
+                 if one.name in sized and label in self.arrays}
+        values = solve_sizes(self._equations(parameters), known)
+        found = []
+        for one, label in parameters:
+            if one.name in sized:
+                if one.name not in values:
+                    raise BadArgument(f"the size {one.name} follows from no array: give it as `{label}`")
+                found.append(values[one.name])
+            else:
+                found.append(self.value(label, one.type, values))
+        return found
+
+    def _integer(self, label: str) -> int:
+        array = exactly(label, self.take(label), "i64")
+        if array.ndim:
+            raise BadArgument(f"`{label}` is one int, but an array of shape {array.shape} was given")
+        return int(array)
+
+    def _equations(self, parameters: Sequence[tuple[Variable, str]]) -> list[Equation]:
+        found = []
+        for one, label in parameters:
+            if isinstance(one.type, ArrayType) and isinstance(one.type.element, ScalarType):
+                shape = self.take(label).shape
+                self._same_rank(label, len(shape), len(one.type.shape))
+                found += [Equation(label, f"axis {axis}", Size.of(size), actual)  # type: ignore[arg-type]
+                          for axis, (size, actual) in enumerate(zip(one.type.shape, shape, strict=True))]
+        return found
+
+    @staticmethod
+    def _same_rank(label: str, given: int, wanted: int) -> None:
+        if given != wanted:
+            raise BadArgument(f"`{label}` has {wanted} axes, but an array with {given} was given")
+
+    def value(self, label: str, kind: Type, sizes: Mapping[str, int]) -> Any:
+        """The value of one parameter."""
+        match kind:
+            case ScalarType(dtype):
+                array = exactly(label, self.take(label), dtype)
+                self._same_rank(label, array.ndim, 0)
+                return array[()]
+            case ArrayType(ScalarType(dtype)):
+                return exactly(label, self.take(label), dtype)
+            case StringType():
+                return str(self.take(label))
+            case SumType():
+                return SumReader(self, label, sizes).read(kind)
+            case ListType(elements):
+                return self._list(label, elements)
+        raise diag.NotBuilt(f"a parameter of type {kind} from arrays: `{label}`")
+
+    def _list(self, label: str, elements: Sequence[Type]) -> list[tuple[Any, ...]]:
+        """The elements of a list of scalars or of arrays of one shape."""
+        names = [label] if len(elements) == 1 else [f"{label}.{position}" for position in range(len(elements))]
+        columns = []
+        for name, kind in zip(names, elements, strict=True):
+            scalar = kind.element if isinstance(kind, ArrayType) else kind
+            if not isinstance(scalar, ScalarType):
+                raise diag.NotBuilt(f"a list of {kind} from arrays: `{label}`")
+            columns.append(exactly(name, self.take(name), scalar.dtype))
+        return list(zip(*columns, strict=True))
+
+
+class SumReader:
+    """Reads one value of a sum type in pre-order; every array has a position of its own."""
+
+    def __init__(self, reader: Reader, label: str, sizes: Mapping[str, int]):
+        self.reader = reader
+        self.label = label
+        self.sizes = sizes
+        self.tags = exactly(f"{label}.tag", reader.take(f"{label}.tag"), "i64").ravel()
+        self.next_tag = 0
+        self.next: dict[str, int] = {}
+
+    def read(self, kind: SumType) -> SumValue:
+        """Without recursion: a tree may be deeper than Python's stack."""
+        root: list[Any] = []
+        pending: list[tuple[SumType, Mapping[str, int], list[Any]]] = [(kind, self.sizes, root)]
+        order: list[tuple[int, list[Any], list[Any]]] = []
+        while pending:
+            kind, outer, target = pending.pop()
+            declaration = self.reader.sums[kind.name]
+            tag = self._tag(declaration)
+            scope = {name: Size.of(size).evaluate(outer)  # type: ignore[arg-type]
+                     for name, size in zip(declaration.sizes, kind.arguments, strict=True)}
+            constructor = declaration.constructors[tag]
+            fields: list[Any] = []
+            children = []
+            for field in constructor.fields:
+                if isinstance(field.type, SumType):
+                    place: list[Any] = []
+                    fields.append(place)
+                    children.append((field.type, scope, place))
+                else:
+                    value = self._field(f"{constructor.name}.{field.name}", field.type, scope)
+                    fields.append([value])
+                    if isinstance(field.type, ScalarType) and field.type.dtype == "i64":
+                        scope = {**scope, field.name: int(value)}
+            order.append((tag, fields, target))
+            pending += reversed(children)
+        for tag, fields, target in reversed(order):
+            target.append(SumValue(tag, tuple(place[0] for place in fields)))
+        self._finish()
+        return root[0]
+
+    def _tag(self, declaration: SumDeclaration) -> int:
+        if self.next_tag >= len(self.tags):
+            raise BadArgument(f"`{self.label}.tag` ends before the value is complete")
+        tag = int(self.tags[self.next_tag])
+        self.next_tag += 1
+        if not 0 <= tag < len(declaration.constructors):
+            raise BadArgument(f"`{self.label}.tag` holds {tag}, but {declaration.name.rpartition('.')[2]} has "
+                              f"{len(declaration.constructors)} constructors")
+        return tag
+
+    def _field(self, name: str, kind: Type, scope: Mapping[str, int]) -> Any:
+        label = f"{self.label}.{name}"
+        array = self.reader.take(label)
+        at = self.next.get(label, 0)
+        scalar = kind.element if isinstance(kind, ArrayType) else kind
+        if not isinstance(scalar, ScalarType):
+            raise diag.NotBuilt(f"a field of type {kind} from arrays: `{label}`")
+        shape = tuple(Size.of(size).evaluate(scope) for size in kind.shape) if isinstance(kind, ArrayType) else ()  # type: ignore[arg-type]
+        count = int(np.prod(shape, dtype=int))
+        if at + count > array.size:
+            raise BadArgument(f"`{label}` has too few elements")
+        self.next[label] = at + count
+        return exactly(label, array.ravel()[at:at + count].reshape(shape), scalar.dtype)[()]
+
+    def _finish(self) -> None:
+        if self.next_tag < len(self.tags):
+            raise BadArgument(f"`{self.label}.tag` goes on after the value is complete")
+        for label, at in self.next.items():
+            if at < self.reader.arrays[label].size:
+                raise BadArgument(f"`{label}` has too many elements")
+
+
+def _variables_of(kind: Type) -> frozenset[str]:
+    from dynlang.types import size_variables
+
+    return size_variables(kind)
+
+
+# ---------------------------------------------------------------- values to arrays
+
+
+def write_results(
+    labels: Sequence[str], kinds: Sequence[Type], values: Sequence[Any], sums: Mapping[str, SumDeclaration]
+) -> dict[str, np.ndarray]:
+    """The arrays that spell a function's results."""
+    found: dict[str, np.ndarray] = {}
+    for label, kind, value in zip(labels, kinds, values, strict=True):
+        match kind:
+            case SumType():
+                found |= write_sum(label, kind, value, sums)
+            case ListType(elements):
+                names = [label] if len(elements) == 1 else [f"{label}.{position}" for position in range(len(elements))]
+                for position, name in enumerate(names):
+                    found[name] = np.array([item[position] for item in value])
+            case _:
+                found[label] = np.asarray(value)
+    return found
+
+
+def write_sum(label: str, kind: SumType, value: SumValue, sums: Mapping[str, SumDeclaration]) -> dict[str, np.ndarray]:
+    """The reverse of `SumReader`."""
+    tags: list[int] = []
+    columns: dict[str, list[np.ndarray]] = {}
+    pending: list[tuple[SumType, SumValue]] = [(kind, value)]
+    while pending:
+        kind, value = pending.pop()
+        constructor = sums[kind.name].constructors[value.tag]
+        tags.append(value.tag)
+        children = []
+        for field, content in zip(constructor.fields, value.fields, strict=True):
+            if isinstance(field.type, SumType):
+                children.append((field.type, content))
+            else:
+                columns.setdefault(f"{label}.{constructor.name}.{field.name}", []).append(np.asarray(content))
+        pending += reversed(children)
+    stacked = {name: np.stack(items) if len({item.shape for item in items}) == 1
+               else np.concatenate([item.ravel() for item in items]) for name, items in columns.items()}
+    return {f"{label}.tag": np.array(tags, np.int32), **stacked}
