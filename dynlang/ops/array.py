@@ -176,6 +176,14 @@ def _reshape(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int, ..
     return np.reshape(a[0], sizes).copy()
 
 
+def _empty(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int, ...]) -> Any:
+    from dynlang.ops.dtypes import NUMPY
+
+    element = attributes["element"]
+    dtype = getattr(element, "dtype", None) if not isinstance(element, ArrayType) else None
+    return np.zeros(sizes, NUMPY[dtype]) if dtype in NUMPY else np.full(sizes, None, dtype=object)
+
+
 def _identity(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int, ...]) -> Any:
     return a[0] + a[1]
 
@@ -184,6 +192,8 @@ ROWS: list[Op] = [
     # -- making
     Op("fill", ("v",), ("any",), _filled, lambda np, a, attributes, sizes: np.full(sizes, a[0], dtype=np.asarray(a[0]).dtype), {"v": "reduce_sum(g)"}, {},
        frozenset({"linear"}), documentation="An array of `sizes`, every element v."),
+    Op("empty", (), (), lambda kinds, attributes, sizes: (ArrayType(attributes["element"], sizes),), _empty, {},
+       documentation="An array of `sizes` of elements of type attribute `element`, each to be written before it is read."),
     Op("iota", (), (), _counted, lambda np, a, attributes, sizes: np.arange(sizes[0], dtype=np.int64), {}, {}, documentation="0, 1, ... n - 1."),
     # -- shaping
     Op("broadcast", ("x",), ("any",), _broadcast, lambda np, a, attributes, sizes: np.broadcast_to(a[0], (*sizes, *np.shape(a[0]))).copy(),
