@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
@@ -153,3 +154,18 @@ def resource(name: str) -> Path:
         if folder.is_dir():
             return folder
     raise diag.InternalError(f"the folder '{name}' of the compiler is missing")
+
+
+def cache_folder() -> Path | None:
+    """Where this user's tools keep what can be made again; None if there is no such place. It may not exist yet."""
+    if named := os.environ.get('DYNC_CACHE'):
+        return Path(named)
+    if os.name == 'nt':
+        base = os.environ.get('LOCALAPPDATA')
+        return Path(base) / 'dync' / 'cache' if base else None
+    if named := os.environ.get('XDG_CACHE_HOME'):
+        return Path(named) / 'dync'
+    try:
+        return Path.home() / ('Library/Caches' if sys.platform == 'darwin' else '.cache') / 'dync'
+    except RuntimeError:
+        return None
