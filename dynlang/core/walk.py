@@ -1,0 +1,291 @@
+"""Traversals of Core: what a right-hand side holds, free variables, substitution and renaming.
+
+Each is one pass over `rebuild` or `blocks_of`, so a new kind of right-hand side is added here once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from dynlang.core.nodes import (
+    Arm,
+    Atom,
+    Block,
+    Call,
+    Case,
+    Construct,
+    For,
+    If,
+    Jvp,
+    Let,
+    Literal,
+    Operation,
+    Right,
+    Variable,
+    Vjp,
+    While,
+)
+from dynlang.core.sizes import size_of
+from dynlang.types import INT, Size, SumType, Type, size_variables, substitute
+
+
+class Names:
+    """Gives names that are unique in a function: ``x``, then ``x2``, ``x3``."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = set(taken)
+        self._next: dict[str, int] = {}
+
+    def fresh(self, wish: str) -> str:
+        stem = wish.rstrip("0123456789") or "x"
+        name = wish or stem
+        while name in self._taken:
+            number = self._next.get(stem, 1) + 1
+            self._next[stem] = number
+            name = f"{stem}{number}"
+        self._taken.add(name)
+        return name
+
+    def take(self, names: Iterable[str]) -> None:
+        self._taken.update(names)
+
+
+def atoms_of(right: Right) -> tuple[Atom, ...]:
+    """The atoms that a right-hand side reads itself, not those inside its blocks."""
+    match right:
+        case Operation(_, arguments) | Call(_, arguments) | Construct(_, _, arguments):
+            return arguments
+        case Case(scrutinee, _):
+            return (scrutinee,)
+        case If(condition, _, _):
+            return (condition,)
+        case For(_, count, _, initial, _):
+            return (count, *initial)
+        case While(_, initial, _, _):
+            return initial
+        case Vjp(_, arguments, _, extra) | Jvp(_, arguments, extra):
+            return (*arguments, *(atom for atom in extra if atom is not None))
+
+
+def blocks_of(right: Right) -> tuple[tuple[tuple[Variable, ...], Block], ...]:
+    """The blocks inside a right-hand side, each with the variables that it binds around the block."""
+    match right:
+        case Case(_, arms):
+            return tuple((arm.fields, arm.body) for arm in arms)
+        case If(_, then, otherwise):
+            return ((), then), ((), otherwise)
+        case For(index, _, carried, _, body):
+            return (((index, *carried), body),)
+        case While(carried, _, condition, body):
+            return (carried, condition), (carried, body)
+        case _:
+            return ()
+
+
+def sizes_in(right: Right) -> Iterator[str]:
+    """Size variables that a right-hand side names itself, in `sizes` and in its type."""
+    if isinstance(right, Operation):
+        for size in right.sizes:
+            yield from sorted(size.variables())
+    elif isinstance(right, Construct):
+        yield from sorted(size_variables(right.type))
+
+
+def rebuild(right: Right, on_atom: Callable[[Atom], Atom], on_block: Callable[[Block], Block],
+            on_binder: Callable[[Variable], Variable] = lambda variable: variable,
+            on_size: Callable[[Size], Size] = lambda size: size, on_type: Callable[[Type], Type] = lambda kind: kind) -> Right:
+    """The right-hand side with each part replaced. Binders are replaced before the blocks in which they are in scope."""
+
+    def atoms(values: tuple[Atom, ...]) -> tuple[Atom, ...]:
+        return tuple(map(on_atom, values))
+
+    match right:
+        case Operation(op, arguments, attributes, sizes):
+            return Operation(op, atoms(arguments), _attributes(attributes, on_type), tuple(map(on_size, sizes)))
+        case Call(function, arguments):
+            return Call(function, atoms(arguments))
+        case Construct(kind, constructor, arguments):
+            changed = on_type(kind)
+            assert isinstance(changed, SumType)
+            return Construct(changed, constructor, atoms(arguments))
+        case Case(scrutinee, arms):
+            scrutinee = on_atom(scrutinee)
+            return Case(scrutinee, tuple(
+                Arm(arm.constructor, tuple(map(on_binder, arm.fields)), on_block(arm.body)) for arm in arms))
+        case If(condition, then, otherwise):
+            return If(on_atom(condition), on_block(then), on_block(otherwise))
+        case For(index, count, carried, initial, body):
+            count, initial = on_atom(count), atoms(initial)
+            index, carried = on_binder(index), tuple(map(on_binder, carried))
+            return For(index, count, carried, initial, on_block(body))
+        case While(carried, initial, condition, body):
+            initial = atoms(initial)
+            carried = tuple(map(on_binder, carried))
+            return While(carried, initial, on_block(condition), on_block(body))
+        case Vjp(function, arguments, wrt, cotangents):
+            return Vjp(function, atoms(arguments), wrt, tuple(None if one is None else on_atom(one) for one in cotangents))
+        case Jvp(function, arguments, tangents):
+            return Jvp(function, atoms(arguments), tuple(None if one is None else on_atom(one) for one in tangents))
+
+
+def _attributes(attributes: tuple[tuple[str, object], ...], on_type: Callable[[Type], Type]) -> tuple[tuple[str, object], ...]:
+    """Attributes hold types in one place: the elements of an empty list."""
+    return tuple((name, tuple(map(on_type, value)) if name == "elements" else value)  # type: ignore[arg-type]
+                 for name, value in attributes)
+
+
+# ---------------------------------------------------------------- variables
+
+
+def bound_in(block: Block) -> Iterator[Variable]:
+    """Every variable bound anywhere in a block, in order."""
+    for statement in block.statements:
+        for binders, inner in blocks_of(statement.right):
+            yield from binders
+            yield from bound_in(inner)
+        yield from statement.variables
+
+
+def free_variables(block: Block, bound: Iterable[str] = ()) -> tuple[Variable, ...]:
+    """Variables that a block reads and doesn't bind, in the order of first use; those of types and sizes too, as ints."""
+    found: dict[str, Variable] = {}
+    _free(block, set(bound), found)
+    return tuple(found.values())
+
+
+def free_in_right(right: Right, bound: Iterable[str] = ()) -> tuple[Variable, ...]:
+    found: dict[str, Variable] = {}
+    _free_right(right, set(bound), found)
+    return tuple(found.values())
+
+
+def _free(block: Block, bound: set[str], found: dict[str, Variable]) -> None:
+    bound = set(bound)
+    for statement in block.statements:
+        _free_right(statement.right, bound, found)
+        bound.update(variable.name for variable in statement.variables)
+        for variable in statement.variables:
+            _free_sizes(variable.type, bound, found)
+    for atom in block.results:
+        _free_atom(atom, bound, found)
+
+
+def _free_right(right: Right, bound: set[str], found: dict[str, Variable]) -> None:
+    for atom in atoms_of(right):
+        _free_atom(atom, bound, found)
+    for name in sizes_in(right):
+        if name not in bound:
+            found.setdefault(name, Variable(name, INT))
+    for binders, inner in blocks_of(right):
+        inside = bound | {variable.name for variable in binders}
+        for variable in binders:
+            _free_sizes(variable.type, inside, found)
+        _free(inner, inside, found)
+
+
+def _free_atom(atom: Atom, bound: set[str], found: dict[str, Variable]) -> None:
+    if isinstance(atom, Variable) and atom.name not in bound:
+        found.setdefault(atom.name, atom)
+        _free_sizes(atom.type, bound, found)
+
+
+def _free_sizes(kind: Type, bound: set[str], found: dict[str, Variable]) -> None:
+    for name in sorted(size_variables(kind)):
+        if name not in bound:
+            found.setdefault(name, Variable(name, INT))
+
+
+# ---------------------------------------------------------------- substitution
+
+
+class Substitution:
+    """Replaces variables by atoms, and the sizes that mention them; with `names`, binders get fresh names too.
+
+    One object serves one function: it remembers what it renamed.
+    """
+
+    def __init__(self, mapping: Mapping[str, Atom] | None = None, names: Names | None = None,
+                 sizes: Mapping[str, Size] | None = None) -> None:
+        self.atoms: dict[str, Atom] = dict(mapping or {})
+        self.sizes: dict[str, Size] = {name: size_of(atom) for name, atom in self.atoms.items() if atom.type == INT}
+        self.sizes.update(sizes or {})
+        self.names = names
+        self._types: dict[Type, Type] = {}
+
+    def type(self, kind: Type) -> Type:
+        if not self.sizes:
+            return kind
+        found = self._types.get(kind)
+        if found is None:
+            found = self._types[kind] = substitute(kind, self.sizes)
+        return found
+
+    def size(self, size: Size) -> Size:
+        return size.substitute(self.sizes.get) if self.sizes else size
+
+    def atom(self, atom: Atom) -> Atom:
+        if isinstance(atom, Literal):
+            return atom
+        found = self.atoms.get(atom.name)
+        if found is not None:
+            return found
+        return Variable(atom.name, self.type(atom.type)) if self.sizes else atom
+
+    def binder(self, variable: Variable) -> Variable:
+        if self.names is None:
+            return Variable(variable.name, self.type(variable.type)) if self.sizes else variable
+        kind = self.type(variable.type)
+        renamed = Variable(self.names.fresh(variable.name), kind)
+        self.bind(variable, renamed)
+        return renamed
+
+    def bind(self, variable: Variable, atom: Atom, size: Size | None = None) -> None:
+        """From here on, `atom` stands for the variable."""
+        self.atoms[variable.name] = atom
+        if atom.type == INT:
+            self.sizes[variable.name] = size_of(atom) if size is None else size
+            self._types.clear()
+
+    def right(self, right: Right) -> Right:
+        return rebuild(right, self.atom, self.block, self.binder, self.size, self.type)
+
+    def let(self, statement: Let) -> Let:
+        right = self.right(statement.right)
+        return replace(statement, variables=tuple(map(self.binder, statement.variables)), right=right)
+
+    def block(self, block: Block) -> Block:
+        statements = tuple(map(self.let, block.statements))
+        return Block(statements, tuple(map(self.atom, block.results)))
+
+
+def substitute_block(block: Block, mapping: Mapping[str, Atom]) -> Block:
+    """A block with atoms in the places of free variables; sizes that mention them follow."""
+    return Substitution(mapping).block(block) if mapping else block
+
+
+def rename_block(block: Block, names: Names, mapping: Mapping[str, Atom] | None = None) -> Block:
+    """A copy whose binders are all new: what inlining needs."""
+    return Substitution(mapping, names).block(block)
+
+
+def map_blocks(block: Block, change: Callable[[Block], Block]) -> Block:
+    """`change` applied to every block, innermost first."""
+    statements = tuple(
+        replace(one, right=rebuild(one.right, lambda atom: atom, lambda inner: map_blocks(inner, change)))
+        if blocks_of(one.right) else one for one in block.statements)
+    return change(Block(statements, block.results))
+
+
+def statements_in(block: Block) -> Iterator[Let]:
+    """Every statement of a block and of the blocks inside, outer first."""
+    for statement in block.statements:
+        yield statement
+        for _, inner in blocks_of(statement.right):
+            yield from statements_in(inner)
+
+
+def functions_called(block: Block) -> Iterator[str]:
+    for statement in statements_in(block):
+        if isinstance(statement.right, (Call, Vjp, Jvp)):
+            yield statement.right.function
