@@ -387,7 +387,7 @@ class Function:
         room = f"[{count} x {kind}]" if count != 1 else kind
         self._entry.append(f"  {name} = alloca {room}" + (f", align {align}" if align else ""))
         if first is not None:
-            self.store(kind, first, name)
+            self.store(kind, first, name, align)
         return name
 
     def load(self, kind: str, pointer: Operand, align: int = 0, flags: str = "") -> str:
