@@ -29,7 +29,7 @@ def modules() -> list[Path]:
 
 
 def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """The modules of this package that a module imports, at its top or inside, with the line; typing-only ones count."""
+    """The modules of this package that a module imports, at its top or inside, with the line."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "dynlang":
             parts = node.module.split(".")
