@@ -44,7 +44,7 @@ _ROWS = {
     "min": ("T", "i64 n", "ptr x"),
     "argmax": ("i64", "i64 n", "ptr x"),
     "argmin": ("i64", "i64 n", "ptr x"),
-    # y[outer, inner] = reduction of x[outer, n, inner] over n; the arg forms write i32
+    # y[outer, inner] = reduction of x[outer, n, inner] over n; the arg forms write i64
     **{
         f"reduce_{kind}": ("void", "i64 outer", "i64 n", "i64 inner", "ptr x", "ptr y")
         for kind in ("sum", "prod", "max", "min", "argmax", "argmin")

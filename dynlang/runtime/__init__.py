@@ -25,9 +25,10 @@ from dynlang.native.emit import Signature, signature
 if TYPE_CHECKING:
     from dynlang.native.emit import ModuleText
 
+# A specification of formatting as operands; `numbers.Specification.operands` makes them from text such as `>8.3f`.
 _FORMAT = ("i32 kind", "i64 precision", "i32 sign", "i64 width", "i32 alignment", "i32 fill")
 
-# One row per function: the file that builds it, its signature, its attributes.
+# One row per function, by the file that builds it. Names are those of the op table where there is an op.
 _MEMORY = (
     signature("dyn.context_create", "ptr"),
     signature("dyn.context_destroy", "void", "ptr context"),
@@ -40,9 +41,11 @@ _MEMORY = (
     signature("dyn.is_unique", "i1", "ptr context", "ptr block"),
     signature("dyn.payload_bytes", "i64", "ptr context", "ptr block"),
 )
+_FAILURE = ("ptr context", "i32 code", "i32 line", "ptr text", "i64 length")
 _ERRORS = (
-    signature("dyn.fail", "i32", "ptr context", "i32 code", "i32 line", "ptr text", "i64 length"),
-    signature("dyn.fail_with", "i32", "ptr context", "i32 code", "i32 line", "ptr text", "i64 length", "i64 first", "i64 second"),
+    signature("dyn.fail", "i32", *_FAILURE),
+    # as fail, with each `{}` in the text replaced by the next number
+    signature("dyn.fail_with", "i32", *_FAILURE, "i64 first", "i64 second"),
     signature("dyn.clear_error", "void", "ptr context"),
     signature("dyn.error_code", "i32", "ptr context"),
     signature("dyn.error_line", "i32", "ptr context"),
@@ -51,53 +54,56 @@ _ERRORS = (
 )
 _STRINGS = (
     signature("dyn.string_from_bytes", "ptr", "ptr context", "ptr data", "i64 length"),
+    signature("dyn.string_length", "i64", "ptr context", "ptr string"),
     signature("dyn.string_concat", "ptr", "ptr context", "ptr left", "ptr right"),
     signature("dyn.string_equal", "i1", "ptr context", "ptr left", "ptr right"),
+    signature("dyn.string_less", "i1", "ptr context", "ptr left", "ptr right"),
     signature("dyn.string_compare", "i32", "ptr context", "ptr left", "ptr right"),
     signature("dyn.string_slice", "ptr", "ptr context", "ptr string", "i64 start", "i64 stop"),
     signature("dyn.string_find", "i64", "ptr context", "ptr string", "ptr wanted", "i64 start"),
-    signature("dyn.string_char", "i64", "ptr context", "ptr string", "i64 index"),
-    signature("dyn.string_from_char", "ptr", "ptr context", "i64 code"),
-    signature("dyn.string_repeat", "ptr", "ptr context", "ptr string", "i64 count"),
-    signature("dyn.string_lower", "ptr", "ptr context", "ptr string"),
-    signature("dyn.string_upper", "ptr", "ptr context", "ptr string"),
-    signature("dyn.string_strip", "ptr", "ptr context", "ptr string"),
-    signature("dyn.string_replace", "ptr", "ptr context", "ptr string", "ptr wanted", "ptr instead"),
-    signature("dyn.string_hash", "i64", "ptr context", "ptr string"),
+    signature("dyn.string_code", "i64", "ptr context", "ptr string", "i64 index"),
+    signature("dyn.string_char", "ptr", "ptr context", "i64 code"),
     signature("dyn.string_pad", "ptr", "ptr context", "ptr string", "i64 width", "i32 alignment", "i32 fill"),
 )
 _NUMBERS = (
-    signature("dyn.string_from_i64", "ptr", "ptr context", "i64 value"),
-    signature("dyn.string_from_bool", "ptr", "ptr context", "i1 value"),
-    signature("dyn.string_from_f64", "ptr", "ptr context", "double value", "i1 is_f32"),
-    signature("dyn.string_format_i64", "ptr", "ptr context", "i64 value", *_FORMAT),
-    signature("dyn.string_format_f64", "ptr", "ptr context", "double value", *_FORMAT),
-    signature("dyn.string_parse_i64", "i1", "ptr context", "ptr string", "ptr result"),
-    signature("dyn.string_parse_f64", "i1", "ptr context", "ptr string", "ptr result"),
+    signature("dyn.format_bool", "ptr", "ptr context", "i1 value"),
+    signature("dyn.format_i64", "ptr", "ptr context", "i64 value"),
+    signature("dyn.format_f64", "ptr", "ptr context", "double value", "i1 single"),
+    signature("dyn.format_int", "ptr", "ptr context", "i64 value", *_FORMAT),
+    signature("dyn.format_float", "ptr", "ptr context", "double value", "i1 single", *_FORMAT),
+    signature("dyn.format_text", "ptr", "ptr context", "ptr string", *_FORMAT),
+    signature("dyn.string_parse_int", "i1", "ptr context", "ptr string", "ptr result"),
+    signature("dyn.string_parse_float", "i1", "ptr context", "ptr string", "ptr result"),
 )
 _FILES = (
     signature("dyn.print", "i32", "ptr context", "ptr string"),
-    signature("dyn.print_error", "i32", "ptr context", "ptr string"),
+    signature("dyn.write_text", "i32", "ptr context", "ptr string"),
+    signature("dyn.write_error", "i32", "ptr context", "ptr string"),
     signature("dyn.write", "i32", "ptr context", "i32 descriptor", "ptr data", "i64 length"),
     signature("dyn.read_file", "ptr", "ptr context", "ptr path"),
-    signature("dyn.write_file", "i32", "ptr context", "ptr path", "ptr data", "i64 length"),
-    signature("dyn.read_line", "ptr", "ptr context", "ptr at_end"),
-    signature("dyn.file_exists", "i1", "ptr context", "ptr path"),
+    signature("dyn.write_file", "i32", "ptr context", "ptr path", "ptr string"),
     signature("dyn.clock", "double", "ptr context"),
-    signature("dyn.is_terminal", "i1", "ptr context", "i32 descriptor"),
+    signature("dyn.is_terminal", "i1", "ptr context", "i64 stream"),
 )
-_BYTES = tuple(
-    signature(f"dyn.bytes_to_{kind}", "i32", "ptr context", "ptr bytes", "i64 length", "i64 offset", "i64 count", "ptr result")
-    for kind in ("f32", "f64", "i32", "i64", "f32_from_f16", "f32_from_bf16")
-) + tuple(
-    signature(f"dyn.bytes_from_{kind}", "i32", "ptr context", "ptr numbers", "i64 count", "ptr bytes", "i64 length", "i64 offset")
-    for kind in ("f32", "f64", "i32", "i64")
+_BYTES = (
+    # count numbers of `size` bytes each from byte `start` of a string, little-endian, into an array; and back
+    signature("dyn.bytes_to_numbers", "i32", "ptr context", "ptr string", "i64 start", "i64 count", "i64 size", "ptr result"),
+    signature("dyn.numbers_to_bytes", "ptr", "ptr context", "ptr numbers", "i64 count", "i64 size"),
 )
-_RANDOM = (signature("dyn.random_bits", "void", "ptr context", "i64 key", "i64 stream", "i64 counter", "i64 n", "ptr result"),)
+_RANDOM = (
+    # result: n words of 32 bits; word j is word j % 4 of block counter + j // 4
+    signature("dyn.random_bits", "void", "ptr context", "i64 key", "i64 stream", "i64 counter", "i64 n", "ptr result"),
+)
 
 _FILES_OF = {
-    "memory": _MEMORY, "errors": _ERRORS, "strings": _STRINGS, "numbers": _NUMBERS, "files": _FILES, "bytes": _BYTES, "random": _RANDOM
-}  # fmt: skip
+    "memory": _MEMORY,
+    "errors": _ERRORS,
+    "strings": _STRINGS,
+    "numbers": _NUMBERS,
+    "files": _FILES,
+    "bytes": _BYTES,
+    "random": _RANDOM,
+}
 _HOME = {made.name: (file, made) for file, rows in _FILES_OF.items() for made in rows}
 
 SIGNATURES: dict[str, Signature] = {name: made for name, (_, made) in _HOME.items()}
