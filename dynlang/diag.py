@@ -162,8 +162,9 @@ COLOURS = {'error': '\x1b[1;31m', 'warning': '\x1b[1;33m', 'bold': '\x1b[1m', 'f
 
 def colour_wanted(stream: TextIO | None = None) -> bool:
     """Colours are for people at a terminal who did not say NO_COLOR."""
-    stream = stream or sys.stderr
-    return stream.isatty() and not os.environ.get('NO_COLOR') and os.environ.get('TERM') != 'dumb'
+    stream = stream if stream is not None else sys.stderr
+    refused = os.environ.get('NO_COLOR') or os.environ.get('TERM') == 'dumb'
+    return stream is not None and stream.isatty() and not refused
 
 
 def render(found: Diagnostic, colour: bool = False) -> str:

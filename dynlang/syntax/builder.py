@@ -1,8 +1,8 @@
 """From finished rules to nodes: one method for each rule and alias of `grammar/dyn.lark`.
 
-The parser calls a method with the children of the rule, in order: tokens, nodes, and `Group`s (what is no node by itself:
-a block, a list of parameters). The grammar accepts a little more than the language, so that it stays LALR; the rest
-is said here. Declarations, statements and patterns are in this file, expressions and types in the base class.
+The parser calls a method with the children of the rule, in order: tokens, nodes, and `Group`s (what is no node by
+itself: a block, a list of parameters). The grammar accepts a little more than the language, so that it stays LALR; the
+rest is said here. Declarations, statements and patterns are in this file, expressions and types in the base class.
 """
 from __future__ import annotations
 

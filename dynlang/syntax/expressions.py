@@ -15,7 +15,8 @@ from dynlang.syntax.strings import interpolations, unescape
 LARGEST = 2 ** 64 - 1
 """The largest number that any integer type holds."""
 
-CALLED = {nodes.Call: 'a call', nodes.Lambda: 'a lambda', nodes.Binary: 'a sum or product', nodes.Compare: 'a comparison',
+CALLED = {nodes.Call: 'a call', nodes.Lambda: 'a lambda', nodes.Binary: 'a sum or product',
+          nodes.Compare: 'a comparison',
           nodes.Integer: 'a number', nodes.Float: 'a number', nodes.String: 'a string', nodes.FString: 'a string',
           nodes.List: 'a list', nodes.Comprehension: 'a comprehension', nodes.Negate: 'a negation',
           nodes.Boolean: 'a truth value', nodes.IfExpr: 'a condition', nodes.Cast: 'a cast', nodes.Power: 'a power'}
@@ -23,7 +24,7 @@ CALLED = {nodes.Call: 'a call', nodes.Lambda: 'a lambda', nodes.Binary: 'a sum o
 
 class Group:
     """Children that are no node by themselves: a block, parameters, what stands in brackets."""
-    __slots__ = ('kind', 'items', 'span', 'comma')
+    __slots__ = ('comma', 'items', 'kind', 'span')
 
     def __init__(self, kind: str, items: tuple[Any, ...], span: Span, comma: bool = False):
         self.kind, self.items, self.span, self.comma = kind, items, span, comma
@@ -55,7 +56,7 @@ class ExpressionBuilder:
         if type(last) is Token and last.type[0] == '_':
             last = next((kid for kid in reversed(kids) if type(kid) is not Token or kid.type[0] != '_'), last)
         return Span(self.source, first.start if type(first) is Token else first.span.start,
-                    last.end if type(last) is Token else last.span.end)
+                    last.end if isinstance(last, Token) else last.span.end)
 
     def identifier(self, token: Token) -> nodes.Identifier:
         return nodes.Identifier(token.value, span=Span(self.source, token.start, token.end))
@@ -115,7 +116,8 @@ class ExpressionBuilder:
         token, parts = kids[0], []
         for piece in interpolations(self.source.text, token.start + 2, token.end - 1):
             if piece.fault:
-                self.report(errors.BadInterpolation(piece.fault, self.at(piece.start, piece.start + 1), hint=piece.hint))
+                brace = self.at(piece.start, piece.start + 1)
+                self.report(errors.BadInterpolation(piece.fault, brace, hint=piece.hint))
             elif piece.kind == 'text':
                 parts.append(self._text(piece.start, piece.end, braces=True))
             else:

@@ -1,8 +1,8 @@
 """From text to tokens, layout included.
 
 `tokens(source)` is what the parser reads, the formatter prints and an editor colours: one stream for all. It never
-fails: what has no meaning becomes a token that no grammar rule takes (`STRAY`, `TAB`, `BAD_DEDENT`, `UNCLOSED`, ...), so the
-parser reports every kind of fault along one road. All state is local, so any number of parses may run at a time.
+fails: what has no meaning becomes a token that no grammar rule takes (`STRAY`, `TAB`, `BAD_DEDENT`, `UNCLOSED`), so
+the parser reports every kind of fault along one road. All state is local, so any number of parses may run at a time.
 """
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COMMENT = re.compile(r'#[^\n]*')
 
 class Token:
     """A terminal's name, its text, and where it stands."""
-    __slots__ = ('type', 'value', 'start', 'end')
+    __slots__ = ('end', 'start', 'type', 'value')
 
     def __init__(self, type: str, value: str, start: int, end: int):
         self.type, self.value, self.start, self.end = type, value, start, end
@@ -79,7 +79,7 @@ def _stray(text: str, start: int, end: int) -> Token | None:
 
 
 def tokens(tables: Tables, text: str) -> Iterator[Token]:
-    """The tokens of a file: newlines in brackets are free; elsewhere they end a statement, and indentation makes blocks."""
+    """The tokens of a file: newlines are free in brackets, and end a statement elsewhere; indentation makes blocks."""
     if not text.endswith('\n'):
         text += '\n'
     return _layout(raw_tokens(tables, text), text)
@@ -99,7 +99,7 @@ def _layout(stream: Iterable[Token], text: str) -> Iterator[Token]:
             last = token
             continue
         if held is not None:
-            if brackets and (kind in STARTERS or kind in DECLARING and _unindented(token, text)):
+            if brackets and (kind in STARTERS or (kind in DECLARING and _unindented(token, text))):
                 yield at('UNCLOSED', brackets[-1])
                 brackets.clear()
                 yield from _line_end(held, indents, True)

@@ -1,6 +1,7 @@
 """The words for a token that doesn't fit: the first of `RULES` that has something to say about it says it."""
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,16 +10,17 @@ from dynlang.source import Source, Span
 from dynlang.syntax import errors
 from dynlang.syntax.lexer import CLOSING, Token
 
-SIGNS = ('LPAR', 'RPAR', 'LSQB', 'RSQB', 'COMMA', 'COLON', 'DOT', 'EQUAL', 'PLUS', 'MINUS', 'STAR', 'AT', 'LESSTHAN', 'MORETHAN',
-         'AMPERSAND', 'QMARK', 'VBAR', 'ARROW', 'FAT_ARROW', 'TO')
-BINARY = {'PLUS', 'MINUS', 'DIVIDE', 'STAR', 'AT', 'COMPARE', 'LESSTHAN', 'MORETHAN', 'AND', 'OR', 'AS', 'AUGMENT', 'EQUAL', 'DOT',
-          'VBAR', 'POWER', 'ARROW', 'FAT_ARROW', 'TO'}
+SIGNS = ('LPAR', 'RPAR', 'LSQB', 'RSQB', 'COMMA', 'COLON', 'DOT', 'EQUAL', 'PLUS', 'MINUS', 'STAR', 'AT', 'LESSTHAN',
+         'MORETHAN', 'AMPERSAND', 'QMARK', 'VBAR', 'ARROW', 'FAT_ARROW', 'TO')
+BINARY = {'PLUS', 'MINUS', 'DIVIDE', 'STAR', 'AT', 'COMPARE', 'LESSTHAN', 'MORETHAN', 'AND', 'OR', 'AS', 'AUGMENT',
+          'EQUAL', 'DOT', 'VBAR', 'POWER', 'ARROW', 'FAT_ARROW', 'TO'}
+OPERATOR = re.compile(r'(?:[-+*/%<>=|.]|@ |and\b|or\b|as\b)')
 EXPRESSION = {'NAME', 'INT', 'LPAR', 'LSQB', 'STRING'}
 LAYOUT = {'_NEWLINE': 'the end of the line', '$END': 'the end', '_DEDENT': 'the end of the block',
           '_INDENT': 'an indented line'}
-FOREIGN = {'def': "'fn'", 'func': "'fn'", 'function': "'fn'", 'const': "'let'", 'class': "'record'", 'struct': "'record'",
-           'enum': "'type'", 'switch': "'match'", 'elseif': "'elif'", 'case': "the alternative alone: 'Leaf(x):'",
-           'lambda': "'x => ...'"}
+FOREIGN = {'def': "'fn'", 'func': "'fn'", 'function': "'fn'", 'const': "'let'", 'class': "'record'",
+           'struct': "'record'", 'enum': "'type'", 'switch': "'match'", 'elseif': "'elif'",
+           'case': "the alternative alone: 'Leaf(x):'", 'lambda': "'x => ...'"}
 STRAY_HINTS = {'!': "write 'not'", '{': 'there are no braces here; a record is built by calling it',
                '}': 'there are no braces here', ';': 'write one statement a line', "'": 'strings take double quotes',
                '\\': 'put the expression in brackets to go on to the next line', '^': "a power is '**'"}
@@ -47,7 +49,9 @@ class Trouble:
     @property
     def after(self) -> Span:
         """The place right behind the token before."""
-        end = self.before.end if self.before is not None else self.token.start
+        if self.before is None:
+            return Span(self.source, self.token.start, self.token.start)
+        end = self.before.start if self.before.type[0] == '_' else self.before.end
         return Span(self.source, end, end)
 
 
@@ -62,8 +66,11 @@ def explain(trouble: Trouble) -> Diagnostic:
             return found
     kind = trouble.token.type
     at_end = kind in ('_NEWLINE', '$END') and trouble.before is not None
+    hint = ''
+    if 'MORETHAN' in trouble.accepts and 'ARROW' in trouble.accepts:
+        hint = "after a type '<' opens its parameters; to compare a cast value, write '(x as T) < y'"
     return errors.UnexpectedToken(f'expected {wanted(trouble)}, found {show(trouble.token)}',
-                                  trouble.after if at_end else trouble.span)
+                                  trouble.after if at_end else trouble.span, hint=hint)
 
 
 def show(token: Token) -> str:
@@ -71,7 +78,7 @@ def show(token: Token) -> str:
 
 
 def wanted(trouble: Trouble) -> str:
-    """The kinds that would have fitted, for people: what may stand here in their words, then signs, then single words."""
+    """The kinds that would have fitted, for people: what may stand here in their words, then signs, then words."""
     rest = set(trouble.accepts) - {'_INDENT', '_DEDENT', '$END'}
     if 'RECORD' in rest and 'TYPE' in rest:
         return 'a declaration (import, let, fn, proc, record, type, test, bench)'
@@ -99,6 +106,8 @@ def _layout(t: Trouble) -> Diagnostic | None:
     if kind == 'BAD_DEDENT':
         return errors.BadIndentation('this indentation fits no block above', t.span)
     if kind == '_INDENT':
+        if sign := OPERATOR.match(t.source.text, t.token.end):
+            return _begins_with(sign[0].strip(), Span(t.source, *sign.span()))
         return errors.BadIndentation('this line is indented more than its block', t.span)
     return None
 
@@ -139,13 +148,17 @@ def _missing_block(t: Trouble) -> Diagnostic | None:
     return errors.MissingBlock("expected an indented block after ':'", t.span if t.fresh and t.token.value else t.after)
 
 
+def _begins_with(sign: str, span: Span) -> Diagnostic:
+    return errors.LineBeginsWithOperator(f"a line can't begin with '{sign}'", span,
+                                         hint='put the whole expression in brackets to go on to the next line')
+
+
 def _first_words(t: Trouble) -> Diagnostic | None:
     kind, value = t.token.type, t.token.value
     if not t.fresh:
         return None
     if kind in BINARY:
-        return errors.LineBeginsWithOperator(f"a line can't begin with '{value}'", t.span,
-                                             hint='put the whole expression in brackets to go on to the next line')
+        return _begins_with(value, t.span)
     if kind in ('ELSE', 'ELIF'):
         return errors.OrphanElse(f"'{value}' without an 'if' above it at the same indentation", t.span)
     return None
@@ -169,7 +182,8 @@ def _equals(t: Trouble) -> Diagnostic | None:
 def _foreign(t: Trouble) -> Diagnostic | None:
     for token in (t.token if t.fresh else None, t.before):
         if token is not None and token.type == 'NAME' and token.value in FOREIGN:
-            return errors.ForeignWord(f"'{token.value}' is no word of the language", Span(t.source, token.start, token.end),
+            span = Span(t.source, token.start, token.end)
+            return errors.ForeignWord(f"'{token.value}' is no word of the language", span,
                                       hint=f'write {FOREIGN[token.value]}')
     return None
 

@@ -1,7 +1,7 @@
-"""From source to AST: the loop that feeds tokens to the tables, and the repairs that let it find several errors in one run.
+"""From source to AST: the loop that feeds tokens to the tables, and the repairs after which it finds further errors.
 
-The loop is the whole parser: no recursion, so no input can exhaust the stack. The builder's methods are called as rules are
-finished, so there is no tree but the AST.
+The loop is the whole parser: no recursion, so no input can exhaust the stack. The builder's methods are called as rules
+are finished, so there is no tree but the AST.
 """
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ class Entry:
 def parse_entry(source: Source) -> Entry:
     """Declarations or statements from a prompt.
 
-    An entry goes on while a bracket or a long string is open, after a ':' at the end of a line and after a decorator; and one with
-    an indented block until a blank line.
+    An entry goes on while a bracket or a long string is open, after a ':' at the end of a line and after a decorator;
+    and one with an indented block until a blank line.
     """
     if not _is_complete(source.text):
         return Entry(False, (), [])
@@ -100,7 +100,7 @@ def _is_complete(text: str) -> bool:
             last = token
     if last is not None and last.type == 'COLON':
         return False
-    blank = text.endswith('\n') and not text.rstrip(' \t\n') + '\n' == text
+    blank = text.endswith('\n') and text.rstrip(' \t\n') + '\n' != text
     return blank or not (indented or decorated)
 
 
@@ -119,7 +119,7 @@ def _collector_paused() -> Iterator[None]:
 # ---------------------------------------------------------------- the loop
 
 class Parse:
-    """One parse of one source. The stacks hold the states, and the values of the symbols that led from each to the next."""
+    """One parse of one source. The stacks hold states, and the values of the symbols that led from each to the next."""
 
     def __init__(self, source: Source, start: str, found: Diagnostics | None = None):
         self.source, self.start = source, start
@@ -203,7 +203,7 @@ class Parse:
             if action is None:
                 if kind == '$END' and states[-1] == self.end_state:
                     return True
-                if kind in SOFT or kind in DECLARING and self.start == 'expression':
+                if kind in SOFT or (kind in DECLARING and self.start == 'expression'):
                     kind = token.type = 'NAME'
                     continue
                 return False
@@ -267,7 +267,7 @@ class Parse:
         return True
 
     def _repair(self, token: Token) -> bool:
-        """Report a token that doesn't fit and bring the stacks to where the parse can go on; whether to skip the line's rest."""
+        """Report a token that doesn't fit, and make the stacks fit to go on; True if the rest of the line is lost."""
         kind, before = token.type, self.previous
         self._settle()
         accepts = self._accepts()
@@ -276,7 +276,8 @@ class Parse:
             return False
         if kind == '_NEWLINE' and 'COLON' in accepts and '_NEWLINE' not in accepts and self._needs_colon():
             assert before is not None
-            self.found.add(errors.MissingColon("expected ':' at the end of this line", self.source.span(before.end, before.end)))
+            self.found.add(errors.MissingColon("expected ':' at the end of this line",
+                                               self.source.span(before.end, before.end)))
             self.feed(at('COLON', token))
             self.feed(token)
             return False
@@ -343,8 +344,7 @@ class Parse:
         return inside == 'case'
 
     def _to_list(self, token: Token) -> list[str]:
-        """Drop what was begun, down to the innermost list of statements, items, cases, members or alternatives, and put a
-        placeholder there, so that the list isn't empty."""
+        """Drop what was begun, down to the innermost of the `LISTS`, and put a placeholder there: no list is empty."""
         while len(self.states) > 1 and not self._list_names():
             self.states.pop()
             self.values.pop()

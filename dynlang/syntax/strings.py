@@ -71,9 +71,7 @@ def interpolations(text: str, at: int, end: int) -> Iterator[Piece]:
     begun = at
     while at < end:
         c = text[at]
-        if c == '\\':
-            at += 2
-        elif c in '{}' and text.startswith(c, at + 1, end):
+        if c == '\\' or (c in '{}' and text.startswith(c, at + 1, end)):
             at += 2
         elif c == '}':
             yield Piece('', at, at, at, "this '}' closes nothing", "write '}}' for a brace")
@@ -86,7 +84,7 @@ def interpolations(text: str, at: int, end: int) -> Iterator[Piece]:
                 yield Piece('', at, at, at, "this '{' is never closed", "write '{{' for a brace")
                 return
             if not text[at + 1:colon].strip():
-                yield Piece('', at, at, at, 'there is no expression in these braces', "write '{{}}' for a pair of braces")
+                yield Piece('', at, at, at, 'there is no expression in these braces', "write '{{}}' for two braces")
             else:
                 yield Piece('value', at + 1, stop, colon)
             at = begun = stop + 1

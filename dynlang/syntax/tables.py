@@ -1,7 +1,7 @@
 """The parser's tables: made from `grammar/dyn.lark` by Lark, then kept as plain lists in the user's cache folder.
 
 Making them takes a third of a second and imports Lark; reading them takes a few milliseconds and imports nothing. The
-name of the cached file holds the grammar, the version of Lark and that of Python, so it is never stale.
+name of the cached file depends on the grammar, on Lark's version and on Python's, so it is never stale.
 """
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import json
 import os
 import re
 import sys
-import tempfile
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +27,9 @@ FORMAT = 1
 class Reduction:
     """What a finished rule does: it takes `size` values, and makes one for `origin`.
 
-    `call` names the builder's method, '' for rules that only hand their list upwards. With `passes`, a rule left with one
-    child is that child; with `unit` that is known beforehand, and the values aren't touched at all. `splice` are
-    the positions of children that are lists, to be merged in.
+    `call` names the builder's method, '' for rules that only hand their list upwards. With `passes`, a rule left with
+    one child is that child; with `unit` that is known beforehand, and no value is touched. `splice` are the
+    positions of children that are lists, to be merged in.
     """
     size: int
     origin: str
@@ -75,16 +74,15 @@ def _cache_file(grammar: str) -> Path | None:
     folder = cache_folder()
     if folder is None:
         return None
-    try:
-        lark = version('lark')
-    except PackageNotFoundError:
-        lark = '?'
-    key = hashlib.sha256(f'{FORMAT} {lark} {sys.version} {grammar}'.encode()).hexdigest()[:20]
+    lark = find_spec('lark')
+    version = Path(lark.origin).read_text(encoding='utf-8') if lark is not None and lark.origin else ''
+    key = hashlib.sha256(f'{FORMAT} {version} {sys.version} {grammar}'.encode()).hexdigest()[:20]
     return folder / f'grammar-{key}.json'
 
 
 def _save(place: Path, text: str) -> None:
     """Write a file under a temporary name and rename it; a folder that can't be written to costs time, nothing else."""
+    import tempfile
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=place.parent, prefix=place.name)
@@ -104,12 +102,13 @@ def generate(grammar: str) -> dict[str, Any]:
     """The tables of a grammar as data that JSON can hold."""
     from lark import Lark
     from lark.parsers.lalr_analysis import Shift
-    lark = Lark(grammar, parser='lalr', lexer='basic', start=list(STARTS), keep_all_tokens=True, maybe_placeholders=False)
-    raw = lark.parser.parser._parse_table               # type: ignore[attr-defined]
+    lark = Lark(grammar, parser='lalr', lexer='basic', start=list(STARTS), keep_all_tokens=True,
+                maybe_placeholders=False)
+    raw: Any = lark.parser.parser._parse_table          # pyright: ignore
     numbers = {state: number for number, state in enumerate(raw.states)}
     rules = {rule: number for number, rule in enumerate(lark.rules)}
-    rows = [{str(name): numbers[target] if action is Shift else ~rules[target] for name, (action, target) in row.items()}
-            for row in raw.states.values()]
+    rows = [{str(name): numbers[target] if action is Shift else ~rules[target]
+             for name, (action, target) in row.items()} for row in raw.states.values()]
     return {
         'rows': rows,
         'reductions': [_reduction(rule) for rule in lark.rules],
@@ -130,7 +129,7 @@ def _reduction(rule: Any) -> list[Any]:
 
 
 def _terminals(terminals: Any) -> list[tuple[str, str]]:
-    """The terminals in the order in which to try them: by priority, patterns before signs, long signs before short ones.
+    """The terminals in the order in which to try them: by priority, patterns before signs, long signs before short.
 
     Words that stand for themselves are left out: they are names that the lexer looks up.
     """
