@@ -1,0 +1,105 @@
+"""Every code block of README.md and docs/ is run.
+
+    ```dyn NAME.dyn        a program that `dync check` accepts, kept under this name for the rest of the page;
+    ```dyn                 the same, without a name
+    ```dyn wrong           a program that `dync check` refuses with the code that the page or the next block names
+    ```console             `$ command` lines, each followed by exactly what it prints
+    ```c NAME.c            a file, kept
+
+The first two `sh` blocks of the README set up an environment and run the tests: they run in a fresh clone, not here.
+Other blocks (`text`) are not code.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [
+    ROOT / "README.md", ROOT / "dynlang" / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").rglob("*.md")),
+]
+BLOCK = re.compile(r"^```(\w*) ?(.*)\n(.*?)^```", re.M | re.S)
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1",
+               "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
+
+
+@dataclass(frozen=True)
+class Block:
+    language: str
+    name: str
+    text: str
+    line: int
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    return [Block(match[1], match[2].strip(), match[3], text[:match.start()].count("\n") + 1)
+            for match in BLOCK.finditer(text)]
+
+
+def shell(command: str, folder: Path) -> tuple[int, str]:
+    done = subprocess.run(["bash", "-c", command], cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
+    return done.returncode, done.stdout
+
+
+def run_console(block: Block, folder: Path) -> None:
+    """Each command prints what follows it."""
+    for part in re.split(r"^\$ ", block.text, flags=re.M)[1:]:
+        command, _, expected = part.partition("\n")
+        _, output = shell(command, folder)
+        assert output.rstrip() == expected.rstrip(), f"line {block.line}: $ {command}"
+
+
+def check_program(block: Block, folder: Path, page: str) -> None:
+    name = block.name if block.name.endswith(".dyn") else "block.dyn"
+    (folder / name).write_text(block.text, encoding="utf-8")
+    status, output = shell(f"dync check {name}", folder)
+    if block.name == "wrong":
+        codes = re.findall(r"error\[(DYN\d+)\]", output)
+        assert status == 1 and codes and all(code in page for code in codes), f"line {block.line}:\n{output}"
+    else:
+        assert status == 0, f"line {block.line}:\n{output}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_code_blocks(page: Path, tmp_path: Path) -> None:
+    found = blocks(page)
+    if page == ROOT / "README.md":
+        assert [block.language for block in found].count("sh") == 2
+    for block in found:
+        match block.language:
+            case "dyn":
+                check_program(block, tmp_path, page.read_text(encoding="utf-8"))
+            case "console":
+                run_console(block, tmp_path)
+            case "c" if block.name:
+                (tmp_path / block.name).write_text(block.text, encoding="utf-8")
+            case "sh" if page == ROOT / "README.md":
+                assert len(block.text.splitlines()) == 1, "the set-up and the tests are one line each"
+            case "text" | "python":
+                pass
+            case other:
+                raise AssertionError(f"line {block.line}: blocks of {other or 'no language'} are not run: use `text`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
+        if not re.match(r"[a-z]+:", target):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_readme_commands_name_files_that_exist() -> None:
+    first = next(block for block in blocks(ROOT / "README.md") if block.language == "sh")
+    for path in re.findall(r"examples/\S+\.(?:py|dyn)", first.text):
+        assert (ROOT / path).is_file()
