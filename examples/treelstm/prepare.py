@@ -3,8 +3,8 @@
     python examples/treelstm/prepare.py [--out DIR] [--verbs 16]
 
 Each function becomes one line `LABEL TREE` of train.txt or test.txt. The label is the verb of its name (`get` for
-`get_payload` and `getPayload`), one of the most frequent. The tree is its syntax tree, binarised, with word numbers at the
-leaves: the kinds of its nodes, the words of its identifiers, its small constants. Hidden are the name, wherever it
+`get_payload` and `getPayload`), one of the most frequent. The tree is its syntax tree, binarised, with word numbers at
+the leaves: the kinds of its nodes, the words of its identifiers, its small constants. Hidden are the name, wherever it
 is mentioned, and the docstring. A file's functions all go to train.txt or all to test.txt, and a tree that occurs
 twice is kept once, so nothing is tested that was trained on. The same library gives the same files, bit for bit.
 
@@ -152,7 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "data", help="folder for the files")
     parser.add_argument("--verbs", type=int, default=16, help="how many labels")
-    parser.add_argument("--words", type=int, default=2000, help="size of the vocabulary")
+    parser.add_argument("--words", type=int, default=600, help="size of the vocabulary")
     options = parser.parse_args()
 
     train, test = collect(Path(sysconfig.get_path("stdlib")))
