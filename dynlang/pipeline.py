@@ -66,7 +66,7 @@ def _parse(_: None, request: Request) -> Any:
     """The main file alone: the other modules are read by the checker, as it meets their imports."""
     from dynlang.source import read_source
 
-    module, found = _load("dynlang.syntax:parse")(read_source(request.path))
+    module, found = _load("dynlang.syntax.parser:parse")(read_source(request.path))
     errors = [one for one in found if one.severity == "error"]
     if errors:
         raise diag.CompileError(errors)
