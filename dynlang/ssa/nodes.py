@@ -12,7 +12,10 @@ Text form (printed by `print.py`, read by `parse.py` with `grammar/ssa.lark`, ch
 
 Types: scalars by dtype; `f32[%n, 4]` an array whose sizes are i64 values or ints; `box @Tree<%d>` a sum; `list<...>`; `str`;
 `rows<f32>[%v, %d]`. The type of a region parameter may mention earlier parameters of that region, a result's type
-earlier results: so an array of unknown size travels as its size and itself.
+earlier results: so an array of unknown size travels as its size and itself. Where such a size is more than one value
+(`f32[2 * n]`), integer arithmetic computes it directly after: at the start of the region, or behind the operation. So the
+sizes of a value's type are known wherever the value is used; those of an operation's result, before the operation, unless
+they depend on its own results. The types of `Function.results` speak of parameters, earlier results and values of the body.
 
 Ops: every row of the op table, plus
   constant {value}                      | call {function} args
@@ -21,6 +24,10 @@ Ops: every row of the op table, plus
   yield values (ends a region)          | return values (ends a function)
   retain %x / release %x (after the `count_references` pass)
   fused inputs.. {region of scalar ops, shape}: one loop over all elements; scalar operands are broadcast (after `fuse`)
+
+`constant` of an integer is sign-extended or cut to its dtype; of a string it is a block that lives as long as the program
+runs. `list_empty` has its element types in its result's type (Core's attribute `elements` is gone). An operation's `sizes`
+are the sizes that its row asks for (`fill`, `reshape`, `slice`, ...), as values or ints: printed as `sizes [%n, 3]`.
 
 Ownership (established by `opt/count_references.py`, checked by `verify`): a parameter is borrowed unless its position is in
 `Function.owned`; results are owned by the caller. Ops consume the operands that their row marks `consumes` and write in
@@ -111,6 +118,7 @@ class Operation:
     results: list[Value]
     attributes: Mapping[str, object] = field(default_factory=dict)
     regions: list[Region] = field(default_factory=list)
+    sizes: tuple[Value | int, ...] = ()
     span: Span | None = None
 
 

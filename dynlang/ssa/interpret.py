@@ -1,0 +1,420 @@
+"""The meaning of SSA, with NumPy: the oracle that native code is compared with.
+
+Values are those of `core/evaluate.py`: NumPy scalars and arrays, `SumValue` for a box, a list of tuples for a list, `bytes`
+for a string, a list of (index, row) for rows.
+
+    interpret(module, "f", [np.float32(1.0)]) -> [results]
+
+With `count=True` every reference lives in a block that knows its count. Retaining, releasing and consuming are then done
+as native code does them, writing in place where the count is one, and a block that is used after its end, freed twice or
+left alive raises `CountError`: so the reference counting is proved on the program at hand.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dynlang.core.evaluate import SumValue, object_array
+from dynlang.diag import InternalError
+from dynlang.ops import OPS
+from dynlang.ops.dtypes import NUMPY, round_to_bf16
+from dynlang.ops.memory import Failure
+from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Rows, Scalar, String, Value, ValueType
+from dynlang.ssa.ownership import consumed_operands
+
+DEPTH_LIMIT = 20_000
+"""Nested calls of recursive functions, after which a program is told that it recurses too deeply."""
+
+
+class RunTimeError(Exception):
+    """A program's own failure: a check, a size, recursion without end. `code` names the kind, `line` is 0 if unknown."""
+
+    def __init__(self, code: str, message: str, line: int = 0) -> None:
+        super().__init__(f"{message} (line {line})" if line else message)
+        self.code = code
+        self.message = message
+        self.line = line
+
+
+class CountError(Exception):
+    """Reference counts went wrong: a bug of the compiler."""
+
+
+def interpret(module: Module, function: str, arguments: Sequence[Any], *, count: bool = False, depth: int = DEPTH_LIMIT) -> list[Any]:
+    """The results of a function; `RunTimeError` where the program fails. Runs on a thread of its own, with room for deep recursion."""
+    answer: list[Any] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(limit, 20 * depth + 10_000))
+        try:
+            with np.errstate(all="ignore"):
+                heap = CountedHeap() if count else Heap()
+                answer.extend(_Machine(module, heap, depth).enter(function, arguments))
+        except BaseException as error:
+            failure.append(error)
+        finally:
+            sys.setrecursionlimit(limit)
+
+    previous = threading.stack_size(512 * 1024 * 1024)
+    try:
+        worker = threading.Thread(target=run, daemon=True)
+        worker.start()
+    finally:
+        threading.stack_size(previous)
+    worker.join()
+    if failure:
+        raise failure[0]
+    return answer
+
+
+# ---------------------------------------------------------------- heaps
+
+
+class Heap:
+    """Values as they are: nothing is counted, a write copies."""
+
+    def take_in(self, value: Any, kind: ValueType) -> Any:
+        """A host's value in this heap's form."""
+        return stored(value, kind)
+
+    def give_out(self, value: Any) -> Any:
+        return value
+
+    def new(self, value: Any, kind: ValueType) -> Any:
+        return value
+
+    def read(self, value: Any) -> Any:
+        return value
+
+    def retain(self, value: Any) -> None:
+        pass
+
+    def release(self, value: Any) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
+
+
+class Block:
+    """A counted block; `payload` is what `Heap` would hold, with references inside as blocks. None once it is freed."""
+
+    __slots__ = ("count", "kind", "payload")
+
+    def __init__(self, payload: Any, kind: ValueType) -> None:
+        self.payload = payload
+        self.kind = kind
+        self.count = 1
+
+    def copy(self) -> Block:
+        """Itself: the reference is what an array of references holds."""
+        return self
+
+
+class CountedHeap(Heap):
+    """Every reference is a `Block`. A freed block releases what it holds."""
+
+    def __init__(self) -> None:
+        self.live = 0
+        self.made = 0
+
+    def take_in(self, value: Any, kind: ValueType) -> Any:
+        if isinstance(kind, Scalar):
+            return stored(value, kind)
+        if isinstance(value, SumValue):
+            fields = tuple(self.take_in(one, _kind_of(one)) for one in value.fields)
+            return self.new(SumValue(value.constructor, fields), kind)
+        if isinstance(kind, List):
+            return self.new([tuple(self.take_in(one, each) for one, each in zip(item, kind.elements, strict=True)) for item in value], kind)
+        if isinstance(kind, Array) and not isinstance(kind.element, Scalar):
+            flat = [self.take_in(one, kind.element) for one in np.ravel(value)]
+            return self.new(object_array(flat).reshape(np.shape(value)), kind)
+        return self.new(stored(value, kind), kind)
+
+    def give_out(self, value: Any) -> Any:
+        if not isinstance(value, Block):
+            return value
+        payload = self.read(value)
+        if isinstance(payload, SumValue):
+            return SumValue(payload.constructor, tuple(map(self.give_out, payload.fields)))
+        if isinstance(payload, list):
+            return [tuple(map(self.give_out, item)) for item in payload]
+        if isinstance(payload, np.ndarray) and payload.dtype == object:
+            return object_array([self.give_out(one) for one in payload.ravel()]).reshape(payload.shape)
+        return payload.copy() if isinstance(payload, np.ndarray) else payload
+
+    def new(self, value: Any, kind: ValueType) -> Any:
+        self.live += 1
+        self.made += 1
+        return Block(value, kind)
+
+    def read(self, value: Any) -> Any:
+        if isinstance(value, Block):
+            if value.count <= 0:
+                raise CountError("a block is used after it was freed")
+            return value.payload
+        return value
+
+    def retain(self, value: Any) -> None:
+        self.read(value)
+        value.count += 1
+
+    def release(self, value: Any) -> None:
+        work = [value]
+        while work:
+            block = work.pop()
+            if block.count <= 0:
+                raise CountError("a block is freed twice")
+            block.count -= 1
+            if block.count == 0:
+                work += references(block.payload)
+                self.live -= 1
+                block.payload = None
+
+    def finish(self) -> None:
+        if self.live:
+            raise CountError(f"{self.live} blocks are alive at the end")
+
+
+def references(payload: Any) -> list[Block]:
+    """The blocks that a block holds."""
+    if isinstance(payload, SumValue):
+        return [one for one in payload.fields if isinstance(one, Block)]
+    if isinstance(payload, list):
+        return [one for item in payload for one in item if isinstance(one, Block)]
+    if isinstance(payload, np.ndarray) and payload.dtype == object:
+        return list(payload.ravel())
+    return []
+
+
+def _kind_of(value: Any) -> ValueType:
+    """The kind of a host's value inside a box, sizes left open."""
+    if isinstance(value, SumValue):
+        return Box("")
+    if isinstance(value, (bytes, str)):
+        return String()
+    if isinstance(value, list):
+        return List(tuple(_kind_of(one) for one in value[0]) if value else ())
+    if isinstance(value, np.ndarray) and value.ndim:
+        return Array(Box(""), (0,) * value.ndim) if value.dtype == object else Array(Scalar(_DTYPE_NAMES[value.dtype.name]), (0,) * value.ndim)
+    return Scalar(_DTYPE_NAMES[np.asarray(value).dtype.name])
+
+
+_DTYPE_NAMES = {NUMPY[dtype]: dtype for dtype in ("f64", "f32", "f16", "i64", "i32", "i16", "i8", "u8", "bool")}
+_SCALARS = {dtype: np.dtype(name).type for dtype, name in NUMPY.items()}
+
+
+def stored(value: Any, kind: ValueType) -> Any:
+    """A value in the representation of its type: no 0-d arrays, the type's dtype, bf16 rounded."""
+    if isinstance(kind, Scalar):
+        made = _SCALARS[kind.dtype](value)
+        return round_to_bf16(made)[()] if kind.dtype == "bf16" else made
+    if isinstance(kind, Array) and isinstance(kind.element, Scalar):
+        made = np.asarray(value, NUMPY[kind.element.dtype])
+        return round_to_bf16(made) if kind.element.dtype == "bf16" else made
+    return value.encode() if isinstance(kind, String) and isinstance(value, str) else value
+
+
+# ---------------------------------------------------------------- the machine
+
+
+class _Machine:
+    def __init__(self, module: Module, heap: Heap, depth: int) -> None:
+        self.module = module
+        self.heap = heap
+        self.counted = isinstance(heap, CountedHeap)
+        self.limit = depth
+        self.depth = 0
+
+    def enter(self, name: str, arguments: Sequence[Any]) -> list[Any]:
+        function = self.find(name)
+        if len(arguments) != len(function.parameters):
+            raise InternalError(f"@{name} takes {len(function.parameters)} arguments, not {len(arguments)}")
+        inside = [self.heap.take_in(value, place.type) for value, place in zip(arguments, function.parameters, strict=True)]
+        results = self.call(function, inside, 0)
+        answer = [self.heap.give_out(one) for one in results]
+        if self.counted:
+            borrowed = [one for i, one in enumerate(inside) if function.parameters[i].counted and i not in function.owned]
+            owned = [one for one, place in zip(results, function.results, strict=True) if place.counted]
+            for one in owned + borrowed:
+                self.heap.release(one)
+            self.heap.finish()
+        return answer
+
+    def find(self, name: str) -> Function:
+        function = self.module.functions.get(name)
+        if function is None:
+            raise InternalError(f"the interpreter finds no function @{name}")
+        return function
+
+    def call(self, function: Function, arguments: Sequence[Any], line: int) -> list[Any]:
+        self.depth += function.recursive
+        if self.depth > self.limit:
+            raise RunTimeError("TOO_DEEP", f"{function.name} calls itself too deeply", line)
+        values: dict[Any, Any] = dict(zip(function.parameters, arguments, strict=True))
+        results = self.region(function.body, values)
+        self.depth -= function.recursive
+        return results
+
+    def region(self, region: Region, values: dict[Any, Any]) -> list[Any]:
+        for one in region.operations:
+            structural = _STRUCTURAL.get(one.name)
+            if structural is None:
+                found = self.row(one, values)
+            elif one.name in ("yield", "return"):
+                return [values[each] for each in one.operands]
+            else:
+                found = structural(self, one, values)
+            for value, result in zip(one.results, found, strict=True):
+                values[value] = result
+        raise InternalError("a region of SSA has no end")
+
+    # -- rows of the op table
+
+    def row(self, one: Operation, values: Mapping[Any, Any]) -> Sequence[Any]:
+        heap, line = self.heap, one.span.line if one.span is not None else 0
+        given = [values[each] for each in one.operands]
+        operands = [heap.read(each) for each in given]
+        sizes = tuple(each if isinstance(each, int) else int(values[each]) for each in one.sizes)
+        for size in sizes:
+            if size < 0 and one.name != "slice":
+                raise RunTimeError("SIZE", f"a size is {size}", line)
+        row = OPS[one.name]
+        try:
+            found = row.meaning(np, operands, one.attributes, sizes)
+        except Failure as error:
+            raise RunTimeError(str(one.attributes.get("code", "FAILED")), str(error), line) from None
+        results = found if isinstance(found, tuple) else (found,)
+        if not self.counted:
+            return [stored(result, value.type) for result, value in zip(results, one.results, strict=True)]
+        return self.counted_results(one, given, operands, results)
+
+    def counted_results(self, one: Operation, given: Sequence[Any], operands: Sequence[Any], results: Sequence[Any]) -> list[Any]:
+        """Blocks for the results. What the result holds of blocks that the operands hold is retained, or moved if consumed."""
+        heap = self.heap
+        consumed = consumed_operands(one)
+        if not consumed:
+            made = []
+            for result, value in zip(results, one.results, strict=True):
+                if isinstance(result, Block):
+                    heap.retain(result)
+                    made.append(result)
+                else:
+                    made.append(self.counted_result(stored(result, value.type), value))
+            return made
+        target = given[0]
+        others = [given[i] for i in consumed if i != 0]
+        payload = stored(results[0], one.results[0].type)
+        rest = list(results[1:])
+        for each in [*references(payload), *(each for each in rest if isinstance(each, Block))]:
+            heap.retain(each)
+        if isinstance(target, Block) and target.count == 1:
+            before = references(target.payload)
+            target.payload = payload
+            first: Any = target
+        elif isinstance(target, Block):
+            before = []
+            heap.release(target)
+            first = heap.new(payload, one.results[0].type)
+        else:
+            before, first = [], payload
+        for each in [*before, *others]:
+            heap.release(each)
+        return [first, *(each if isinstance(each, Block) else self.counted_result(stored(each, value.type), value)
+                         for each, value in zip(rest, one.results[1:], strict=True))]
+
+    def counted_result(self, payload: Any, value: Value) -> Any:
+        if not value.counted:
+            return payload
+        if isinstance(payload, np.ndarray) and payload.dtype == object:
+            payload = payload.copy()
+        for each in references(payload):
+            self.heap.retain(each)
+        return self.heap.new(payload, value.type)
+
+    # -- structure
+
+    def constant(self, one: Operation, values: dict[Any, Any]) -> list[Any]:
+        kind = one.results[0].type
+        value = one.attributes["value"]
+        if isinstance(kind, Scalar) and kind.dtype != "bool" and kind.dtype[0] in "iu":
+            value = np.asarray(value, dtype=np.int64).astype(NUMPY[kind.dtype])
+        made = stored(value, kind)
+        return [made if isinstance(kind, Scalar) else self.heap.new(made, kind)]
+
+    def call_operation(self, one: Operation, values: dict[Any, Any]) -> list[Any]:
+        function = self.find(str(one.attributes["function"]))
+        return self.call(function, [values[each] for each in one.operands], one.span.line if one.span is not None else 0)
+
+    def construct(self, one: Operation, values: dict[Any, Any]) -> list[Any]:
+        made = SumValue(str(one.attributes["constructor"]), tuple(values[each] for each in one.operands))
+        return [self.heap.new(made, one.results[0].type)]
+
+    def switch(self, one: Operation, values: dict[Any, Any]) -> list[Any]:
+        box = self.heap.read(values[one.operands[0]])
+        kind = one.operands[0].type
+        assert isinstance(kind, Box)
+        constructors = [each.name for each in self.module.sums[kind.sum].constructors]
+        region = one.regions[constructors.index(box.constructor)]
+        values.update(zip(region.parameters, box.fields, strict=True))
+        return self.region(region, values)
+
+    def conditional(self, one: Operation, values: dict[Any, Any]) -> list[Any]:
+        return self.region(one.regions[0 if values[one.operands[0]] else 1], values)
+
+    def counted_loop(self, one: Operation, values: dict[Any, Any]) -> list[Any]:
+        region = one.regions[0]
+        index, carried = region.parameters[0], region.parameters[1:]
+        current = [values[each] for each in one.operands[1:]]
+        for trip in range(int(values[one.operands[0]])):
+            values[index] = np.int64(trip)
+            values.update(zip(carried, current, strict=True))
+            current = self.region(region, values)
+        return current
+
+    def open_loop(self, one: Operation, values: dict[Any, Any]) -> list[Any]:
+        condition, body = one.regions
+        current = [values[each] for each in one.operands]
+        while True:
+            values.update(zip(condition.parameters, current, strict=True))
+            if not self.region(condition, values)[0]:
+                return current
+            values.update(zip(body.parameters, current, strict=True))
+            current = self.region(body, values)
+
+    def retain(self, one: Operation, values: dict[Any, Any]) -> list[Any]:
+        self.heap.retain(values[one.operands[0]])
+        return []
+
+    def release(self, one: Operation, values: dict[Any, Any]) -> list[Any]:
+        self.heap.release(values[one.operands[0]])
+        return []
+
+    def fused(self, one: Operation, values: dict[Any, Any]) -> list[Any]:
+        """All elements at once: the scalar operations of the region mean the same on whole arrays."""
+        region = one.regions[0]
+        sizes = tuple(each if isinstance(each, int) else int(values[each]) for each in one.sizes)
+        inside: dict[Any, Any] = dict(zip(region.parameters, (self.heap.read(values[each]) for each in one.operands), strict=True))
+        for inner in region.operations[:-1]:
+            if inner.name == "constant":
+                inside[inner.results[0]] = self.constant(inner, inside)[0]
+                continue
+            found = OPS[inner.name].meaning(np, [inside[each] for each in inner.operands], inner.attributes, ())
+            kind = inner.results[0].type
+            inside[inner.results[0]] = stored(found, Array(kind, ()) if isinstance(found, np.ndarray) and found.ndim else kind)
+        whole = [np.broadcast_to(inside[each], sizes).copy() for each in region.operations[-1].operands]
+        return [self.heap.new(stored(each, value.type), value.type) for each, value in zip(whole, one.results, strict=True)]
+
+
+_STRUCTURAL: dict[str, Callable[[_Machine, Operation, dict[Any, Any]], list[Any]]] = {
+    "constant": _Machine.constant, "call": _Machine.call_operation, "construct": _Machine.construct, "switch": _Machine.switch,
+    "if": _Machine.conditional, "for": _Machine.counted_loop, "while": _Machine.open_loop, "retain": _Machine.retain,
+    "release": _Machine.release, "fused": _Machine.fused, "yield": lambda machine, one, values: [], "return": lambda machine, one, values: [],
+}

@@ -1,0 +1,44 @@
+"""Who owns what at an operation: the one place that says which operands an operation takes over.
+
+- `construct`, `yield`, `return` and the first values of loops take over every reference.
+- `call` takes over the positions that the callee owns.
+- A row with the trait `consumes` takes over its first operand; what it stores in a list, or as an element of an array of
+  references, it takes over too. Rows and arrays of numbers copy what they are given.
+- Every other operand is borrowed. Results are owned; the parameters of `switch` regions are borrowed from the box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dynlang.ops import OPS
+from dynlang.ssa.nodes import Array, Function, List, Operation, Value
+
+TAKES_ALL = frozenset({"construct", "yield", "return", "for", "while"})
+
+
+def consumed_operands(operation: Operation, functions: Mapping[str, Function] | None = None) -> tuple[int, ...]:
+    """Positions of the references that an operation takes over, in order."""
+    if operation.name in TAKES_ALL:
+        return tuple(i for i, one in enumerate(operation.operands) if one.counted)
+    if operation.name == "call":
+        if functions is None:
+            raise ValueError("which operands a call takes over is known from its function")
+        callee = functions[str(operation.attributes["function"])]
+        return tuple(i for i, one in enumerate(operation.operands) if i in callee.owned and one.counted)
+    row = OPS.get(operation.name)
+    if row is None or not row.has("consumes") or not operation.operands or not operation.operands[0].counted:
+        return ()
+    return (0, *(i for i in range(1, len(operation.operands)) if stores(operation, operation.operands[i])))
+
+
+def stores(operation: Operation, value: Value) -> bool:
+    """Whether a consuming row keeps the reference `value` inside its first operand."""
+    if not value.counted:
+        return False
+    match operation.operands[0].type:
+        case List():
+            return True
+        case Array(element) if not isinstance(value.type, Array) or isinstance(element, Array):
+            return type(value.type) is type(element)
+    return False

@@ -1,0 +1,375 @@
+"""The promises of SSA, checked: scopes, the shape of regions, types by the rows of the op table, types of calls.
+
+A module that breaks one is a bug of the compiler: `InvalidSSA` names the function and the operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from dynlang import types
+from dynlang.diag import InternalError
+from dynlang.ops import OPS
+from dynlang.ssa.build import BOOL, I64, sizes_of
+from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Rows, Scalar, String, Value
+from dynlang.ssa.print import _Printer, print_type
+from dynlang.ssa.shapes import Polynomials, row_attributes
+from dynlang.types import DTYPES, FLOATS, INTEGERS, Size
+
+STRUCTURAL = frozenset({"constant", "call", "construct", "switch", "if", "for", "while", "yield", "return", "retain", "release", "fused"})
+TERMINATORS = frozenset({"yield", "return"})
+
+
+class InvalidSSA(InternalError):
+    """The compiler made SSA that breaks the rules of SSA."""
+
+
+class _Broken(Exception):
+    """What is wrong; the caller knows where."""
+
+
+def verify(module: Module) -> None:
+    """Raise `InvalidSSA` unless the module keeps every rule."""
+    signatures = {name: _Names(one).signature() for name, one in module.functions.items()}
+    for name, function in module.functions.items():
+        if function.name != name:
+            raise InvalidSSA(f"the function @{function.name} is filed under @{name}")
+        _FunctionCheck(module, function, signatures).run()
+
+
+# ---------------------------------------------------------------- signatures
+
+
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    """Types over `p0 p1 ...`, the parameters, and `r0 r1 ...`, the results; other variables are unknown to a caller."""
+
+    parameters: tuple[types.Type, ...]
+    results: tuple[types.Type, ...]
+
+
+class _Names(Polynomials):
+    """The polynomials of a function, in the names of its printed form."""
+
+    def __init__(self, function: Function) -> None:
+        printer = _Printer(None, False)
+        printer.function(function)
+        super().__init__(printer.name)
+        self.printer = printer
+        self.of = function
+        self.visit_all(function.body)
+
+    def signature(self) -> _Signature:
+        last = self.of.body.operations[-1] if self.of.body.operations else None
+        names: dict[str, Size] = {}
+        if last is not None and last.name == "return":
+            names |= {root: Size.variable(f"r{i}") for i, one in enumerate(last.operands) if (root := self(one).single_variable)}
+        names |= {self.name(one): Size.variable(f"r{i}") for i, one in enumerate(self.of.results)}
+        names |= {self.name(one): Size.variable(f"p{i}") for i, one in enumerate(self.of.parameters)}
+        read = [tuple(types.substitute(self.core(one.type), names) for one in values) for values in (self.of.parameters, self.of.results)]
+        return _Signature(*read)
+
+
+# ---------------------------------------------------------------- one function
+
+
+class _FunctionCheck:
+    def __init__(self, module: Module, function: Function, signatures: Mapping[str, _Signature]) -> None:
+        self.module = module
+        self.function = function
+        self.signatures = signatures
+        self.names = _Names(function)
+        self.visible: set[Value] = set()
+        self.defined: set[Value] = set()
+
+    def run(self) -> None:
+        for position in self.function.owned:
+            if not (0 <= position < len(self.function.parameters) and self.function.parameters[position].counted):
+                raise InvalidSSA(f"@{self.function.name} owns its parameter {position}, which is no reference")
+        self.region(self.function.body, "return")
+
+    def fail(self, operation: Operation, reason: str) -> InvalidSSA:
+        text = "\n".join(self.names.printer.operation(operation, "  "))
+        return InvalidSSA(f"@{self.function.name}: {reason}\n{text}", operation.span)
+
+    # -- scopes
+
+    def define(self, values: Sequence[Value]) -> None:
+        for one in values:
+            if one in self.defined:
+                raise _Broken(f"{self.names.name(one)} is defined twice")
+            self.defined.add(one)
+            self.visible.add(one)
+
+    def use(self, value: Value) -> None:
+        if value not in self.visible:
+            raise _Broken(f"{self.names.name(value)} is used where it isn't known")
+        for size in sizes_of(value.type):
+            if size not in self.visible:
+                raise _Broken(f"{self.names.name(value)} is used where its size {self.names.name(size)} isn't known")
+
+    def region(self, region: Region, last: str) -> None:
+        """Check a region whose terminator is `last`."""
+        before = set(self.visible)
+        try:
+            self.define(region.parameters)
+            if not region.operations or region.operations[-1].name != last:
+                raise _Broken(f"a region doesn't end with {last}")
+        except _Broken as broken:
+            raise InvalidSSA(f"@{self.function.name}: {broken}") from None
+        for position, operation in enumerate(region.operations):
+            try:
+                if operation.name in TERMINATORS and position != len(region.operations) - 1:
+                    raise _Broken(f"{operation.name} stands before the end of its region")
+                self.operation(operation)
+            except _Broken as broken:
+                raise self.fail(operation, str(broken)) from None
+        self.visible = before
+
+    def operation(self, one: Operation) -> None:
+        for value in one.operands:
+            self.use(value)
+        for size in one.sizes:
+            if isinstance(size, Value):
+                self.use(size)
+                self.expect(size.type == I64, f"the size {self.names.name(size)} is no i64")
+        self.known_sizes(one)
+        for region in one.regions:
+            self.region(region, "yield")
+        self.define(one.results)
+        check = _CHECKS.get(one.name)
+        if check is not None:
+            check(self, one)
+        elif one.name in OPS:
+            self.row(one)
+        else:
+            raise _Broken(f"there is no operation {one.name}")
+
+    def known_sizes(self, one: Operation) -> None:
+        """Sizes of results are known before, unless they depend on the operation's own results."""
+        own = {self.names.name(result) for result in one.results}
+        for result in one.results:
+            for size in sizes_of(result.type):
+                self.expect(size.type == I64, f"the size {self.names.name(size)} is no i64")
+                if size not in self.visible and not self.names(size).variables() & own:
+                    raise _Broken(f"the size {self.names.name(size)} of {self.names.name(result)} isn't known yet")
+
+    def expect(self, holds: bool, reason: str) -> None:
+        if not holds:
+            raise _Broken(reason)
+
+    # -- types
+
+    def core(self, value: Value, sizes: Mapping[str, Size] | None = None) -> types.Type:
+        kind = self.names.core(value.type)
+        return types.substitute(kind, sizes) if sizes else kind
+
+    def binding(self, values: Sequence[Value], to: Sequence[Value]) -> dict[str, Size]:
+        """Each value's name stands for the size that another value is."""
+        return {self.names.name(one): self.names(other) for one, other in zip(values, to, strict=False) if one.type == I64 and other.type == I64}
+
+    def same_types(self, given: Sequence[Value], wanted: Sequence[Value], what: str) -> None:
+        """`given` fit `wanted`, whose types may mention one another."""
+        self.expect(len(given) == len(wanted), f"{what}: {len(given)} values for {len(wanted)}")
+        binding = self.binding(wanted, given)
+        for value, target in zip(given, wanted, strict=True):
+            have, want = self.core(value), self.core(target, binding)
+            self.expect(have == want, f"{what}: {self.names.name(value)} is {have}, not {want}")
+
+    def row(self, one: Operation) -> None:
+        row = OPS[one.name]
+        kinds = tuple(self.core(value) for value in one.operands)
+        self.arity(one)
+        self.expect(not one.regions, f"{one.name} has no region")
+        try:
+            results = row.result(kinds, row_attributes(one, self.names.core), self.names.many(one.sizes))
+        except (TypeError, KeyError, IndexError, AttributeError) as error:
+            raise _Broken(str(error) or repr(error)) from None
+        self.expect(len(results) == len(one.results), f"{len(one.results)} results for {len(results)}")
+        for value, kind in zip(one.results, results, strict=True):
+            have = self.core(value)
+            self.expect(have == _plain(kind), f"{self.names.name(value)} is {have}, the row says {kind}")
+
+    def arity(self, one: Operation) -> None:
+        row = OPS[one.name]
+        star = next((i for i, name in enumerate(row.operands) if name.startswith("*")), None)
+        fixed = len(row.operands) - (star is not None)
+        enough = len(one.operands) >= fixed if star is not None else len(one.operands) == fixed
+        self.expect(enough, f"{one.name} takes {fixed} operands{' or more' if star is not None else ''}, not {len(one.operands)}")
+        for position, value in enumerate(one.operands):
+            which = position
+            if star is not None and position >= star:
+                behind = position - (len(one.operands) - fixed) + 1
+                which = max(star, behind)
+            word = row.accepts[which]
+            self.expect(_ACCEPTS[word](value), f"operand {self.names.name(value)}: {print_type(value.type)} is not of kind {word}")
+
+    # -- structural operations
+
+    def constant(self, one: Operation) -> None:
+        self.expect(not one.operands and len(one.results) == 1 and "value" in one.attributes, "a constant has one result and a value")
+        kind, value = one.results[0].type, one.attributes["value"]
+        fits = {"bool": bool, **dict.fromkeys(INTEGERS, int), **dict.fromkeys(FLOATS, (int, float))}
+        want = fits.get(kind.dtype, ()) if isinstance(kind, Scalar) else (str, bytes) if isinstance(kind, String) else ()
+        self.expect(isinstance(value, want), f"{value!r} is no {print_type(kind)}")
+
+    def call(self, one: Operation) -> None:
+        signature = self.signatures.get(str(one.attributes.get("function")))
+        if signature is None:
+            raise _Broken(f"there is no function @{one.attributes.get('function')}")
+        for values, kinds, what in ((one.operands, signature.parameters, "arguments"), (one.results, signature.results, "results")):
+            self.expect(len(values) == len(kinds), f"{len(values)} {what} for {len(kinds)}")
+        sizes = {f"p{i}": self.names(value) for i, value in enumerate(one.operands) if value.type == I64}
+        sizes |= {f"r{i}": self.names(value) for i, value in enumerate(one.results) if value.type == I64}
+        for value, kind in zip([*one.operands, *one.results], [*signature.parameters, *signature.results], strict=True):
+            have = self.core(value)
+            self.expect(_agrees(have, kind, sizes), f"{self.names.name(value)} is {have}, @{one.attributes['function']} has {kind}")
+
+    def construct(self, one: Operation) -> None:
+        self.expect(len(one.results) == 1 and isinstance(one.results[0].type, Box), "construct makes one box")
+        box = one.results[0].type
+        assert isinstance(box, Box)
+        self.expect(box.sum == one.attributes.get("sum"), "the sum isn't the result's")
+        fields = self.fields(box, str(one.attributes.get("constructor")), one.operands)
+        self.expect(len(fields) == len(one.operands), f"{len(one.operands)} fields for {len(fields)}")
+        for value, kind in zip(one.operands, fields, strict=True):
+            self.expect(self.core(value) == kind, f"the field {self.names.name(value)} is {self.core(value)}, not {kind}")
+
+    def fields(self, box: Box, constructor: str, values: Sequence[Value]) -> list[types.Type]:
+        """The field types of a constructor, in which the int fields before stand for `values`."""
+        declaration = self.module.sums.get(box.sum)
+        if declaration is None or constructor not in {one.name for one in declaration.constructors}:
+            raise _Broken(f"there is no constructor {constructor} of @{box.sum}")
+        sizes = dict(zip(declaration.sizes, self.names.many(box.sizes), strict=True))
+        found = []
+        for position, one in enumerate(declaration.constructor(constructor).fields):
+            found.append(_plain(types.substitute(one.type, sizes)))
+            if position < len(values) and values[position].type == I64:
+                sizes[one.name] = self.names(values[position])
+        return found
+
+    def switch(self, one: Operation) -> None:
+        box = one.operands[0].type if len(one.operands) == 1 else None
+        if not isinstance(box, Box) or box.sum not in self.module.sums:
+            raise _Broken("switch needs one box of a declared sum")
+        constructors = self.module.sums[box.sum].constructors
+        self.expect(len(constructors) == len(one.regions), f"{len(one.regions)} regions for {len(constructors)} constructors")
+        for constructor, region in zip(constructors, one.regions, strict=True):
+            fields = self.fields(box, constructor.name, region.parameters)
+            self.expect(len(fields) == len(region.parameters), f"case {constructor.name} has {len(fields)} fields")
+            for value, kind in zip(region.parameters, fields, strict=True):
+                self.expect(self.core(value) == kind, f"case {constructor.name}: {self.names.name(value)} is {self.core(value)}, not {kind}")
+            self.same_types(region.operations[-1].operands, one.results, f"the yield of {constructor.name}")
+
+    def conditional(self, one: Operation) -> None:
+        self.expect(len(one.operands) == 1 and one.operands[0].type == BOOL, "if needs one bool")
+        self.expect(len(one.regions) == 2 and not any(region.parameters for region in one.regions), "if has two regions without parameters")
+        for region in one.regions:
+            self.same_types(region.operations[-1].operands, one.results, "a yield")
+
+    def counted_loop(self, one: Operation) -> None:
+        self.expect(len(one.regions) == 1 and bool(one.operands) and one.operands[0].type == I64, "for needs a count and one region")
+        region = one.regions[0]
+        self.expect(bool(region.parameters) and region.parameters[0].type == I64, "a for's first parameter is its index")
+        carried = region.parameters[1:]
+        self.same_types(one.operands[1:], carried, "the first values")
+        self.same_types(region.operations[-1].operands, carried, "the yield")
+        self.same_types(carried, one.results, "the results")
+
+    def open_loop(self, one: Operation) -> None:
+        self.expect(len(one.regions) == 2, "while has two regions")
+        condition, body = one.regions
+        answer = condition.operations[-1].operands
+        self.expect(len(answer) == 1 and answer[0].type == BOOL, "the condition of a while yields one bool")
+        for parameters in (condition.parameters, body.parameters):
+            self.same_types(one.operands, parameters, "the first values")
+        self.same_types(body.operations[-1].operands, body.parameters, "the yield")
+        self.same_types(body.parameters, one.results, "the results")
+
+    def give_back(self, one: Operation) -> None:
+        self.same_types(one.operands, self.function.results, "the return")
+
+    def count(self, one: Operation) -> None:
+        self.expect(len(one.operands) == 1 and not one.results and one.operands[0].counted, f"{one.name} takes one reference")
+
+    def fused(self, one: Operation) -> None:
+        self.expect(len(one.regions) == 1 and len(one.regions[0].parameters) == len(one.operands), "fused has one region, with a parameter for each operand")
+        region = one.regions[0]
+        shape = self.names.many(one.sizes)
+        for inner in region.operations[:-1]:
+            self.expect(inner.name == "constant" or (inner.name in OPS and OPS[inner.name].has("elementwise")), f"{inner.name} can't be in a fused loop")
+        for value, parameter in zip(one.operands, region.parameters, strict=True):
+            self.fused_operand(value, parameter, shape)
+        for value, result in zip(region.operations[-1].operands, one.results, strict=True):
+            want = types.ArrayType(self.core(value), shape)
+            self.expect(self.core(result) == want, f"{self.names.name(result)} is {self.core(result)}, not {want}")
+
+    def fused_operand(self, value: Value, parameter: Value, shape: tuple[Size, ...]) -> None:
+        element = value.type.element if isinstance(value.type, Array) else value.type
+        self.expect(element == parameter.type, f"{self.names.name(value)} doesn't have elements of type {print_type(parameter.type)}")
+        if isinstance(value.type, Array):
+            have = self.names.many(value.type.shape)
+            self.expect(have == shape, f"{self.names.name(value)} doesn't have the shape of the loop")
+
+
+_CHECKS: dict[str, Callable[[_FunctionCheck, Operation], None]] = {
+    "constant": _FunctionCheck.constant, "call": _FunctionCheck.call, "construct": _FunctionCheck.construct, "switch": _FunctionCheck.switch,
+    "if": _FunctionCheck.conditional, "for": _FunctionCheck.counted_loop, "while": _FunctionCheck.open_loop, "yield": lambda check, one: None,
+    "return": _FunctionCheck.give_back, "retain": _FunctionCheck.count, "release": _FunctionCheck.count, "fused": _FunctionCheck.fused,
+}
+
+_ACCEPTS: dict[str, Callable[[Value], bool]] = {
+    "any": lambda value: True,
+    "float": lambda value: _dtype(value) in FLOATS,
+    "integer": lambda value: _dtype(value) in INTEGERS,
+    "number": lambda value: _dtype(value) in DTYPES and _dtype(value) != "bool",
+    "bool": lambda value: _dtype(value) == "bool",
+    **{dtype: (lambda value, dtype=dtype: value.type == Scalar(dtype)) for dtype in DTYPES},
+    "int": lambda value: value.type == I64,
+    "array": lambda value: isinstance(value.type, Array),
+    "vector": lambda value: isinstance(value.type, Array) and len(value.type.shape) == 1,
+    "matrix": lambda value: isinstance(value.type, Array) and len(value.type.shape) == 2,
+    "list": lambda value: isinstance(value.type, List),
+    "rows": lambda value: isinstance(value.type, Rows),
+    "str": lambda value: isinstance(value.type, String),
+}
+
+
+def _dtype(value: Value) -> str:
+    match value.type:
+        case Scalar(dtype) | Array(Scalar(dtype)):
+            return dtype
+    return ""
+
+
+def _plain(kind: types.Type) -> types.Type:
+    """Without what SSA doesn't say: an index is an i64, an embedding table an array."""
+    def on_type(one: types.Type) -> types.Type | None:
+        if isinstance(one, types.IndexType):
+            return types.INT
+        return types.ArrayType(_plain(one.element), one.shape) if isinstance(one, types.ArrayType) and one.row_sparse else None
+
+    return types.map_type(kind, lambda size: size, on_type)
+
+
+def _agrees(have: types.Type, want: types.Type, sizes: Mapping[str, Size]) -> bool:
+    """`want`, with these sizes put in, is `have`; a size that is still unknown fits any."""
+    unknown: set[Size] = set()
+
+    def on_size(size: types.SizeArgument) -> types.SizeArgument:
+        if isinstance(size, Size):
+            if not size.variables() <= sizes.keys():
+                unknown.add(size)
+                return size
+            return size.substitute(sizes.get)
+        return size
+
+    filled = types.map_type(want, on_size, lambda one: None)
+    if not unknown:
+        return have == filled
+    return _skeleton(have) == _skeleton(filled)
+
+
+def _skeleton(kind: types.Type) -> types.Type:
+    return types.map_type(kind, lambda size: Size(()), lambda one: None)
