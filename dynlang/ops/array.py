@@ -150,6 +150,11 @@ def _write_slice(np: Any, a: list[Any], add: bool, attributes: Attributes) -> An
     return result
 
 
+def _at(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int, ...]) -> Any:
+    found = a[0][tuple(int(i) for i in a[1:])]
+    return found.copy() if isinstance(found, np.ndarray) else found
+
+
 def _update(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int, ...]) -> Any:
     result = a[0].copy()
     result[tuple(int(i) for i in a[1:-1])] = a[-1]
@@ -208,7 +213,7 @@ ROWS: list[Op] = [
     Op("concat", ("*x",), ("array",), _concatenated, lambda np, a, attributes, sizes: np.concatenate(a, axis=0), "rule", {}, frozenset({"linear"}),
        documentation="Joined along the first axis."),
     # -- indexing
-    Op("at", ("x", "*indices"), ("array", "int"), _item, lambda np, a, attributes, sizes: a[0][tuple(int(i) for i in a[1:])].copy(), {"x": "accumulate_at(d, *indices, g)"},
+    Op("at", ("x", "*indices"), ("array", "int"), _item, _at, {"x": "accumulate_at(d, *indices, g)"},
        {}, frozenset({"linear"}), documentation="The element, or the subarray, under the leading indices."),
     Op("gather", ("x", "indices"), ("array", "array"), _gathered, lambda np, a, attributes, sizes: a[0][a[1]], {"x": "scatter_add(d, indices, g)"}, {},
        frozenset({"linear"}), "gather", documentation="x[i] for every i of an array of indices, stacked."),
