@@ -130,9 +130,13 @@ class ModuleText:
         self.signatures[name] = made
         self._external.pop(name, None)
         header = ", ".join(" ".join(part for part in (kind, extra, "%" + label) if part) for kind, extra, label in map(_split_parameter, parameters))
-        begun = Function(self, made, f"define {linkage + ' ' if linkage else ''}{result} @{name}({header}) {attributes} {{")
+        begun = Function(self, made, linkage, f"{result} @{name}({header}) {attributes}")
         self._functions.append(begun)
         return begun
+
+    def export(self, name: str) -> None:
+        """Give a function of this module external linkage."""
+        next(f for f in self._functions if f.signature.name == name).linkage = ""
 
     def require(self, name: str, build: Callable[[ModuleText], object]) -> Signature:
         """The signature of `name`, after `build(module)` has defined it the first time it is asked for."""
@@ -245,9 +249,10 @@ class Choice:
 class Function:
     """A function under construction. Every method that computes returns a fresh operand."""
 
-    __slots__ = ("_count", "_entry", "_header", "_lines", "block", "module", "signature", "target", "terminated")
+    __slots__ = ("_count", "_entry", "_header", "_lines", "block", "linkage", "module", "signature", "target", "terminated")
 
-    def __init__(self, module: ModuleText, made: Signature, header: str) -> None:
+    def __init__(self, module: ModuleText, made: Signature, linkage: str, header: str) -> None:
+        self.linkage = linkage
         self.module = module
         self.target = module.target
         self.signature = made
@@ -261,7 +266,8 @@ class Function:
     def text(self) -> str:
         """The finished function."""
         assert self.terminated, f"{self.signature.name}: block {self.block} has no end"
-        return "\n".join([self._header, "entry:", *self._entry, *self._lines, "}"])
+        opening = f"define {self.linkage + ' ' if self.linkage else ''}{self._header} {{"
+        return "\n".join([opening, "entry:", *self._entry, *self._lines, "}"])
 
     # -- the three primitives everything else is made of
 

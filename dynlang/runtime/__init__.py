@@ -18,12 +18,14 @@ Laws that hold throughout:
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dynlang.native.emit import Signature, signature
+from dynlang.runtime.context import ErrorCode
 
 if TYPE_CHECKING:
-    from dynlang.native.emit import ModuleText
+    from dynlang.native.emit import Function, ModuleText, Operand
 
 # A specification of formatting as operands; `numbers.Specification.operands` makes them from text such as `>8.3f`.
 _FORMAT = ("i32 kind", "i64 precision", "i32 sign", "i64 width", "i32 alignment", "i32 fill")
@@ -34,6 +36,7 @@ _MEMORY = (
     signature("dyn.context_destroy", "void", "ptr context"),
     signature("dyn.live_blocks", "i64", "ptr context"),
     signature("dyn.allocated_bytes", "i64", "ptr context"),
+    # null when there is no memory, or no sense in the size
     signature("dyn.allocate", "ptr", "ptr context", "i64 bytes"),
     signature("dyn.free", "void", "ptr context", "ptr block"),
     signature("dyn.retain", "void", "ptr context", "ptr block"),
@@ -112,17 +115,35 @@ SIGNATURES: dict[str, Signature] = {name: made for name, (_, made) in _HOME.item
 def declare(module: ModuleText, name: str, exported: bool = False) -> Signature:
     """Make the runtime function `name` callable in the module, adding its text the first time.
 
-    `exported` gives it external linkage, for functions that a host calls; ask for that before anything else needs it.
+    `exported` gives it external linkage, for functions that a host calls.
     """
-    if name in module.signatures:
-        return module.signatures[name]
-    file, made = _HOME[name]
-    home = importlib.import_module(f"dynlang.runtime.{file}")
-    parameters = [f"{kind} {label}" for kind, label in zip(made.parameters, made.names, strict=True)]
-    attributes = home.ATTRIBUTES.get(name, "nounwind")
-    f = module.function(name, made.result, *parameters, attributes=attributes, linkage="" if exported else "internal")
-    home.BUILDERS[name](f)
+    if name not in module.signatures:
+        file, made = _HOME[name]
+        home = importlib.import_module(f"dynlang.runtime.{file}")
+        parameters = [f"{kind} {label}" for kind, label in zip(made.parameters, made.names, strict=True)]
+        home.BUILDERS[name](module.function(name, made.result, *parameters, attributes=home.ATTRIBUTES.get(name, "nounwind")))
+    if exported:
+        module.export(name)
     return module.signatures[name]
+
+
+def build(
+    module: ModuleText, name: str, result: str, parameters: tuple[str, ...], body: Callable[[Function], None], attributes: str = "nounwind"
+) -> Signature:
+    """A helper of the runtime that is not part of its interface, made the first time it is needed."""
+
+    def make(module: ModuleText) -> None:
+        body(module.function(name, result, *parameters, attributes=attributes))
+
+    return module.require(name, make)
+
+
+def fail(f: Function, code: ErrorCode, text: str, *numbers: Operand, line: Operand = 0) -> str:
+    """Emit a call that records an error, with up to two numbers for the `{}` in its text; gives the code as an operand."""
+    declare(f.module, "dyn.fail_with")
+    data = text.encode()
+    first, second = (*numbers, 0, 0)[:2]
+    return f.call("dyn.fail_with", "%context", int(code), line, f.module.bytes_constant(data), len(data), first, second)
 
 
 def static_block(module: ModuleText, payload: bytes, align: int = 16) -> str:

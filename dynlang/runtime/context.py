@@ -11,7 +11,7 @@
         40  ptr  next free byte of the chunk in use
         48  ptr  end of the chunk in use
         56  ptr  list of chunks, each linked through its first eight bytes
-        64  ptr  list of large blocks (reserved)
+        64  ptr  list of large blocks, linked both ways
        128  [48 x ptr]  free lists by size class
        512  [1024 x i8] text of the error, ends with a zero byte
 """
@@ -30,6 +30,7 @@ ALLOCATED_BYTES = 32
 CHUNK_NEXT = 40
 CHUNK_END = 48
 CHUNKS = 56
+LARGE_BLOCKS = 64
 FREE_LISTS = 128
 ERROR_TEXT = 512
 ERROR_TEXT_BYTES = 1024

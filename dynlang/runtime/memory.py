@@ -1,0 +1,216 @@
+"""Blocks: allocation by size class over chunks, reference counts, and the context itself.
+
+A block of at most 256 KiB comes from the free list of its size class, or is cut from a chunk of 1 MiB; a larger one is
+the system's, linked into a list so that `context_destroy` can return everything, whatever is still live.
+
+Size classes count grains of 32 bytes: with u = grains - 1, u below 4 is its own class; above, each power of two has
+four classes. A slot starts 16 bytes before a multiple of 32, so that the data behind the header is aligned.
+"""
+
+from __future__ import annotations
+
+from dynlang import runtime
+from dynlang.native.emit import Function, Operand
+from dynlang.runtime import context as layout
+from dynlang.runtime.context import ErrorCode
+
+ATTRIBUTES = {name: "nounwind inlinehint" for name in ("dyn.allocate", "dyn.free", "dyn.retain", "dyn.release", "dyn.is_unique")}
+
+_LARGEST_PAYLOAD = layout.LARGEST_SMALL_BYTES - layout.HEADER_BYTES
+
+
+def field(f: Function, offset: int) -> str:
+    """The address of a field of the context."""
+    return f.offset("%context", offset, "i8")
+
+
+def add_to_field(f: Function, offset: int, amount: Operand) -> None:
+    place = field(f, offset)
+    f.store("i64", f.add(f.load("i64", place), amount), place)
+
+
+def payload_bytes(f: Function, block: Operand) -> str:
+    """The payload size that stands in a block's header."""
+    return f.load("i64", f.offset(block, layout.BLOCK_PAYLOAD, "i8"))
+
+
+def _size_class(f: Function, payload: Operand) -> tuple[str, str, str]:
+    """(class, shift, quarter): a slot of the class has (quarter + 1) << shift grains."""
+    grains = f.binary("lshr", "i64", f.add(payload, layout.GRAIN_BYTES - layout.HEADER_BYTES - 1), 5)
+    f.module.declare("llvm.ctlz.i64", "i64", "i64", "i1", attributes="")
+    shift = f.maximum(f.sub(61, f.call("llvm.ctlz.i64", grains, "false")), 0)
+    quarter = f.binary("lshr", "i64", grains, shift)
+    return f.add(f.mul(shift, 4), quarter), shift, quarter
+
+
+def _free_list(f: Function, size_class: Operand) -> str:
+    return f.offset(field(f, layout.FREE_LISTS), size_class, "ptr")
+
+
+def _begin_block(f: Function, block: Operand, payload: Operand) -> None:
+    """Count one, the payload's size, and one more live block."""
+    f.store("i64", 1, f.offset(block, layout.BLOCK_COUNT, "i8"))
+    f.store("i64", payload, f.offset(block, layout.BLOCK_PAYLOAD, "i8"))
+    add_to_field(f, layout.LIVE_BLOCKS, 1)
+    add_to_field(f, layout.ALLOCATED_BYTES, payload)
+
+
+def _context_create(f: Function) -> None:
+    f.module.declare("calloc", "ptr", "i64", "i64")
+    f.ret(f.call("calloc", 1, layout.CONTEXT_BYTES))
+
+
+def _context_destroy(f: Function) -> None:
+    """Returns every chunk and every large block, live or not."""
+    f.module.declare("free", "void", "ptr")
+    for offset, link in ((layout.CHUNKS, 0), (layout.LARGE_BLOCKS, 8)):
+        first = f.load("ptr", field(f, offset))
+        with f.repeat([("ptr", first)]) as walk:
+            walk.break_if(f.icmp("eq", walk.carried[0], "null", "ptr"))
+            following = f.load("ptr", f.offset(walk.carried[0], link, "i8"))
+            f.call("free", walk.carried[0])
+            walk.next = [following]
+    f.call("free", "%context")
+    f.ret()
+
+
+def _allocate(f: Function) -> None:
+    runtime.build(f.module, "dyn.allocate_slowly", "ptr", ("ptr context", "i64 bytes"), _allocate_slowly, "nounwind noinline cold")
+    slow, try_list, found = f.label("slow"), f.label("list"), f.label("found")
+    f.branch_if(f.icmp("ugt", "%bytes", _LARGEST_PAYLOAD), slow, try_list)
+    f.place(try_list)
+    place = _free_list(f, _size_class(f, "%bytes")[0])
+    block = f.load("ptr", place)
+    f.branch_if(f.icmp("eq", block, "null", "ptr"), slow, found)
+    f.place(slow)
+    f.ret(f.call("dyn.allocate_slowly", "%context", "%bytes"))
+    f.place(found)
+    f.store("ptr", f.load("ptr", block), place)
+    _begin_block(f, block, "%bytes")
+    f.ret(block)
+
+
+def _allocate_slowly(f: Function) -> None:
+    with f.when(f.icmp("ugt", "%bytes", layout.LARGEST_REQUEST_BYTES)):
+        _out_of_memory(f)
+    with f.when(f.icmp("ugt", "%bytes", _LARGEST_PAYLOAD)):
+        _allocate_large(f)
+    _, shift, quarter = _size_class(f, "%bytes")
+    size = f.mul(f.binary("shl", "i64", f.add(quarter, 1), shift), layout.GRAIN_BYTES)
+    fits = f.icmp("uge", f.sub(_address(f, layout.CHUNK_END), _address(f, layout.CHUNK_NEXT)), size)
+    with f.when(f.binary("xor", "i1", fits, "true")):
+        _new_chunk(f)
+    start = f.load("ptr", field(f, layout.CHUNK_NEXT))
+    f.store("ptr", f.offset(start, size, "i8"), field(f, layout.CHUNK_NEXT))
+    block = f.offset(start, layout.HEADER_BYTES, "i8")
+    _begin_block(f, block, "%bytes")
+    f.ret(block)
+
+
+def _address(f: Function, offset: int) -> str:
+    return f.convert("ptrtoint", "ptr", f.load("ptr", field(f, offset)), "i64")
+
+
+def _out_of_memory(f: Function) -> None:
+    runtime.fail(f, ErrorCode.OUT_OF_MEMORY, "out of memory: {} bytes were asked for", "%bytes")
+    f.ret("null")
+
+
+def _new_chunk(f: Function) -> None:
+    """A chunk's first grain holds the link to the next chunk; slots start behind it."""
+    f.module.declare("aligned_alloc", "ptr", "i64", "i64")
+    chunk = f.call("aligned_alloc", 64, layout.CHUNK_BYTES)
+    with f.when(f.icmp("eq", chunk, "null", "ptr")):
+        _out_of_memory(f)
+    f.store("ptr", f.load("ptr", field(f, layout.CHUNKS)), chunk)
+    f.store("ptr", chunk, field(f, layout.CHUNKS))
+    f.store("ptr", f.offset(chunk, layout.HEADER_BYTES, "i8"), field(f, layout.CHUNK_NEXT))
+    f.store("ptr", f.offset(chunk, layout.CHUNK_BYTES, "i8"), field(f, layout.CHUNK_END))
+
+
+def _allocate_large(f: Function) -> None:
+    """{previous, next} stand before the header of a large block."""
+    f.module.declare("aligned_alloc", "ptr", "i64", "i64")
+    size = f.bit_and(f.add("%bytes", 2 * layout.HEADER_BYTES + 63), -64)
+    start = f.call("aligned_alloc", 64, size)
+    with f.when(f.icmp("eq", start, "null", "ptr")):
+        _out_of_memory(f)
+    first = f.load("ptr", field(f, layout.LARGE_BLOCKS))
+    f.store("ptr", "null", start)
+    f.store("ptr", first, f.offset(start, 8, "i8"))
+    with f.when(f.icmp("ne", first, "null", "ptr")):
+        f.store("ptr", start, first)
+    f.store("ptr", start, field(f, layout.LARGE_BLOCKS))
+    block = f.offset(start, 2 * layout.HEADER_BYTES, "i8")
+    _begin_block(f, block, "%bytes")
+    f.ret(block)
+
+
+def _free(f: Function) -> None:
+    runtime.build(f.module, "dyn.free_large", "void", ("ptr context", "ptr block"), _free_large, "nounwind noinline cold")
+    payload = payload_bytes(f, "%block")
+    add_to_field(f, layout.LIVE_BLOCKS, -1)
+    add_to_field(f, layout.ALLOCATED_BYTES, f.sub(0, payload))
+    with f.when(f.icmp("ugt", payload, _LARGEST_PAYLOAD)):
+        f.call("dyn.free_large", "%context", "%block")
+        f.ret()
+    place = _free_list(f, _size_class(f, payload)[0])
+    f.store("ptr", f.load("ptr", place), "%block")
+    f.store("ptr", "%block", place)
+    f.ret()
+
+
+def _free_large(f: Function) -> None:
+    f.module.declare("free", "void", "ptr")
+    start = f.offset("%block", -2 * layout.HEADER_BYTES, "i8")
+    previous = f.load("ptr", start)
+    following = f.load("ptr", f.offset(start, 8, "i8"))
+    with f.when(f.icmp("ne", following, "null", "ptr")):
+        f.store("ptr", previous, following)
+    head = f.icmp("eq", previous, "null", "ptr")
+    link = f.select(head, "ptr", field(f, layout.LARGE_BLOCKS), f.offset(previous, 8, "i8"))
+    f.store("ptr", following, link)
+    f.call("free", start)
+    f.ret()
+
+
+def _count(f: Function) -> tuple[str, str]:
+    place = f.offset("%block", layout.BLOCK_COUNT, "i8")
+    return place, f.load("i64", place)
+
+
+def _retain(f: Function) -> None:
+    place, count = _count(f)
+    with f.when(f.icmp("sgt", count, 0)):
+        f.store("i64", f.add(count, 1), place)
+    f.ret()
+
+
+def _release(f: Function) -> None:
+    """One reference less; a block that holds no references to others is freed with its last."""
+    runtime.declare(f.module, "dyn.free")
+    place, count = _count(f)
+    with f.when(f.icmp("sgt", count, 1)):
+        f.store("i64", f.sub(count, 1), place)
+        f.ret()
+    with f.when(f.icmp("eq", count, 1)):
+        f.call("dyn.free", "%context", "%block")
+    f.ret()
+
+
+def _is_unique(f: Function) -> None:
+    f.ret(f.icmp("eq", _count(f)[1], 1))
+
+
+BUILDERS = {
+    "dyn.context_create": _context_create,
+    "dyn.context_destroy": _context_destroy,
+    "dyn.live_blocks": lambda f: f.ret(f.load("i64", field(f, layout.LIVE_BLOCKS))),
+    "dyn.allocated_bytes": lambda f: f.ret(f.load("i64", field(f, layout.ALLOCATED_BYTES))),
+    "dyn.allocate": _allocate,
+    "dyn.free": _free,
+    "dyn.retain": _retain,
+    "dyn.release": _release,
+    "dyn.is_unique": _is_unique,
+    "dyn.payload_bytes": lambda f: f.ret(payload_bytes(f, "%block")),
+}
