@@ -24,23 +24,24 @@ from typing import Any
 import numpy as np
 
 from dynlang import diag
+from dynlang.core.evaluate import SumValue
 from dynlang.core.nodes import Function, SumDeclaration, Variable
-from dynlang.types import ArrayType, ListType, ScalarType, Size, StringType, SumType, Type
-
-DTYPES = {"f64": np.float64, "f32": np.float32, "f16": np.float16, "i64": np.int64, "i32": np.int32, "i16": np.int16,
-          "i8": np.int8, "u8": np.uint8, "bool": np.bool_}
+from dynlang.ops.dtypes import NUMPY, round_to_bf16
+from dynlang.types import (
+    ArrayType,
+    ListType,
+    RowsType,
+    ScalarType,
+    Size,
+    StringType,
+    SumType,
+    Type,
+    size_variables,
+)
 
 
 class BadArgument(Exception):
     """What was given doesn't fit the function; the text is for the user."""
-
-
-@dataclass(frozen=True, slots=True)
-class SumValue:
-    """A value of a sum type: the constructor's number and its fields, flat as in Core."""
-
-    tag: int
-    fields: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +91,17 @@ def _compare(equation: Equation, values: Mapping[str, int], origin: Mapping[str,
     wanted = equation.size.evaluate(values)
     if wanted == equation.actual:
         return
-    known = [f"{name} is {values[name]}{_by(origin.get(name))}" for name in sorted(equation.size.variables())]
-    reason = f", but {' and '.join(known)}" if known else f" instead of {wanted}"
-    if known and equation.size.single_variable is None:
-        reason = f" instead of {equation.size} = {wanted}: {' and '.join(known)}"
+    reasons = [f"{name} is {values[name]}{_by(origin.get(name))}" for name in sorted(equation.size.variables())]
+    reason = f", but {' and '.join(reasons)}" if reasons else f" instead of {wanted}"
+    if reasons and equation.size.single_variable is None:
+        reason = f" instead of {equation.size} = {wanted}: {' and '.join(reasons)}"
     raise BadArgument(f"{equation.axis} of `{equation.name}` has {equation.actual} elements{reason}")
+
+
+def known(size: object) -> Size:
+    """A size of Core, where none is unknown."""
+    assert isinstance(size, Size)
+    return size
 
 
 def _by(origin: Equation | None) -> str:
@@ -106,36 +113,21 @@ def _by(origin: Equation | None) -> str:
 
 def exactly(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
     """The array as `dtype`, contiguous; an error if any element would change."""
-    if dtype == "bf16":
-        return _as_bf16(name, array)
-    wanted = np.dtype(DTYPES[dtype])
+    wanted = np.dtype(NUMPY[dtype])
     kinds = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}[wanted.kind]
     if array.dtype.kind not in kinds:
         raise BadArgument(f"`{name}` holds {array.dtype} numbers, which are not {dtype}")
     with np.errstate(all="ignore"):
-        converted = array.astype(wanted)
+        converted = round_to_bf16(array.astype(wanted)) if dtype == "bf16" else array.astype(wanted)
         same = converted.astype(array.dtype) == array
     if array.dtype.kind == "f":
         same |= np.isnan(array)
     if wanted.kind == "f" and array.dtype.kind != "f":
-        same &= np.frompyfunc(lambda x, y: int(x) == int(y), 2, 1)(converted, array).astype(bool)
+        same = np.asarray(converted.astype(object) == array.astype(object))  # as Python compares: exactly
     if not same.all():
         example = array[~same].ravel()[0]
         raise BadArgument(f"`{name}` holds {example}, which is no {dtype}: round it first, e.g. by `.astype`")
     return np.asarray(converted, order="C").reshape(array.shape)
-
-
-def _as_bf16(name: str, array: np.ndarray) -> np.ndarray:
-    """bf16 has no NumPy type: its bits as uint16."""
-    single = exactly(name, array, "f32")
-    bits = single.view(np.uint32)
-    if (bits & 0xFFFF).any():
-        raise BadArgument(f"`{name}` holds numbers that are no bf16")
-    return (bits >> 16).astype(np.uint16)
-
-
-def from_bf16(bits: np.ndarray) -> np.ndarray:
-    return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 # ---------------------------------------------------------------- arrays to values
@@ -163,10 +155,10 @@ class Reader:
     def arguments(self, function: Function, labels: Sequence[str]) -> list[Any]:
         """The flat values of all parameters, sizes included."""
         parameters = list(zip(function.parameters, labels, strict=True))
-        sized = set().union(*(_variables_of(one.type) for one in function.parameters)) if parameters else set()
-        known = {one.name: self._integer(label) for one, label in parameters
+        sized = set().union(*(size_variables(one.type) for one in function.parameters)) if parameters else set()
+        given = {one.name: self._integer(label) for one, label in parameters
                  if one.name in sized and label in self.arrays}
-        values = solve_sizes(self._equations(parameters), known)
+        values = solve_sizes(self._equations(parameters), given)
         found = []
         for one, label in parameters:
             if one.name in sized:
@@ -189,7 +181,7 @@ class Reader:
             if isinstance(one.type, ArrayType) and isinstance(one.type.element, ScalarType):
                 shape = self.take(label).shape
                 self._same_rank(label, len(shape), len(one.type.shape))
-                found += [Equation(label, f"axis {axis}", Size.of(size), actual)  # type: ignore[arg-type]
+                found += [Equation(label, f"axis {axis}", known(size), actual)
                           for axis, (size, actual) in enumerate(zip(one.type.shape, shape, strict=True))]
         return found
 
@@ -208,7 +200,7 @@ class Reader:
             case ArrayType(ScalarType(dtype)):
                 return exactly(label, self.take(label), dtype)
             case StringType():
-                return str(self.take(label))
+                return str(self.take(label)).encode()
             case SumType():
                 return SumReader(self, label, sizes).read(kind)
             case ListType(elements):
@@ -242,14 +234,13 @@ class SumReader:
         """Without recursion: a tree may be deeper than Python's stack."""
         root: list[Any] = []
         pending: list[tuple[SumType, Mapping[str, int], list[Any]]] = [(kind, self.sizes, root)]
-        order: list[tuple[int, list[Any], list[Any]]] = []
+        order: list[tuple[str, list[Any], list[Any]]] = []
         while pending:
             kind, outer, target = pending.pop()
             declaration = self.reader.sums[kind.name]
-            tag = self._tag(declaration)
-            scope = {name: Size.of(size).evaluate(outer)  # type: ignore[arg-type]
+            constructor = declaration.constructors[self._tag(declaration)]
+            scope = {name: known(size).evaluate(outer)
                      for name, size in zip(declaration.sizes, kind.arguments, strict=True)}
-            constructor = declaration.constructors[tag]
             fields: list[Any] = []
             children = []
             for field in constructor.fields:
@@ -262,10 +253,10 @@ class SumReader:
                     fields.append([value])
                     if isinstance(field.type, ScalarType) and field.type.dtype == "i64":
                         scope = {**scope, field.name: int(value)}
-            order.append((tag, fields, target))
+            order.append((constructor.name, fields, target))
             pending += reversed(children)
-        for tag, fields, target in reversed(order):
-            target.append(SumValue(tag, tuple(place[0] for place in fields)))
+        for name, fields, target in reversed(order):
+            target.append(SumValue(name, tuple(place[0] for place in fields)))
         self._finish()
         return root[0]
 
@@ -286,7 +277,7 @@ class SumReader:
         scalar = kind.element if isinstance(kind, ArrayType) else kind
         if not isinstance(scalar, ScalarType):
             raise diag.NotBuilt(f"a field of type {kind} from arrays: `{label}`")
-        shape = tuple(Size.of(size).evaluate(scope) for size in kind.shape) if isinstance(kind, ArrayType) else ()  # type: ignore[arg-type]
+        shape = tuple(known(size).evaluate(scope) for size in kind.shape) if isinstance(kind, ArrayType) else ()
         count = int(np.prod(shape, dtype=int))
         if at + count > array.size:
             raise BadArgument(f"`{label}` has too few elements")
@@ -301,12 +292,6 @@ class SumReader:
                 raise BadArgument(f"`{label}` has too many elements")
 
 
-def _variables_of(kind: Type) -> frozenset[str]:
-    from dynlang.types import size_variables
-
-    return size_variables(kind)
-
-
 # ---------------------------------------------------------------- values to arrays
 
 
@@ -319,6 +304,11 @@ def write_results(
         match kind:
             case SumType():
                 found |= write_sum(label, kind, value, sums)
+            case RowsType():
+                found[f"{label}.index"] = np.array([index for index, _ in value], np.int64)
+                found[f"{label}.row"] = np.array([row for _, row in value])
+            case StringType():
+                found[label] = np.array(bytes(value).decode("utf-8", "replace"))
             case ListType(elements):
                 names = [label] if len(elements) == 1 else [f"{label}.{position}" for position in range(len(elements))]
                 for position, name in enumerate(names):
@@ -335,8 +325,9 @@ def write_sum(label: str, kind: SumType, value: SumValue, sums: Mapping[str, Sum
     pending: list[tuple[SumType, SumValue]] = [(kind, value)]
     while pending:
         kind, value = pending.pop()
-        constructor = sums[kind.name].constructors[value.tag]
-        tags.append(value.tag)
+        names = [constructor.name for constructor in sums[kind.name].constructors]
+        tags.append(names.index(value.constructor))
+        constructor = sums[kind.name].constructors[tags[-1]]
         children = []
         for field, content in zip(constructor.fields, value.fields, strict=True):
             if isinstance(field.type, SumType):

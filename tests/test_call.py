@@ -1,0 +1,102 @@
+"""`dync call`: names, sizes, dtypes and sum types; what doesn't fit is refused in words."""
+
+from __future__ import annotations
+
+import doctest
+
+import numpy as np
+import pytest
+
+from dynlang.core.evaluate import SumValue
+from dynlang.core.nodes import Block as CoreBlock
+from dynlang.core.nodes import Constructor, Function, SumDeclaration, Variable
+from dynlang.tools import flat
+from dynlang.types import F32, INT, ArrayType, Size, SumType
+
+N, D = Size.variable("n"), Size.variable("d")
+TREE = SumDeclaration("Tree", ("d",), (
+    Constructor("Leaf", (Variable("word", INT), Variable("x", ArrayType(F32, (D,))))),
+    Constructor("Node", (Variable("left", SumType("Tree", (D,))), Variable("right", SumType("Tree", (D,))))),
+))
+FUNCTION = Function("f", (Variable("d", INT), Variable("n", INT), Variable("w", ArrayType(F32, (D, 2 * N))),
+                          Variable("t", SumType("Tree", (D,)))), (), CoreBlock((), ()), sizes=2)
+LABELS = ("d", "n", "w", "t")
+
+
+def test_the_examples_of_the_module() -> None:
+    assert doctest.testmod(flat).failed == 0
+
+
+def arrays(**more) -> dict[str, np.ndarray]:
+    given = {"w": np.zeros((2, 6)), "t.tag": np.array([1, 0, 1, 0, 0]), "t.Leaf.word": np.array([7, 8, 9]),
+             "t.Leaf.x": np.arange(6.0).reshape(3, 2)}
+    return {name: np.asarray(value) for name, value in {**given, **more}.items() if value is not None}
+
+
+def read(given: dict[str, np.ndarray]) -> list:
+    reader = flat.Reader({"Tree": TREE}, given)
+    values = reader.arguments(FUNCTION, LABELS)
+    reader.finish()
+    return values
+
+
+def test_sizes_and_trees_are_found() -> None:
+    d, n, w, tree = read(arrays())
+    assert (d, n) == (2, 3) and w.dtype == np.float32
+    assert tree.constructor == "Node" and tree.fields[0].constructor == "Leaf" and tree.fields[0].fields[0] == 7
+    right = tree.fields[1]
+    assert right.fields[1].fields[0] == 9 and list(right.fields[1].fields[1]) == [4.0, 5.0]
+
+
+def test_a_tree_survives_the_way_there_and_back() -> None:
+    given = arrays()
+    kind = SumType("Tree", (D,))
+    written = flat.write_results(["t"], [kind], [read(given)[3]], {"Tree": TREE})
+    assert written.keys() == {"t.tag", "t.Leaf.word", "t.Leaf.x"}
+    for name, array in written.items():
+        assert np.array_equal(array, given[name])
+
+
+def test_a_deep_tree_needs_no_stack() -> None:
+    depth = 50_000
+    tags = np.array([1, 0] * depth + [0])
+    given = arrays(**{"t.tag": tags, "t.Leaf.word": np.arange(depth + 1), "t.Leaf.x": np.zeros((depth + 1, 2))})
+    tree = read(given)[3]
+    assert isinstance(tree, SumValue)
+    assert flat.write_sum("t", SumType("Tree", (D,)), tree, {"Tree": TREE})["t.tag"].size == 2 * depth + 1
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"w": None}, "`w` is missing"),
+    ({"v": 1}, "no parameter `v`"),
+    ({"w": np.zeros(6)}, "`w` has 2 axes, but an array with 1"),
+    ({"w": np.zeros((2, 5))}, "axis 1 of `w` has 5 elements, which is 2*n for no n"),
+    ({"w": np.zeros((2, 6), complex)}, "complex128"),
+    ({"w": np.full((2, 6), 0.1)}, "no f32"),
+    ({"w": np.full((2, 6), "a")}, "not f32"),
+    ({"n": 4}, "instead of 2*n = 8"),
+    ({"t.tag": [1, 0]}, "ends before"),
+    ({"t.tag": [0, 0]}, "goes on after"),
+    ({"t.tag": [2]}, "2 constructors"),
+    ({"t.Leaf.word": [7, 8]}, "`t.Leaf.word` has too few"),
+    ({"t.Leaf.word": [7, 8, 9, 10]}, "`t.Leaf.word` has too many"),
+    ({"t.Leaf.word": [7.0, 8.0, 9.0]}, "not i64"),
+])
+def test_what_does_not_fit_is_refused(change: dict, message: str) -> None:
+    with pytest.raises(flat.BadArgument, match=message.replace("*", r"\*")):
+        read(arrays(**change))
+
+
+@pytest.mark.parametrize(("value", "dtype", "fine"), [
+    (np.int64(3), "i8", True), (np.int64(300), "i8", False), (np.int64(-1), "u8", False),
+    (np.float64("nan"), "f32", True),
+    (np.int64(2**24 + 1), "f32", False), (np.int64(2**24), "f32", True), (np.float32(1.5), "f64", True),
+    (np.bool_(True), "i64", False), (np.int64(1), "bool", False), (np.float64(1e300), "f32", False),
+    (np.float64(1.0), "bf16", True), (np.float64(1.01), "bf16", False), (np.float64(0.5), "f16", True),
+])
+def test_dtypes_change_where_nothing_is_lost(value: np.generic, dtype: str, fine: bool) -> None:
+    if fine:
+        assert float(flat.exactly("x", np.asarray(value), dtype)) == pytest.approx(float(value), nan_ok=True)
+    else:
+        with pytest.raises(flat.BadArgument):
+            flat.exactly("x", np.asarray(value), dtype)
