@@ -1,0 +1,206 @@
+"""Compiled programs in this process: `compile_module(ssa).call("f", [arguments])`.
+
+    program = compile_module(ssa, optimisation=2)
+    [y] = program.call("f", [3, np.ones(3, np.float32)])
+
+Arguments and results are those of the SSA function, sizes included, in the values that `core/evaluate.py` uses. A call runs on
+a thread with a deep stack. A run-time error of the program is a `RunTimeError`, as in the interpreter; Ctrl-C, or `cancel` from
+any thread, ends a running call with one. The code is the same, bit for bit, as that of an executable.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import struct
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from dynlang import __version__
+from dynlang.native import target as targets
+from dynlang.native.lower import lower
+from dynlang.native.lower.entry import HOST_RUNTIME, entry_symbol, release_symbol
+from dynlang.native.lower.frame import hidden_sizes
+from dynlang.native.lower.layout import SLOT_BYTES, counted
+from dynlang.native.marshal import UNKNOWN, Reader, Writer, with_sizes
+from dynlang.native.target import Target
+from dynlang.runtime import context
+from dynlang.runtime.context import ErrorCode
+from dynlang.source import cache_folder
+from dynlang.ssa.interpret import RunTimeError
+from dynlang.ssa.nodes import Function, Module, Value
+
+STACK_BYTES = 512 << 20
+"""Address space of the stack that calls run on; pages are used as they are touched."""
+STACK_RESERVE = 1 << 20
+"""What the last frames, and functions that don't check, may use."""
+
+
+class Compiled:
+    """A module's code in this process, with a context: memory, and the error of the last call."""
+
+    def __init__(self, module: Module, object_bytes: bytes, entries: Sequence[str]) -> None:
+        self.module = module
+        self.sums = module.sums
+        names = [*HOST_RUNTIME, "entry.frame", *map(entry_symbol, entries)]
+        kinds = {one.type for name in entries for one in _values(module.functions[name]) if counted(one.type)}
+        names += sorted({release_symbol(kind) for kind in kinds} - set(HOST_RUNTIME))
+        self._code = targets.load(object_bytes, names)
+        self._create = self._function("dyn.context_create", ctypes.c_void_p)
+        self._destroy = self._function("dyn.context_destroy", None, ctypes.c_void_p)
+        self._allocate = self._function("dyn.allocate", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+        self._live = self._function("dyn.live_blocks", ctypes.c_int64, ctypes.c_void_p)
+        self._frame = self._function("entry.frame", ctypes.c_void_p)
+        self.context = self._create()
+        if not self.context:
+            raise MemoryError
+        self._lock = threading.Lock()
+
+    def _function(self, symbol: str, result: Any, *parameters: Any) -> Callable[..., Any]:
+        return ctypes.CFUNCTYPE(result, *parameters)(self._code[symbol])
+
+    def allocate(self, size: int) -> int:
+        """A new block of so many bytes."""
+        block = self._allocate(self.context, size)
+        if not block:
+            raise self._error()
+        return block
+
+    def live_blocks(self) -> int:
+        """Blocks that somebody owns. After an error those of the call that failed are among them, until `reset`."""
+        return self._live(self.context)
+
+    def reset(self) -> None:
+        """Give back all memory of the program at once."""
+        self._destroy(self.context)
+        self.context = self._create()
+
+    def cancel(self) -> None:
+        """Ask the running call to stop; it ends with a `RunTimeError` of code CANCELLED."""
+        ctypes.c_int32.from_address(self.context + context.CANCEL).value = 1
+
+    def close(self) -> None:
+        if self.context:
+            self._destroy(self.context)
+            self.context = 0
+        self._code.close()
+
+    def call(self, name: str, arguments: Sequence[Any]) -> list[Any]:
+        """The results of a function of the module. One call at a time."""
+        function = self.module.functions[name]
+        with self._lock:
+            writer = Writer(self)
+            slots = [writer.value(value, parameter.type) for value, parameter in zip(arguments, function.parameters, strict=True)]
+            hidden = hidden_sizes(function)
+            results = ctypes.create_string_buffer(SLOT_BYTES * (len(function.results) + len(hidden)) or SLOT_BYTES)
+            self._run(entry_symbol(name), b"".join(slots) or bytes(SLOT_BYTES), results)
+            for place, parameter in enumerate(function.parameters):
+                if place not in function.owned:
+                    self._release(slots[place], parameter)
+            return self._results(function, slots, results.raw, hidden)
+
+    def _release(self, slot: bytes, value: Value) -> None:
+        if counted(value.type):
+            release = self._function(release_symbol(value.type), None, ctypes.c_void_p, ctypes.c_void_p)
+            release(self.context, struct.unpack("<q", slot)[0])
+
+    def _results(self, function: Function, slots: Sequence[bytes], results: bytes, hidden: Sequence[Value]) -> list[Any]:
+        returned = [results[at:at + SLOT_BYTES] for at in range(0, len(results), SLOT_BYTES)]
+        named = [*zip(function.parameters, slots, strict=True), *zip([*function.results, *hidden], returned, strict=False)]
+        sizes = {value: struct.unpack("<q", slot)[0] for value, slot in named if not counted(value.type)}
+        reader = Reader(self.sums)
+        found = []
+        for place, one in enumerate(function.results):
+            slot = returned[place]
+            kind = with_sizes(one.type, lambda size: size if isinstance(size, int) else sizes.get(size, UNKNOWN))
+            found.append(reader.value(slot, kind))
+            self._release(slot, one)
+        return found
+
+    def _run(self, symbol: str, arguments: bytes, results: Any) -> None:
+        entry = self._function(symbol, ctypes.c_int32, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+        ctypes.c_int32.from_address(self.context + context.CANCEL).value = 0
+        codes: list[int] = []
+
+        def body() -> None:
+            limit = self._frame() - STACK_BYTES + STACK_RESERVE
+            ctypes.c_int64.from_address(self.context + context.STACK_LIMIT).value = limit
+            codes.append(entry(self.context, arguments, results))
+
+        on_deep_stack(body, self.cancel)
+        if codes[0] != 0:
+            raise self._error()
+
+    def _error(self) -> RunTimeError:
+        code = self._function("dyn.error_code", ctypes.c_int32, ctypes.c_void_p)(self.context)
+        line = self._function("dyn.error_line", ctypes.c_int32, ctypes.c_void_p)(self.context)
+        text = self._function("dyn.error_text", ctypes.c_char_p, ctypes.c_void_p)(self.context) or b""
+        self._function("dyn.clear_error", None, ctypes.c_void_p)(self.context)
+        return RunTimeError(ErrorCode(code or ErrorCode.OUT_OF_MEMORY).name, text.decode("utf-8", "replace"), line)
+
+
+def _values(function: Function) -> list[Value]:
+    return [*function.parameters, *function.results]
+
+
+_stack_size = threading.Lock()
+
+
+def on_deep_stack(body: Callable[[], None], cancel: Callable[[], None]) -> None:
+    """Run `body` on a thread with a large stack and wait; an interrupt of the waiting cancels it first."""
+    with _stack_size:
+        before = threading.stack_size(STACK_BYTES)
+        try:
+            thread = threading.Thread(target=body, daemon=True)
+            thread.start()
+        finally:
+            threading.stack_size(before)
+    try:
+        thread.join()
+    except BaseException:
+        cancel()
+        thread.join()
+        raise
+
+
+# ---------------------------------------------------------------- compiling, with a cache of object code
+
+
+def compile_module(ssa: Module, optimisation: int = 2, entries: Iterable[str] | None = None, cache: bool = True) -> Compiled:
+    """The module as code in this process. `entries` are the functions that can be called (default: all)."""
+    names = sorted(ssa.functions if entries is None else entries)
+    target = targets.host()
+    return Compiled(ssa, compiled_object(lower(ssa, target, names), target, optimisation, cache), names)
+
+
+def compiled_object(text: str, target: Target, optimisation: int, cache: bool = True) -> bytes:
+    """Object code for IR text, kept in the user's cache folder under a hash of everything that it depends on."""
+    import llvmlite
+
+    folder = cache_folder() if cache else None
+    if folder is None:
+        return targets.compile_object(text, target, optimisation)
+    key = hashlib.sha256("\0".join([__version__, llvmlite.__version__, repr(target), str(optimisation), text]).encode()).hexdigest()
+    path = folder / "objects" / f"{key}.o"
+    try:
+        return path.read_bytes()
+    except OSError:
+        made = targets.compile_object(text, target, optimisation)
+        _keep(path, made)
+        return made
+
+
+def _keep(path: Path, data: bytes) -> None:
+    """Write a file of the cache whole, or not at all: a cache that can't be written is no error."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(temporary).replace(path)
+    except OSError:
+        return

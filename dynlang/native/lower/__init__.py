@@ -1,0 +1,38 @@
+"""SSA to LLVM IR text.
+
+    text = lower(module, target, entries=["main"])
+
+Each function of the program becomes one LLVM function (`frame.py`), each operation what the handler of its name emits: a file
+a family here. `entry.py` adds the functions with a C interface by which a host calls the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dynlang.native.lower import arrays, control, elementwise, lists, reductions, rows, text  # noqa: F401  (they register their handlers)
+from dynlang.native.lower.entry import define_entry, define_host_functions
+from dynlang.native.lower.frame import Lowering
+from dynlang.native.target import Target
+from dynlang.ssa.nodes import Module
+
+
+def lower(module: Module, target: Target, entries: Iterable[str] | None = None) -> str:
+    """The LLVM IR of a module. `entries` (default: all functions) can be called from outside as `entry.NAME`."""
+    names = list(module.functions) if entries is None else list(entries)
+    return begin(module, target, names).text.text()
+
+
+def begin(module: Module, target: Target, entries: Iterable[str]) -> Lowering:
+    """The lowered module, open for further functions such as a `main`; `finish` closes it."""
+    lowering = Lowering(module, target, frozenset(entries))
+    define_host_functions(lowering)
+    for function in module.functions.values():
+        made = lowering.signature(function)
+        lowering.text.signatures[made.name] = made
+    for function in module.functions.values():
+        lowering.lower_function(function)
+    for name in sorted(lowering.entries):
+        define_entry(lowering, module.functions[name])
+    lowering.counting.finish()
+    return lowering

@@ -1,0 +1,189 @@
+"""Structured control flow, calls and boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dynlang.native.emit import number
+from dynlang.native.lower.counting import symbol
+from dynlang.native.lower.frame import Frame, function_symbol, lowers
+from dynlang.native.lower.layout import FLOATS, REGISTER, SLOT_BYTES, register
+from dynlang.runtime import static_block
+from dynlang.ssa.nodes import Box, Operation, Region, Scalar, String, Value
+
+
+@lowers("constant")
+def lower_constant(frame: Frame, operation: Operation) -> None:
+    (result,) = operation.results
+    frame.define(result, constant(frame, operation.attributes["value"], result))
+
+
+def constant(frame: Frame, value: object, result: Value) -> str:
+    if isinstance(result.type, String):
+        data = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
+        return static_block(frame.lowering.text, data)
+    assert isinstance(result.type, Scalar)
+    return scalar_constant(value, result.type.dtype)
+
+
+def scalar_constant(value: object, dtype: str) -> str:
+    """The text of a scalar constant: `scalar_constant(True, "bool")` is `true`; ints wrap into their dtype."""
+    assert isinstance(value, (int, float))
+    if dtype == "bool":
+        return "true" if value else "false"
+    if dtype in FLOATS:
+        return number(float(value), REGISTER[dtype])
+    return str(int(value))
+
+
+@lowers("call")
+def lower_call(frame: Frame, operation: Operation) -> None:
+    name = str(operation.attributes["function"])
+    f = frame.f
+    kind = frame.lowering.text.signatures[function_symbol(name)].result
+    result = f.call(function_symbol(name), "%context", *(frame[one] for one in operation.operands))
+    frame.stop_if(f.icmp("ne", f.value(f"extractvalue {kind} {result}, 0"), 0, "i32"))
+    for place, value in enumerate(operation.results):
+        frame.define(value, f.value(f"extractvalue {kind} {result}, {place + 1}"))
+
+
+@lowers("return")
+def lower_return(frame: Frame, operation: Operation) -> None:
+    frame.returned([frame[one] for one in operation.operands])
+
+
+@lowers("retain")
+def lower_retain(frame: Frame, operation: Operation) -> None:
+    for one in operation.operands:
+        frame.retain(frame[one], one.type)
+
+
+@lowers("release")
+def lower_release(frame: Frame, operation: Operation) -> None:
+    for one in operation.operands:
+        frame.release(frame[one], one.type)
+
+
+# ---------------------------------------------------------------- boxes
+
+
+@lowers("construct")
+def lower_construct(frame: Frame, operation: Operation) -> None:
+    """{tag, fields in slots of 8 bytes}; a constructor without fields is one constant block for the whole program."""
+    (result,) = operation.results
+    assert isinstance(result.type, Box)
+    tag = tag_of(frame, str(operation.attributes.get("sum", result.type.sum)), str(operation.attributes["constructor"]))
+    if not operation.operands:
+        frame.define(result, static_block(frame.lowering.text, tag.to_bytes(SLOT_BYTES, "little")))
+        return
+    block = frame.allocate(SLOT_BYTES * (1 + len(operation.operands)))
+    frame.f.store("i64", tag, block)
+    for place, one in enumerate(operation.operands):
+        frame.store_slot(frame.f.offset(block, place + 1, "i64"), frame[one], one.type)
+    frame.define(result, block)
+
+
+def tag_of(frame: Frame, sum_name: str, constructor: str) -> int:
+    return [one.name for one in frame.lowering.ssa.sums[sum_name].constructors].index(constructor)
+
+
+@lowers("switch")
+def lower_switch(frame: Frame, operation: Operation) -> None:
+    """The regions' parameters are the fields, borrowed from the box."""
+    f, box = frame.f, frame[operation.operands[0]]
+    kind = operation.operands[0].type
+    assert isinstance(kind, Box)
+    constructors = frame.lowering.ssa.sums[kind.sum].constructors
+    labels = [f.label(symbol(one.name)) for one in constructors]
+    if len(labels) == 1:
+        f.branch(labels[0])
+    else:
+        tag = f.load("i64", box)
+        f.switch("i64", tag, labels[-1], list(enumerate(labels[:-1])))
+    _join(frame, operation, labels, lambda region: _bind_fields(frame, region, box))
+
+
+def _bind_fields(frame: Frame, region: Region, box: str) -> None:
+    for place, parameter in enumerate(region.parameters):
+        frame.define(parameter, frame.load_slot(frame.f.offset(box, place + 1, "i64"), parameter.type))
+
+
+@lowers("if")
+def lower_if(frame: Frame, operation: Operation) -> None:
+    f = frame.f
+    labels = [f.label("then"), f.label("otherwise")]
+    f.branch_if(frame[operation.operands[0]], *labels)
+    _join(frame, operation, labels, lambda region: None)
+
+
+def _join(frame: Frame, operation: Operation, labels: list[str], begin: Callable[[Region], None]) -> None:
+    """Fill the arms and merge what they yield. An arm that fails contributes nothing."""
+    f = frame.f
+    join = f.label("join")
+    ends: list[tuple[list[str], str]] = []
+    for label, region in zip(labels, operation.regions, strict=True):
+        f.place(label)
+        begin(region)
+        yielded = frame.operations(region)
+        if not f.terminated:
+            ends.append((yielded, f.block))
+            f.branch(join)
+    if not ends:
+        _never(frame, operation)
+        return
+    f.place(join)
+    for place, result in enumerate(operation.results):
+        arms = [(yielded[place], block) for yielded, block in ends]
+        frame.define(result, arms[0][0] if len(arms) == 1 else f.phi(register(result.type), arms))
+
+
+def _never(frame: Frame, operation: Operation) -> None:
+    """What follows is never reached; its values are nothing in particular."""
+    frame.f.place(frame.f.label("never"))
+    for result in operation.results:
+        frame.define(result, "poison")
+
+
+# ---------------------------------------------------------------- loops
+
+
+@lowers("for")
+def lower_for(frame: Frame, operation: Operation) -> None:
+    (region,) = operation.regions
+    count, *initial = operation.operands
+    index, *parameters = region.parameters
+    f = frame.f
+    carried = [(register(one.type), frame[first]) for one, first in zip(parameters, initial, strict=True)]
+    with f.loop(0, frame[count], carried=carried) as loop:
+        frame.define(index, loop.index)
+        for parameter, operand in zip(parameters, loop.carried, strict=True):
+            frame.define(parameter, operand)
+        frame.poll()
+        loop.next = _next_turn(frame, region, len(carried))
+    for result, operand in zip(operation.results, loop.carried, strict=True):
+        frame.define(result, operand)
+
+
+@lowers("while")
+def lower_while(frame: Frame, operation: Operation) -> None:
+    condition, body = operation.regions
+    f = frame.f
+    carried = [(register(one.type), frame[first]) for one, first in zip(body.parameters, operation.operands, strict=True)]
+    with f.repeat(carried) as loop:
+        for before, inside, operand in zip(condition.parameters, body.parameters, loop.carried, strict=True):
+            frame.define(before, operand)
+            frame.define(inside, operand)
+        frame.poll()
+        (goes_on,) = frame.operations(condition)
+        loop.break_if(f.binary("xor", "i1", goes_on, "true"))
+        loop.next = _next_turn(frame, body, len(carried))
+    for result, operand in zip(operation.results, loop.carried, strict=True):
+        frame.define(result, operand)
+
+
+def _next_turn(frame: Frame, body: Region, count: int) -> list[str]:
+    """The carried values of the next turn; nothing in particular where the body always fails."""
+    yielded = frame.operations(body)
+    if frame.f.terminated:
+        frame.f.place(frame.f.label("never"))
+    return yielded or ["poison"] * count

@@ -1,0 +1,352 @@
+"""Elementwise rows of the op table: on scalars, and on whole arrays by vectors.
+
+`apply` emits one row at any width; the rows' own LLVM text, or `vectormath` where a row says "math", decide what it means.
+A loop over arrays computes `width` elements a turn; the last, partial vector goes through the same code with masked loads and
+stores (or, on targets without them, element by element through the same operations at width 1), so an element's bits don't
+depend on its place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dynlang.diag import NotBuilt
+from dynlang.native import vectormath
+from dynlang.native.emit import Function, mangle, vector
+from dynlang.native.lower.control import scalar_constant
+from dynlang.native.lower.frame import HANDLERS, Frame, lowers
+from dynlang.native.lower.layout import FLOATS, REGISTER, element_bytes
+from dynlang.ops import OPS
+from dynlang.ops.dtypes import BYTES
+from dynlang.ssa.nodes import Array, Operation, Region, Scalar, Value
+
+CALL = re.compile(r"call (?P<kind>.+?) @(?P<name>[\w.]+)\((?P<arguments>.*)\)$")
+
+
+def dtype_of(value: Value) -> str:
+    """The dtype of a scalar or of an array's elements."""
+    kind = value.type.element if isinstance(value.type, Array) else value.type
+    assert isinstance(kind, Scalar), f"%{value.name} is no number"
+    return kind.dtype
+
+
+def family(dtype: str) -> str:
+    return "float" if dtype in FLOATS else "bool" if dtype == "bool" else "integer"
+
+
+def apply(f: Function, name: str, attributes: Mapping[str, object], dtypes: Sequence[str], operands: Sequence[str], width: int) -> str:
+    """One elementwise row at `width` lanes. `dtypes` are those of the operands.
+
+    `apply(f, "less", {}, ["f32", "f32"], ["%x", "%y"], 8)` emits `fcmp olt <8 x float> %x, %y`.
+    """
+    if name == "convert":
+        return convert(f, dtypes[0], str(attributes["dtype"]), operands[0], width)
+    dtype = dtypes[-1]
+    text = OPS[name].lower.get(family(dtype))
+    if text is None:
+        raise NotBuilt(f"native code for '{name}' of {dtype}")
+    if dtype in ("f16", "bf16") and text not in ("copy",) and not text.startswith(("select", "fcmp", "fneg")):
+        return _in_single(f, name, attributes, dtypes, operands, width)
+    if dtype == "u8" and name in _UNSIGNED:
+        text = _UNSIGNED[name]
+    if text == "copy":
+        return operands[0]
+    if text == "math":
+        return _math(f, name, dtype, operands, width)
+    kind = vector(REGISTER[dtype], width)
+    words = {"t": kind, "m": mangle(kind), "c": vector("i1", width), "true": "true" if width == 1 else "splat (i1 true)"}
+    return instruction(f, text.format(*operands, **words))
+
+
+_UNSIGNED = {"less": "icmp ult {t} {0}, {1}", "less_equal": "icmp ule {t} {0}, {1}", "greater": "icmp ugt {t} {0}, {1}",
+             "greater_equal": "icmp uge {t} {0}, {1}", "maximum": "call {t} @llvm.umax.{m}({t} {0}, {t} {1})",
+             "minimum": "call {t} @llvm.umin.{m}({t} {0}, {t} {1})", "abs": "copy"}
+
+
+def instruction(f: Function, text: str) -> str:
+    """One instruction written out; the intrinsic that it calls is declared."""
+    called = CALL.match(text)
+    if called is not None and called["name"] not in f.module.signatures:
+        kinds = [one.strip().rsplit(" ", 1)[0] for one in _split(called["arguments"])]
+        f.module.declare(called["name"], called["kind"], *kinds, attributes="")
+    return f.value(text)
+
+
+def _split(arguments: str) -> list[str]:
+    """Operands between commas; vector types and splats hold none."""
+    return [one for one in arguments.split(", ") if one]
+
+
+def _math(f: Function, name: str, dtype: str, operands: Sequence[str], width: int) -> str:
+    if dtype in ("f32", "f64"):
+        if len(operands) == 1:
+            return vectormath.emit_unary(f, name, dtype, width, operands[0])
+        return vectormath.emit_binary(f, name, dtype, width, *operands)
+    kind = vector(REGISTER[dtype], width)
+    if name == "sign":
+        return f.intrinsic("llvm.smin", kind, f.intrinsic("llvm.smax", kind, operands[0], _splat(kind, -1)), _splat(kind, 1))
+    if name == "shift_right_arithmetic":
+        raise NotBuilt(name)
+    return vectormath.emit_binary(f, name, dtype, width, *operands)
+
+
+def _splat(kind: str, value: int) -> str:
+    from dynlang.native.emit import splat_constant
+
+    return splat_constant(kind, value)
+
+
+def _in_single(f: Function, name: str, attributes: Mapping[str, object], dtypes: Sequence[str], operands: Sequence[str], width: int) -> str:
+    """Half types compute in f32 and round once."""
+    half = dtypes[-1]
+    wide = [convert(f, one, "f32", operand, width) if one == half else operand for one, operand in zip(dtypes, operands, strict=True)]
+    result = apply(f, name, attributes, ["f32" if one == half else one for one in dtypes], wide, width)
+    return result if OPS[name].has("comparison") else convert(f, "f32", half, result, width)
+
+
+# ---------------------------------------------------------------- conversions
+
+
+def convert(f: Function, source: str, target: str, value: str, width: int) -> str:
+    """To another dtype as `ops.dtypes.convert` says: floats round to nearest even, float to int truncates and saturates, ints wrap."""
+    if source == target:
+        return value
+    kinds = vector(REGISTER[source], width), vector(REGISTER[target], width)
+    match family(source), family(target):
+        case "float", "float":
+            return _float_to_float(f, source, target, value, width)
+        case "float", "bool":
+            return f.fcmp("une", kinds[0], value, "zeroinitializer")
+        case "float", _:
+            return _float_to_integer(f, source, target, value, width)
+        case "bool", "float":
+            return f.convert("uitofp", kinds[0], value, kinds[1])
+        case "integer", "float":
+            if target in ("f16", "bf16"):
+                return convert(f, "f32", target, convert(f, source, "f32", value, width), width)
+            return f.convert("uitofp" if source == "u8" else "sitofp", *_swap(kinds, value))
+        case "integer", "bool":
+            return f.icmp("ne", value, "zeroinitializer", kinds[0])
+        case "bool", _:
+            return f.convert("zext", *_swap(kinds, value))
+    if BYTES[target] == BYTES[source]:
+        return value
+    word = "trunc" if BYTES[target] < BYTES[source] else "zext" if source == "u8" else "sext"
+    return f.convert(word, *_swap(kinds, value))
+
+
+def _swap(kinds: tuple[str, str], value: str) -> tuple[str, str, str]:
+    return kinds[0], value, kinds[1]
+
+
+def _float_to_float(f: Function, source: str, target: str, value: str, width: int) -> str:
+    if target == "bf16":
+        if source != "f32":
+            value = convert(f, source, "f32", value, width)
+        return _to_bf16(f, value, width)
+    if source == "bf16":
+        words, wide = vector("i16", width), vector("i32", width)
+        bits = f.convert("bitcast", vector("bfloat", width), value, words)
+        raised = f.binary("shl", wide, f.convert("zext", words, bits, wide), _splat(wide, 16))
+        single = f.convert("bitcast", wide, raised, vector("float", width))
+        return convert(f, "f32", target, single, width)
+    word = "fpext" if BYTES[target] > BYTES[source] else "fptrunc"
+    return f.convert(word, vector(REGISTER[source], width), value, vector(REGISTER[target], width))
+
+
+def _to_bf16(f: Function, value: str, width: int) -> str:
+    """Round to nearest even on the bits, so that no target needs a library function; NaN stays a quiet NaN."""
+    wide, words = vector("i32", width), vector("i16", width)
+    bits = f.convert("bitcast", vector("float", width), value, wide)
+    top = f.binary("lshr", wide, bits, _splat(wide, 16))
+    odd = f.binary("and", wide, top, _splat(wide, 1))
+    rounded = f.binary("lshr", wide, f.binary("add", wide, bits, f.binary("add", wide, odd, _splat(wide, 0x7FFF))), _splat(wide, 16))
+    quiet = f.binary("or", wide, top, _splat(wide, 64))
+    chosen = f.select(f.fcmp("uno", vector("float", width), value, value), wide, quiet, rounded)
+    return f.convert("bitcast", words, f.convert("trunc", wide, chosen, words), vector("bfloat", width))
+
+
+def _float_to_integer(f: Function, source: str, target: str, value: str, width: int) -> str:
+    if source in ("f16", "bf16"):
+        return _float_to_integer(f, "f32", target, convert(f, source, "f32", value, width), width)
+    floating, whole = vector(REGISTER[source], width), vector(REGISTER[target], width)
+    word = "llvm.fptoui.sat" if target == "u8" else "llvm.fptosi.sat"
+    name = f"{word}.{mangle(whole)}.{mangle(floating)}"
+    f.module.declare(name, whole, floating, attributes="")
+    return f.call(name, value)
+
+
+# ---------------------------------------------------------------- loops over arrays
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An operand of a loop: a scalar, the same for all elements, or an array, read from element `offset` on."""
+
+    operand: str
+    dtype: str
+    is_array: bool
+    offset: str = "0"
+
+
+def body_of(region: Region) -> list[Operation]:
+    return [one for one in region.operations if one.name != "yield"]
+
+
+class ElementLoop:
+    """Results (one or several arrays of `count` elements) of a region of scalar operations over inputs."""
+
+    def __init__(self, frame: Frame, region: Region, inputs: Sequence[Input], outputs: Sequence[tuple[str, str]], count: str) -> None:
+        self.frame = frame
+        self.f = frame.f
+        self.region = region
+        self.inputs = inputs
+        self.outputs = outputs
+        """Where each result goes: (pointer, dtype)."""
+        self.count = count
+        self.width = width_for(frame, region, inputs)
+
+    def emit(self) -> None:
+        """The loop over whole vectors, then the rest."""
+        f, width = self.f, self.width
+        known = int(self.count) if self.count.isdigit() else None
+        if known == 0:
+            return
+        starts = [one.operand if one.offset == "0" else f.offset(one.operand, one.offset, _memory(one.dtype)) for one in self.inputs]
+        whole = str(known // width * width) if known is not None else f.bit_and(self.count, -width)
+        splats = self._splats(width)
+        if known is None or known >= width:
+            with f.loop(0, whole, width) as loop:
+                self._turn(starts, loop.index, splats, width, None)
+        if width == 1 or (known is not None and known % width == 0):
+            return
+        if self.f.target.vector_bytes < 32:
+            scalars = self._splats(1)
+            with f.loop(whole, self.count) as loop:
+                self._turn(starts, loop.index, scalars, 1, None)
+            return
+        if known is not None:
+            self._turn(starts, whole, splats, width, _constant_mask(known % width, width))
+            return
+        with f.when(f.icmp("slt", whole, self.count)):
+            self._turn(starts, whole, splats, width, _mask(f, f.sub(self.count, whole), width))
+
+    def _splats(self, width: int) -> dict[int, str]:
+        """The scalar operands at every lane, made once before the loop."""
+        return {place: self.f.splat(vector(REGISTER[one.dtype], width), one.operand)
+                for place, one in enumerate(self.inputs) if not one.is_array}
+
+    def _turn(self, starts: Sequence[str], index: str, splats: Mapping[int, str], width: int, mask: str | None) -> None:
+        values: dict[Value, str] = {}
+        for place, (parameter, one) in enumerate(zip(self.region.parameters, self.inputs, strict=True)):
+            values[parameter] = splats[place] if place in splats else load_lanes(self.f, one.dtype, starts[place], index, width, mask)
+        for operation in body_of(self.region):
+            self._operation(operation, values, width)
+        yielded = self.region.operations[-1].operands
+        for (pointer, dtype), result in zip(self.outputs, yielded, strict=True):
+            store_lanes(self.f, dtype, values.get(result) or self._outer(result, width), pointer, index, width, mask)
+
+    def _operation(self, operation: Operation, values: dict[Value, str], width: int) -> None:
+        (result,) = operation.results
+        if operation.name == "constant":
+            kind = vector(REGISTER[dtype_of(result)], width)
+            from dynlang.native.emit import splat_constant
+
+            values[result] = splat_constant(kind, scalar_constant(operation.attributes["value"], dtype_of(result)))
+            return
+        operands = [values.get(one) or self._outer(one, width) for one in operation.operands]
+        values[result] = apply(self.f, operation.name, operation.attributes, [dtype_of(one) for one in operation.operands], operands, width)
+
+    def _outer(self, value: Value, width: int) -> str:
+        """A scalar from outside the region."""
+        return self.f.splat(vector(REGISTER[dtype_of(value)], width), self.frame[value])
+
+
+def width_for(frame: Frame, region: Region, inputs: Sequence[Input]) -> int:
+    """Lanes of a loop: a register full of the narrowest type that takes part, at least 4 bytes wide; bools alone go by bytes."""
+    dtypes = {one.dtype for one in inputs if one.is_array} | {dtype_of(one) for operation in region.operations for one in operation.results}
+    widths = [BYTES[one] for one in dtypes]
+    wide = [one for one in widths if one >= 4]
+    narrowest = min(wide) if wide else max(widths, default=4)
+    return max(1, frame.f.target.vector_bytes // narrowest)
+
+
+def _memory(dtype: str) -> str:
+    return "i8" if dtype == "bool" else REGISTER[dtype]
+
+
+def load_lanes(f: Function, dtype: str, pointer: str, index: str, width: int, mask: str | None) -> str:
+    """`width` elements from `index` on; under a mask the lanes outside are 0 and their memory is not touched."""
+    kind = vector(_memory(dtype), width)
+    place = f.offset(pointer, index, _memory(dtype))
+    if mask is None:
+        loaded = f.load(kind, place)
+    else:
+        name = f"llvm.masked.load.{mangle(kind)}.p0"
+        pointer = f"ptr align {element_bytes(Scalar(dtype))} {place}"
+        text = f"call {kind} @{name}({pointer}, {vector('i1', width)} {mask}, {kind} zeroinitializer)"
+        f.module.declare(name, kind, "ptr", vector("i1", width), kind, attributes="")
+        loaded = f.value(text)
+    return f.convert("trunc", kind, loaded, vector("i1", width)) if dtype == "bool" else loaded
+
+
+def store_lanes(f: Function, dtype: str, value: str, pointer: str, index: str, width: int, mask: str | None) -> None:
+    kind = vector(_memory(dtype), width)
+    if dtype == "bool":
+        value = f.convert("zext", vector("i1", width), value, kind)
+    place = f.offset(pointer, index, _memory(dtype))
+    if mask is None:
+        f.store(kind, value, place)
+        return
+    name = f"llvm.masked.store.{mangle(kind)}.p0"
+    f.module.declare(name, "void", kind, "ptr", vector("i1", width), attributes="")
+    f.emit(f"call void @{name}({kind} {value}, ptr align {element_bytes(Scalar(dtype))} {place}, {vector('i1', width)} {mask})")
+
+
+def _mask(f: Function, left: str, width: int) -> str:
+    """The first `left` lanes."""
+    kind = vector("i32", width)
+    lanes = ", ".join(f"i32 {lane}" for lane in range(width))
+    return f.value(f"icmp slt {kind} <{lanes}>, {f.splat(kind, f.convert('trunc', 'i64', left, 'i32'))}")
+
+
+def _constant_mask(left: int, width: int) -> str:
+    return "<" + ", ".join(f"i1 {'true' if lane < left else 'false'}" for lane in range(width)) + ">"
+
+
+# ---------------------------------------------------------------- handlers
+
+
+def lower_elementwise(frame: Frame, operation: Operation) -> None:
+    """A row outside a fused op: on scalars directly, on arrays as a loop of one operation."""
+    (result,) = operation.results
+    if isinstance(result.type, Scalar):
+        frame.define(result, apply(frame.f, operation.name, operation.attributes, [dtype_of(one) for one in operation.operands],
+                                   [frame[one] for one in operation.operands], 1))
+        return
+    parameters = [Value(one.name, Scalar(dtype_of(one))) for one in operation.operands]
+    inner = Value(result.name, Scalar(dtype_of(result)))
+    body = [Operation(operation.name, list(parameters), [inner], operation.attributes), Operation("yield", [inner], [])]
+    region = Region(parameters, body)
+    _loop(frame, region, operation.operands, [result])
+
+
+for _name, _row in OPS.items():
+    if _row.has("elementwise"):
+        HANDLERS[_name] = lower_elementwise
+
+
+@lowers("fused")
+def lower_fused(frame: Frame, operation: Operation) -> None:
+    _loop(frame, operation.regions[0], operation.operands, operation.results)
+
+
+def _loop(frame: Frame, region: Region, operands: Sequence[Value], results: Sequence[Value]) -> None:
+    inputs = [Input(frame[one], dtype_of(one), isinstance(one.type, Array)) for one in operands]
+    outputs = []
+    for result in results:
+        frame.define(result, frame.allocate_array(result.type))
+        outputs.append((frame[result], dtype_of(result)))
+    ElementLoop(frame, region, inputs, outputs, frame.elements(results[0].type)).emit()
