@@ -11,6 +11,7 @@ from typing import Any
 
 from dynlang import diag, pipeline
 from dynlang.source import read_source
+from dynlang.syntax import format_source
 from dynlang.tools.cli import EXIT_INPUT, complain, show
 
 
@@ -47,7 +48,7 @@ def fmt(arguments: argparse.Namespace) -> int:
     for file in arguments.files:
         try:
             before = read_source(file).text
-            after = formatted(Path(file))
+            after = format_source(before, file)
         except diag.CompileError as error:
             show(error.diagnostics)
             status = EXIT_INPUT
@@ -62,10 +63,6 @@ def fmt(arguments: argparse.Namespace) -> int:
         else:
             print(f"{file} formatted")
     return status
-
-
-def formatted(path: Path) -> str:
-    return pipeline.text_of("ast", pipeline.build(pipeline.Request(path), until="ast"))
 
 
 def replace_file(path: Path, text: str) -> str | None:
