@@ -139,7 +139,7 @@ def _line_end(token: Token, indents: list[int], begun: bool) -> Iterator[Token]:
     place = Token('_NEWLINE', '', token.end, token.end)
     if '\t' in margin:
         yield Token('TAB', '', token.end - len(margin), token.end)
-        margin = margin.expandtabs(4)
+        margin = margin.expandtabs(8)
     width = len(margin)
     if width > indents[-1]:
         indents.append(width)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 ESCAPE = re.compile(r'\\(?:([nrt0\\"\'])|x([0-9a-fA-F]{2})|u\{([0-9a-fA-F]{1,6})\}|(\n)|(.?))|(\{\{|\}\})', re.S)
+STRING = re.compile(r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"')
 MEANING = {'n': '\n', 'r': '\r', 't': '\t', '0': '\0', '\\': '\\', '"': '"', "'": "'"}
 
 
@@ -100,9 +101,10 @@ def _closing(text: str, at: int, end: int) -> tuple[int, int]:
     while at < end:
         c = text[at]
         if c == '"':
-            at = text.find('"', at + 1, end)
-            if at < 0:
+            inside = STRING.match(text, at, end)
+            if inside is None:
                 return -1, -1
+            at = inside.end() - 1
         elif c in '([':
             depth += 1
         elif c in ')]':
