@@ -1,0 +1,83 @@
+"""SSA to SSA: an ordered list of passes. `PASSES` is read from top to bottom.
+
+A pass is a pure function from one module to the next, one file each; its docstring states the law that it keeps and shows
+an example before and after, which a test runs. What must stand before what is asserted below, at import.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dynlang.diag import CompileError, InternalError
+from dynlang.opt.count_references import count_references
+from dynlang.ssa.nodes import Module
+from dynlang.ssa.print import print_module
+from dynlang.ssa.verify import verify
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """`needs`: passes that must have run before, wherever they run at all. `level`: the lowest -O that asks for it."""
+
+    name: str
+    run: Callable[[Module], Module]
+    needs: tuple[str, ...]
+    level: int
+    why: str
+
+
+PASSES: tuple[Pass, ...] = (
+    Pass("count_references", count_references, (), 0, "last: it fixes where every reference dies"),
+)
+
+
+def check_order(passes: Iterable[Pass]) -> None:
+    """Every pass stands behind what it needs."""
+    seen: set[str] = set()
+    for one in passes:
+        missing = [name for name in one.needs if name not in seen]
+        if missing:
+            raise InternalError(f"the pass {one.name} needs {', '.join(missing)} before it")
+        seen.add(one.name)
+
+
+check_order(PASSES)
+
+
+def optimise(module: Module, level: int = 2, *, check: bool | None = None, only: Iterable[str] | None = None) -> Module:
+    """Run the passes of an -O level. `check` verifies after each one (also by `DYN_VERIFY=1`); `only` names the passes to run."""
+    checking = bool(os.environ.get("DYN_VERIFY")) if check is None else check
+    names = None if only is None else set(only)
+    for position, one in enumerate(PASSES):
+        if (one.level > level) if names is None else (one.name not in names):
+            continue
+        module = one.run(module)
+        if checking:
+            verify_after(one.name, position, module)
+    return module
+
+
+def verify_after(name: str, position: int, module: Module) -> None:
+    """A broken promise names the pass; the module is written to a file."""
+    try:
+        verify(module)
+    except CompileError as error:
+        folder = Path(os.environ.get("DYN_DUMP") or ".")
+        path = folder / f"{position:02d}-{name}.ssa"
+        path.write_text(print_module(module), encoding="utf-8")
+        raise InternalError(f"after the pass {name}: {error.diagnostics[0].title}\nthe module is in {path}") from None
+
+
+def timings(module: Module, level: int = 2) -> list[tuple[str, float]]:
+    """Seconds of each pass."""
+    found = []
+    for one in PASSES:
+        if one.level <= level:
+            start = time.perf_counter()
+            module = one.run(module)
+            found.append((one.name, time.perf_counter() - start))
+    return found

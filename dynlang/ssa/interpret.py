@@ -25,7 +25,7 @@ from dynlang.ops import OPS
 from dynlang.ops.dtypes import NUMPY, round_to_bf16
 from dynlang.ops.memory import Failure
 from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Rows, Scalar, String, Value, ValueType
-from dynlang.ssa.ownership import consumed_operands
+from dynlang.ssa.ownership import consumed_operands, is_element
 
 DEPTH_LIMIT = 20_000
 """Nested calls of recursive functions, after which a program is told that it recurses too deeply."""
@@ -281,7 +281,9 @@ class _Machine:
     def row(self, one: Operation, values: Mapping[Any, Any]) -> Sequence[Any]:
         heap, line = self.heap, one.span.line if one.span is not None else 0
         given = [values[each] for each in one.operands]
-        operands = [heap.read(each) for each in given]
+        operands = given
+        if self.counted:
+            operands = [value if isinstance(value, Block) and is_element(one, i) else heap.read(value) for i, value in enumerate(given)]
         sizes = tuple(each if isinstance(each, int) else int(values[each]) for each in one.sizes)
         for size in sizes:
             if size < 0 and one.name != "slice":

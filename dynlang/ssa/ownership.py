@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dynlang.ops import OPS
-from dynlang.ssa.nodes import Array, Function, List, Operation, Value
+from dynlang.ssa.nodes import Array, Function, List, Operation
 
 TAKES_ALL = frozenset({"construct", "yield", "return", "for", "while"})
 
@@ -29,16 +29,27 @@ def consumed_operands(operation: Operation, functions: Mapping[str, Function] | 
     row = OPS.get(operation.name)
     if row is None or not row.has("consumes") or not operation.operands or not operation.operands[0].counted:
         return ()
-    return (0, *(i for i in range(1, len(operation.operands)) if stores(operation, operation.operands[i])))
+    return (0, *(i for i in range(1, len(operation.operands)) if stores(operation, i)))
 
 
-def stores(operation: Operation, value: Value) -> bool:
-    """Whether a consuming row keeps the reference `value` inside its first operand."""
-    if not value.counted:
+def stores(operation: Operation, position: int) -> bool:
+    """Whether a consuming row keeps the reference at `position` inside its first operand."""
+    value = operation.operands[position]
+    row = OPS.get(operation.name)
+    if position == 0 or not value.counted or row is None or not row.has("consumes"):
         return False
     match operation.operands[0].type:
         case List():
             return True
-        case Array(element) if not isinstance(value.type, Array) or isinstance(element, Array):
+        case Array(element) if not isinstance(value.type, Array):
             return type(value.type) is type(element)
     return False
+
+
+def is_element(operation: Operation, position: int) -> bool:
+    """Whether a row puts the reference at `position` itself, not what it holds, into its result."""
+    if stores(operation, position):
+        return True
+    value = operation.operands[position]
+    kind = operation.results[0].type if operation.results else None
+    return isinstance(kind, Array) and not isinstance(value.type, Array) and type(kind.element) is type(value.type)
