@@ -14,6 +14,10 @@ from pathlib import Path
 
 from dynlang.diag import CompileError, InternalError
 from dynlang.opt.count_references import count_references
+from dynlang.opt.drop_unused import drop_unused
+from dynlang.opt.hoist import hoist
+from dynlang.opt.share import share
+from dynlang.opt.simplify import simplify
 from dynlang.ssa.nodes import Module
 from dynlang.ssa.print import print_module
 from dynlang.ssa.verify import verify
@@ -31,6 +35,10 @@ class Pass:
 
 
 PASSES: tuple[Pass, ...] = (
+    Pass("simplify", simplify, (), 1, "first: what is known needn't be looked at by the others"),
+    Pass("share", share, ("simplify",), 1, "behind simplify, which makes equal what only looked different"),
+    Pass("hoist", hoist, ("share",), 1, "sizes and scalars leave loops, so that what is fused inside is small"),
+    Pass("drop_unused", drop_unused, ("simplify", "share"), 1, "what the others replaced is still there"),
     Pass("count_references", count_references, (), 0, "last: it fixes where every reference dies"),
 )
 

@@ -1,0 +1,80 @@
+"""Equal operations are done once, where the first one stands in front of the others.
+
+Law: every result is the same; an error that is raised twice in a row is raised once. What is made to be written (a filled
+array, an empty list) is not shared: its second owner would have to copy it.
+
+Before:
+
+    func @f(%n: i64, %x: f32[%m]) -> (f32[%m]) {
+      %m: i64 = mul %n, %n
+      %y: f32[%m] = exp %x
+      %k: i64 = mul %n, %n
+      %z: f32[%k] = exp %x
+      %w: f32[%m] = add %y, %z
+      return %w
+    }
+
+After:
+
+    func @f(%n: i64, %x: f32[%m]) -> (f32[%m]) {
+      %m: i64 = mul %n, %n
+      %y: f32[%m] = exp %x
+      %w: f32[%m] = add %y, %y
+      return %w
+    }
+"""
+
+from __future__ import annotations
+
+from dynlang.ops import OPS
+from dynlang.ssa.build import Copier, map_functions, with_body
+from dynlang.ssa.nodes import Function, Module, Operation, Region, Value
+
+FRESH = frozenset({"fill", "list_empty", "rows_empty", "broadcast", "iota"})
+Key = tuple[object, ...]
+
+
+def share(module: Module) -> Module:
+    return map_functions(module, lambda function: _Sharing().function(function))
+
+
+def sharable(one: Operation) -> bool:
+    if one.regions or one.name in FRESH:
+        return False
+    row = OPS.get(one.name)
+    return one.name == "constant" or (row is not None and not row.has("effect") and not row.has("consumes"))
+
+
+class _Sharing:
+    def __init__(self) -> None:
+        self.copier = Copier()
+        self.known: list[dict[Key, list[Value]]] = []
+
+    def function(self, one: Function) -> Function:
+        return with_body(one, self.region(one.body), self.copier)
+
+    def region(self, old: Region) -> Region:
+        made = Region([self.copier.define(one) for one in old.parameters])
+        self.known.append({})
+        for one in old.operations:
+            key = self.key(one) if sharable(one) else None
+            found = None if key is None else next((known[key] for known in self.known if key in known), None)
+            if found is not None:
+                self.copier.replacements.update(zip(one.results, found, strict=True))
+                continue
+            copy = self.copier.operation(one, self.region)
+            made.operations.append(copy)
+            if key is not None:
+                self.known[-1][key] = copy.results
+        self.known.pop()
+        return made
+
+    def key(self, one: Operation) -> Key:
+        """What makes two operations equal. Results' types follow from the rest, but for `constant`."""
+        operands = self.copier.many(one.operands)
+        row = OPS.get(one.name)
+        if row is not None and row.has("commutative"):
+            operands = sorted(operands, key=id)
+        attributes = tuple((name, repr(value)) for name, value in sorted(one.attributes.items()))
+        kind = one.results[0].type if one.name == "constant" else None
+        return (one.name, *map(id, operands), attributes, *self.copier.sizes(one.sizes), kind)

@@ -1,0 +1,248 @@
+"""Constants computed, identities applied, branches that are known taken.
+
+Law: every result has the same bits, every error is the same and stays in its place. So floats are folded only by rows that
+native code computes exactly, and `x + 0.0` stays (it changes -0.0).
+
+Before:
+
+    func @f(%x: f32[4]) -> (f32[4], i64) {
+      %a: i64 = constant {value = 3}
+      %b: i64 = constant {value = 4}
+      %n: i64 = mul %a, %b
+      %one: f32 = constant {value = 1.0}
+      %ones: f32[4] = fill %one sizes [4]
+      %y: f32[4] = mul %x, %ones
+      %t: bool = less %a, %b
+      %z: f32[4] = if %t {
+        %w: f32[4] = add %y, %x
+        yield %w
+      } {
+        yield %x
+      }
+      return %z, %n
+    }
+
+After (and without what is unused then):
+
+    func @f(%x: f32[4]) -> (f32[4], i64) {
+      %n: i64 = constant {value = 12}
+      %w: f32[4] = add %x, %x
+      return %w, %n
+    }
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dynlang.ops import OPS
+from dynlang.ssa.build import Copier, elementwise_type, map_functions, with_body
+from dynlang.ssa.nodes import Array, Function, Module, Operation, Region, Scalar, Value
+from dynlang.ssa.shapes import Polynomials
+from dynlang.types import FLOATS, INTEGERS
+
+NUMBERS = (*FLOATS, *INTEGERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """`op` with a constant operand on one side is the other operand: `x * 1 -> x`."""
+
+    op: str
+    side: int
+    constant: int | bool
+    dtypes: tuple[str, ...]
+
+
+LAWS = (
+    Law("add", 1, 0, INTEGERS),
+    Law("add", 0, 0, INTEGERS),
+    Law("sub", 1, 0, NUMBERS),
+    Law("mul", 1, 1, NUMBERS),
+    Law("mul", 0, 1, NUMBERS),
+    Law("div", 1, 1, NUMBERS),
+    Law("floor_division", 1, 1, INTEGERS),
+    Law("logical_and", 1, True, ("bool",)),
+    Law("logical_and", 0, True, ("bool",)),
+    Law("logical_or", 1, False, ("bool",)),
+    Law("logical_or", 0, False, ("bool",)),
+    Law("bit_or", 1, 0, INTEGERS),
+    Law("bit_xor", 1, 0, INTEGERS),
+    Law("shift_left", 1, 0, INTEGERS),
+    Law("shift_right", 1, 0, INTEGERS),
+)
+LAWS_OF = {name: tuple(law for law in LAWS if law.op == name) for name in {law.op for law in LAWS}}
+FOLDED = frozenset({"f64", "f32", "i64", "i32", "bool"})
+
+
+def simplify(module: Module) -> Module:
+    return map_functions(module, lambda function: _Simplifier(module).function(function))
+
+
+class _Simplifier:
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        self.copier = Copier()
+        self.definitions: dict[Value, Operation] = {}
+        self.sizes = Polynomials()
+
+    def function(self, one: Function) -> Function:
+        return with_body(one, self.region(one.body), self.copier)
+
+    def region(self, old: Region) -> Region:
+        made = Region([self.copier.define(one) for one in old.parameters])
+        self.into(made, old)
+        return made
+
+    def into(self, made: Region, old: Region) -> None:
+        for one in old.operations:
+            self.operation(made, one)
+
+    def inline(self, made: Region, one: Operation, region: Region) -> None:
+        """The operations of a region of `one` in its place."""
+        for inner in region.operations[:-1]:
+            self.operation(made, inner)
+        for value, result in zip(self.copier.many(region.operations[-1].operands), one.results, strict=True):
+            self.copier.replacements[result] = value
+
+    def operation(self, made: Region, one: Operation) -> None:
+        operands = self.copier.many(one.operands)
+        if one.name in ("if", "switch") and (region := self.taken(one, operands)) is not None:
+            self.inline(made, one, region)
+            return
+        if len(one.results) == 1 and not one.regions and (found := self.known(one, operands)) is not None:
+            self.copier.replacements[one.results[0]] = found
+            return
+        copy = self.copier.operation(one, self.region)
+        self.fold_fills(copy)
+        self.fold(copy)
+        made.operations.append(copy)
+        self.sizes.visit(copy)
+        for value in copy.results:
+            self.definitions[value] = copy
+
+    # -- known values
+
+    def constant(self, value: Value) -> Any:
+        """The constant that a scalar is, or None."""
+        found = self.definitions.get(value)
+        return found.attributes["value"] if found is not None and found.name == "constant" else None
+
+    def taken(self, one: Operation, operands: list[Value]) -> Region | None:
+        """The branch that is known to be taken, its parameters bound."""
+        if one.name == "if":
+            condition = self.constant(operands[0])
+            return None if condition is None else one.regions[0 if condition else 1]
+        box = self.definitions.get(operands[0])
+        if box is None or box.name != "construct":
+            return None
+        names = [each.name for each in self.module.sums[str(box.attributes["sum"])].constructors]
+        region = one.regions[names.index(str(box.attributes["constructor"]))]
+        self.copier.replacements.update(zip(region.parameters, box.operands, strict=True))
+        return region
+
+    def known(self, one: Operation, operands: list[Value]) -> Value | None:
+        """An operand, or a value further up, that the operation is equal to."""
+        for law in LAWS_OF.get(one.name, ()):
+            if self.scalar_constant(operands[law.side]) == law.constant and dtype_in(operands[law.side], law.dtypes):
+                other = operands[1 - law.side]
+                if isinstance(other.type, Array) or not isinstance(operands[law.side].type, Array):
+                    return other
+        rule = _RULES.get(one.name)
+        return rule(self, one, operands) if rule is not None else None
+
+    def scalar_constant(self, value: Value) -> Any:
+        """The constant that every element of a value is, or None; bool never equals a number."""
+        found = self.definitions.get(value)
+        if found is not None and found.name == "fill":
+            found = self.definitions.get(found.operands[0])
+        return found.attributes["value"] if found is not None and found.name == "constant" else None
+
+    def same(self, one: Operation, operands: list[Value]) -> Value:
+        return operands[0]
+
+    def double(self, one: Operation, operands: list[Value]) -> Value | None:
+        """The operation undoes itself: `-(-x) -> x`."""
+        found = self.definitions.get(operands[0])
+        return found.operands[0] if found is not None and found.name == one.name else None
+
+    def converted(self, one: Operation, operands: list[Value]) -> Value | None:
+        return operands[0] if dtype_in(operands[0], (str(one.attributes["dtype"]),)) else None
+
+    def chosen(self, one: Operation, operands: list[Value]) -> Value | None:
+        """`select(true, x, y) -> x`, where x has the result's shape; `select(c, x, x) -> x`."""
+        condition = self.scalar_constant(operands[0])
+        side = operands[1] if operands[1] is operands[2] else None if condition is None else operands[1 if condition else 2]
+        return side if side is not None and isinstance(side.type, Array) == isinstance(one.results[0].type, Array) else None
+
+    def reshaped(self, one: Operation, operands: list[Value]) -> Value | None:
+        kind = operands[0].type
+        same = isinstance(kind, Array) and self.sizes.many(kind.shape) == self.sizes.many(self.copier.sizes(one.sizes))
+        return operands[0] if same else None
+
+    def element(self, one: Operation, operands: list[Value]) -> Value | None:
+        """`at(fill(v), i..) -> v`, where a scalar is read."""
+        found = self.definitions.get(operands[0])
+        if found is not None and found.name == "fill" and isinstance(one.results[0].type, Scalar):
+            return found.operands[0]
+        return None
+
+    # -- operations made simpler
+
+    def fold_fills(self, copy: Operation) -> None:
+        """A filled array in an elementwise operation is its scalar, if the result's shape is still told by another operand."""
+        row = OPS.get(copy.name)
+        if row is None or not row.has("elementwise"):
+            return
+        arrays = [value for value in copy.operands if isinstance(value.type, Array)]
+        filled = {value: found.operands[0] for value in arrays if (found := self.definitions.get(value)) and found.name == "fill"}
+        if filled and any(value not in filled for value in arrays):
+            copy.operands = [filled.get(value, value) for value in copy.operands]
+
+    def fold(self, copy: Operation) -> None:
+        """A scalar operation on constants becomes a constant."""
+        row = OPS.get(copy.name)
+        if row is None or not row.has("elementwise") or row.tolerance or len(copy.results) != 1:
+            return
+        kind = copy.results[0].type
+        values = [self.constant(value) for value in copy.operands]
+        if not isinstance(kind, Scalar) or kind.dtype not in FOLDED or any(value is None for value in values):
+            return
+        if not all(isinstance(value.type, Scalar) and value.type.dtype in FOLDED for value in copy.operands):
+            return
+        if copy.name in ("floor_division", "floor_modulo") and not values[1]:
+            return
+        found = _evaluate(copy, values)
+        copy.name, copy.operands, copy.attributes = "constant", [], {"value": found}
+
+
+def dtype_in(value: Value, dtypes: tuple[str, ...]) -> bool:
+    kind = value.type.element if isinstance(value.type, Array) else value.type
+    return isinstance(kind, Scalar) and kind.dtype in dtypes
+
+
+def _evaluate(one: Operation, values: list[Any]) -> Any:
+    """The row's meaning on Python numbers."""
+    import numpy as np
+
+    from dynlang.ops.dtypes import NUMPY
+
+    operands = [np.dtype(NUMPY[value.type.dtype]).type(each) for value, each in zip(one.operands, values, strict=True)]  # type: ignore[union-attr]
+    with np.errstate(all="ignore"):
+        found = OPS[one.name].meaning(np, operands, one.attributes, ())
+    kind = elementwise_type(one.name, one.operands, one.attributes)
+    assert isinstance(kind, Scalar)
+    return np.dtype(NUMPY[kind.dtype]).type(found).item()
+
+
+_RULES: dict[str, Callable[[_Simplifier, Operation, list[Value]], Value | None]] = {
+    "stop_gradient": _Simplifier.same,
+    "neg": _Simplifier.double,
+    "logical_not": _Simplifier.double,
+    "convert": _Simplifier.converted,
+    "select": _Simplifier.chosen,
+    "reshape": _Simplifier.reshaped,
+    "at": _Simplifier.element,
+}

@@ -1,0 +1,67 @@
+"""Every pass: its docstring's example, and that it changes no meaning."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+
+import pytest
+
+from dynlang.opt import PASSES, check_order, optimise
+from dynlang.ssa.nodes import Module
+from dynlang.ssa.parse import parse_module
+from dynlang.ssa.print import print_module
+from dynlang.ssa.verify import verify
+
+
+def examples(documentation: str) -> tuple[str, str]:
+    """The texts after `Before:` and `After`, each an indented paragraph."""
+    _, _, rest = documentation.partition("Before:")
+    before, _, after = rest.partition("After")
+    after = after.partition(":\n")[2]
+    return textwrap.dedent(before), textwrap.dedent(after)
+
+
+def canonical(module: Module) -> str:
+    """The text with values numbered in order, so that names don't matter."""
+    text, names = print_module(module), {}
+    import re
+
+    return re.sub(r"%[A-Za-z0-9_.]+", lambda match: names.setdefault(match[0], f"%{len(names)}"), text)
+
+
+@pytest.mark.parametrize("one", PASSES, ids=lambda one: one.name)
+def test_example_of_the_docstring(one) -> None:
+    before, after = examples(sys.modules[one.run.__module__].__doc__ or "")
+    assert before.strip() and after.strip(), f"the pass {one.name} shows no example"
+    module, expected = parse_module(before), parse_module(after)
+    verify(module)
+    verify(expected)
+    changed = one.run(module)
+    verify(changed)
+    if "without what is unused" in (sys.modules[one.run.__module__].__doc__ or ""):
+        changed = next(each for each in PASSES if each.name == "drop_unused").run(changed)
+    assert canonical(changed) == canonical(expected)
+    assert print_module(parse_module(before)) == print_module(module), "the pass changed its input"
+
+
+def test_order_is_checked() -> None:
+    with pytest.raises(Exception, match="needs simplify"):
+        check_order([one for one in PASSES if one.name != "simplify"])
+
+
+def test_a_broken_pass_is_named(tmp_path, monkeypatch) -> None:
+    from dynlang.opt import verify_after
+
+    monkeypatch.setenv("DYN_DUMP", str(tmp_path))
+    module = parse_module("func @f(%x: f32) -> (f32) {\n %y: i64 = add %x, %x\n return %x\n}")
+    with pytest.raises(Exception, match="after the pass bad: .*@f") as caught:
+        verify_after("bad", 3, module)
+    assert "%y is int" in str(caught.value)
+    assert (tmp_path / "03-bad.ssa").exists()
+
+
+def test_levels() -> None:
+    module = parse_module("func @f(%x: f32) -> (f32) {\n %y: f32 = add %x, %x\n return %x\n}")
+    assert "add" in print_module(optimise(module, 0))
+    assert "add" not in print_module(optimise(module, 1))
