@@ -86,7 +86,7 @@ def _differentiate(core: Any, _: Request) -> Any:
 
 
 def _lower(core: Any, _: Request) -> Any:
-    return _load("dynlang.ssa:lower")(core)
+    return _load("dynlang.ssa.lower:lower")(core)
 
 
 def _optimise(ssa: Any, request: Request) -> Any:
@@ -94,21 +94,36 @@ def _optimise(ssa: Any, request: Request) -> Any:
 
 
 def _emit(ssa: Any, request: Request) -> Any:
-    return _load("dynlang.native:emit")(ssa, _load("dynlang.native:target_of")(request.target))
+    return _load("dynlang.native.lower:lower")(ssa, target_of(request), request.entries)
+
+
+def target_of(request: Request) -> Any:
+    """The machine that is built for."""
+    if request.target == "host":
+        return _load("dynlang.native.target:host")()
+    raise diag.NotBuilt(f"the target `{request.target}`")
+
+
+def main_of(program: Any, request: Request) -> Any:
+    """The typed `proc main`."""
+    if program.main is None:
+        raise diag.CompileError([_load("dynlang.check.errors:MissingMain")(
+            f"{request.path} has no `proc main`", hint="a program begins there: proc main():")])
+    return program.functions[program.main]
 
 
 STAGES = (
-    Stage("ast", _parse, "dynlang.syntax:print_module", "",
+    Stage("ast", _parse, "dynlang.syntax.printer:print_module", "",
           "first: what the user wrote, whole, with spans and comments"),
     Stage("typed", _check, "", "",
           "errors are the user's up to here, and the compiler's after"),
-    Stage("core", _elaborate, "dynlang.core:print_module", "dynlang.core:verify",
+    Stage("core", _elaborate, "dynlang.core.print:print_module", "dynlang.core.verify:verify",
           "one type for each function, no lambdas: small enough to differentiate"),
-    Stage("grad", _differentiate, "dynlang.core:print_module", "dynlang.core:verify",
+    Stage("grad", _differentiate, "dynlang.core.print:print_module", "dynlang.core.verify:verify",
           "while structure, types and sum types are still there"),
-    Stage("ssa", _lower, "dynlang.ssa:print_module", "dynlang.ssa:verify",
+    Stage("ssa", _lower, "dynlang.ssa.print:print_module", "dynlang.ssa.verify:verify",
           "before the passes: they need uses and definitions"),
-    Stage("opt", _optimise, "dynlang.ssa:print_module", "dynlang.ssa:verify",
+    Stage("opt", _optimise, "dynlang.ssa.print:print_module", "dynlang.ssa.verify:verify",
           "last on tensors: fusion and reference counts see whole arrays"),
     Stage("llvm", _emit, "", "",
           "text: what follows is LLVM's"),

@@ -44,6 +44,8 @@ def check(arguments: argparse.Namespace) -> int:
 
 def fmt(arguments: argparse.Namespace) -> int:
     """Rewrite each file in the canonical style; a file with a syntax error is left as it is."""
+    from dynlang.syntax.formatter import format_source
+
     status = 0
     for file in arguments.files:
         try:
@@ -85,14 +87,13 @@ def replace_file(path: Path, text: str) -> str | None:
 
 def ir(arguments: argparse.Namespace) -> int | None:
     """Print the program after a stage; `--function` keeps the functions named."""
-    names = {"ssa": "opt", "asm": "llvm"}
     request = request_of(arguments, entries=tuple(arguments.function or ()))
-    stage: str = names.get(arguments.stage, arguments.stage)
+    stage = {"ssa": "opt", "asm": "llvm"}.get(arguments.stage) or str(arguments.stage)
     form = pipeline.build(request, until=stage)
     if arguments.stage == "asm":
         from dynlang.native.target import compile_assembly
 
-        print(compile_assembly(form, pipeline.target_named(request.target), request.level), end="")
+        print(compile_assembly(form, pipeline.target_of(request), request.level), end="")
         return None
     print(pipeline.text_of(stage, form).rstrip("\n"))
     return None

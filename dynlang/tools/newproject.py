@@ -11,7 +11,7 @@ from dynlang.tools.cli import EXIT_USAGE, complain
 MODEL = '''"""A line fitted to points: the smallest model that learns."""
 
 record Line:
-    slope: f32
+    slope:  f32
     offset: f32
 
     fn call(self, x: f32) -> f32:
