@@ -1,0 +1,205 @@
+"""Matrix products: register tiles of C over packed panels of B.
+
+For each stretch of k, block of rows and panel of columns, the panel of B is packed into 16 KiB on the stack (columns
+past the end are zero), and every tile of rows runs along it. A is read in place by its two strides. Nothing is
+allocated, so a product can't fail. A tile loads C before it starts and stores it when done, so the chain of additions
+doesn't depend on how k is cut.
+"""
+
+from __future__ import annotations
+
+from dynlang.native import kernels
+from dynlang.native.emit import Function, ModuleText, Operand, Signature, vector
+from dynlang.native.kernels import SCALARS
+from dynlang.native.kernels.vectors import lanes
+
+_PANEL_BYTES = 16384
+_ROW_BLOCK = 480
+_FEW_ROWS = 3
+
+
+def build(f: Function, name: str, dtype: str) -> None:
+    accumulate = name.endswith("_accumulate")
+    form = name.removesuffix("_accumulate").removeprefix("matmul")
+    _build(f, dtype, form, accumulate)
+
+
+def _panel(f: Function, scalar: str) -> tuple[int, int]:
+    """(columns, depth) of a panel."""
+    width = lanes(scalar) * f.target.tile[1]
+    return width, _PANEL_BYTES // ({"float": 4, "double": 8}[scalar] * width)
+
+
+def row_groups(rows: int) -> tuple[int, ...]:
+    """The heights of tiles that are made for a target: the full one, a third or so, and single rows."""
+    return tuple(dict.fromkeys((rows, max(1, rows // 3), 1)))
+
+
+def _build(f: Function, dtype: str, form: str, accumulate: bool) -> None:
+    scalar = SCALARS[dtype]
+    if not accumulate:
+        with f.when(f.icmp("eq", "%k", 0)):
+            f.fill_bytes("%C", 0, f.mul(f.mul("%m", "%n"), {"float": 4, "double": 8}[scalar]))
+    if form == "":
+        _few_rows(f, dtype, scalar, accumulate)
+    width, depth = _panel(f, scalar)
+    panel = f.slot(scalar, count=width * depth, align=64)
+    pack = (_pack_transposed if form == "_nt" else _pack)(f.module, scalar)
+    tiles = [_tile(f.module, scalar, rows, form == "_tn") for rows in row_groups(f.target.tile[0])]
+    step = "%n" if form != "_nt" else "%k"
+    with f.loop(0, "%k", depth) as along:
+        kc = f.minimum(f.sub("%k", along.index), depth)
+        fresh = "false" if accumulate else f.icmp("eq", along.index, 0)
+        with f.loop(0, "%m", _ROW_BLOCK) as block:
+            rows = f.minimum(f.sub("%m", block.index), _ROW_BLOCK)
+            with f.loop(0, "%n", width) as across:
+                columns = f.minimum(f.sub("%n", across.index), width)
+                if form == "_nt":
+                    source = f.add(f.mul(across.index, "%k"), along.index)
+                else:
+                    source = f.add(f.mul(along.index, "%n"), across.index)
+                f.call(pack.name, kc, columns, f.offset("%B", source, scalar), step, panel)
+                _run_tiles(f, scalar, form, tiles, (block.index, rows, across.index, columns, along.index, kc, panel, fresh))
+    f.ret()
+
+
+def _few_rows(f: Function, dtype: str, scalar: str, accumulate: bool) -> None:
+    """Packing doesn't pay for a row or two: each is a `vecmat`, which gives the same bits."""
+    one = kernels.declare(f.module, "vecmat_accumulate" if accumulate else "vecmat", dtype).name
+    with f.when(f.icmp("slt", "%m", _FEW_ROWS)):
+        with f.loop(0, "%m") as row:
+            x = f.offset("%A", f.mul(row.index, "%k"), scalar)
+            f.call(one, "%k", "%n", x, "%B", f.offset("%C", f.mul(row.index, "%n"), scalar))
+        f.ret()
+
+
+def _run_tiles(f: Function, scalar: str, form: str, tiles: list[Signature], place: tuple[Operand, ...]) -> None:
+    """Tiles over `rows` rows from `first` on: as many of the tallest as fit, then the lower ones."""
+    first, rows, column, columns, depth_start, kc, panel, fresh = place
+    start: Operand = 0
+    for tile, height in zip(tiles, row_groups(f.target.tile[0]), strict=True):
+        left = f.sub(rows, start)
+        stop = f.add(start, f.sub(left, f.binary("urem", "i64", left, height))) if height > 1 else rows
+        with f.loop(start, stop, height) as group:
+            row = f.add(first, group.index)
+            if form == "_tn":
+                a = f.offset("%A", f.add(f.mul(depth_start, "%m"), row), scalar)
+            else:
+                a = f.offset("%A", f.add(f.mul(row, "%k"), depth_start), scalar)
+            c = f.offset("%C", f.add(f.mul(row, "%n"), column), scalar)
+            stride = "%m" if form == "_tn" else "%k"
+            f.call(tile.name, kc, a, stride, panel, c, "%n", columns, fresh)
+        start = stop
+
+
+def _tile(module: ModuleText, scalar: str, rows: int, transposed: bool) -> Signature:
+    """`void (i64 k, ptr a, i64 stride, ptr panel, ptr c, i64 across, i64 columns, i1 fresh)`: C[rows x columns] += A panel.
+
+    `stride` is from row to row of A, or with `transposed` from step to step of k. A tile with fewer columns than the
+    panel goes through a copy of its part of C.
+    """
+    name = f"dyn.kernel.tile{'_tn' if transposed else ''}.{rows}.{scalar}"
+
+    def build_tile(module: ModuleText) -> None:
+        parameters = ("i64 k", "ptr noalias readonly a", "i64 stride", "ptr noalias readonly panel", "ptr noalias c",
+                      "i64 across", "i64 columns", "i1 fresh")  # fmt: skip
+        f = module.function(name, "void", *parameters, attributes="nounwind noinline")
+        width, _ = _panel(f, scalar)
+        block = vector(scalar, lanes(scalar))
+        parts = [lanes(scalar) * i for i in range(f.target.tile[1])]
+        room = f.slot(scalar, count=rows * width, align=64)
+        partial = f.icmp("slt", "%columns", width)
+        with f.when(partial):
+            f.fill_bytes(room, 0, rows * width * {"float": 4, "double": 8}[scalar])
+            _copy_part(f, scalar, rows, "%c", "%across", room, width)
+        c = f.select(partial, "ptr", room, "%c")
+        step = f.select(partial, "i64", width, "%across")
+        places = [f.offset(f.offset(c, f.mul(step, i), scalar), part, scalar) for i in range(rows) for part in parts]
+        choice = f.choose("%fresh")
+        with choice.yes():
+            pass
+        with choice.no():
+            before = [f.load(block, place) for place in places]
+        totals = [(block, choice.merge(block, "zeroinitializer", value)) for value in before]
+        starts = [f.offset("%a", f.mul("%stride", i), scalar) for i in range(rows)] if not transposed else []
+        with f.loop(0, "%k", carried=totals) as loop:
+            row = f.offset("%panel", f.mul(loop.index, width), scalar)
+            pieces = [f.load(block, f.offset(row, part, scalar), 64) for part in parts]
+            if transposed:
+                base = f.offset("%a", f.mul(loop.index, "%stride"), scalar)
+                elements = [f.load(scalar, f.offset(base, i, scalar)) for i in range(rows)]
+            else:
+                elements = [f.load(scalar, f.offset(start, loop.index, scalar)) for start in starts]
+            wide = [f.splat(block, element) for element in elements]
+            products = [(factor, piece) for factor in wide for piece in pieces]
+            loop.next = [f.fma(block, *pair, total) for pair, total in zip(products, loop.carried, strict=True)]
+        for value, place in zip(loop.carried, places, strict=True):
+            f.store(block, value, place)
+        with f.when(partial):
+            _copy_part(f, scalar, rows, room, width, "%c", "%across")
+        f.ret()
+
+    return module.require(name, build_tile)
+
+
+def _copy_part(
+    f: Function, scalar: str, rows: int, source: Operand, source_step: Operand, target: Operand, target_step: Operand
+) -> None:
+    """`%columns` elements of each row."""
+    with f.loop(0, rows) as row:
+        from_row = f.offset(source, f.mul(row.index, source_step), scalar)
+        to_row = f.offset(target, f.mul(row.index, target_step), scalar)
+        with f.loop(0, "%columns") as column:
+            element = f.load(scalar, f.offset(from_row, column.index, scalar))
+            f.store(scalar, element, f.offset(to_row, column.index, scalar))
+
+
+_PACK = ("i64 k", "i64 columns", "ptr noalias readonly b", "i64 stride", "ptr noalias panel")
+
+
+def _pack(module: ModuleText, scalar: str) -> Signature:
+    """`k` rows of a panel's columns of B, rows `stride` apart, side by side and filled up with zeros."""
+
+    def build_pack(module: ModuleText) -> None:
+        f = module.function(f"dyn.kernel.pack.{scalar}", "void", *_PACK, attributes="nounwind noinline")
+        width, _ = _panel(f, scalar)
+        block = vector(scalar, lanes(scalar))
+        choice = f.choose(f.icmp("eq", "%columns", width))
+        with choice.yes(), f.loop(0, "%k") as row:
+            source = f.offset("%b", f.mul(row.index, "%stride"), scalar)
+            target = f.offset("%panel", f.mul(row.index, width), scalar)
+            for part in range(0, width, lanes(scalar)):
+                f.store(block, f.load(block, f.offset(source, part, scalar)), f.offset(target, part, scalar), 64)
+        with choice.no(), f.loop(0, "%k") as row:
+            source = f.offset("%b", f.mul(row.index, "%stride"), scalar)
+            target = f.offset("%panel", f.mul(row.index, width), scalar)
+            for part in range(0, width, lanes(scalar)):
+                f.store(block, "zeroinitializer", f.offset(target, part, scalar), 64)
+            with f.loop(0, "%columns") as column:
+                f.store(
+                    scalar,
+                    f.load(scalar, f.offset(source, column.index, scalar)),
+                    f.offset(target, column.index, scalar),
+                )
+        f.ret()
+
+    return module.require(f"dyn.kernel.pack.{scalar}", build_pack)
+
+
+def _pack_transposed(module: ModuleText, scalar: str) -> Signature:
+    """The same panel from rows of B^T: column j of the panel is row j of B, rows `stride` apart."""
+
+    def build_pack(module: ModuleText) -> None:
+        f = module.function(f"dyn.kernel.pack_nt.{scalar}", "void", *_PACK, attributes="nounwind noinline")
+        width, _ = _panel(f, scalar)
+        with f.when(f.icmp("slt", "%columns", width)):
+            f.fill_bytes("%panel", 0, f.mul("%k", width * {"float": 4, "double": 8}[scalar]))
+        with f.loop(0, "%columns") as column:
+            source = f.offset("%b", f.mul(column.index, "%stride"), scalar)
+            target = f.offset("%panel", column.index, scalar)
+            with f.loop(0, "%k") as row:
+                element = f.load(scalar, f.offset(source, row.index, scalar))
+                f.store(scalar, element, f.offset(target, f.mul(row.index, width), scalar))
+        f.ret()
+
+    return module.require(f"dyn.kernel.pack_nt.{scalar}", build_pack)

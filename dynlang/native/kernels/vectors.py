@@ -1,0 +1,155 @@
+"""Products of vectors with vectors and matrices: bound by memory, so each element of a matrix is read once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dynlang.native.emit import Function, Operand, vector
+from dynlang.native.kernels import SCALARS
+
+BLOCK_BYTES = 64
+_MATVEC_ROWS = 4
+_VECMAT_ROWS = 8
+_OUTER_ROWS = 4
+_TILE = 8
+
+
+def build(f: Function, name: str, dtype: str) -> None:
+    _BUILDERS[name.removesuffix("_accumulate")](f, SCALARS[dtype], name.endswith("_accumulate"))
+
+
+def lanes(scalar: str) -> int:
+    """Lanes of a block of 64 bytes, the unit of every kernel on every target; LLVM splits it where registers are smaller."""
+    return BLOCK_BYTES // {"float": 4, "double": 8}[scalar]
+
+
+def tree_sum(f: Function, scalar: str, value: str, width: int) -> str:
+    """The lanes of a vector added pairwise: lane i to lane i + width/2, until one is left."""
+    while width > 2:
+        kind, width = vector(scalar, width), width // 2
+        low = f.shuffle(kind, value, "poison", range(width))
+        high = f.shuffle(kind, value, "poison", range(width, 2 * width))
+        value = f.binary("fadd", vector(scalar, width), low, high)
+    pair = vector(scalar, 2)
+    return f.binary("fadd", scalar, f.extract(pair, value, 0), f.extract(pair, value, 1))
+
+
+def by_rows(f: Function, count: Operand, group: int, body: Callable[[str, int], None]) -> None:
+    """`body(first row, number of rows)` over all rows, `group` at a time and the rest one by one."""
+    whole = f.bit_and(count, -group)
+    with f.loop(0, whole, group) as loop:
+        body(loop.index, group)
+    with f.loop(whole, count) as loop:
+        body(loop.index, 1)
+
+
+def by_columns(f: Function, scalar: str, count: Operand, body: Callable[[str, int], None]) -> None:
+    """`body(first column, width)` over all columns, in blocks, then four at a time, then one by one."""
+    start: Operand = 0
+    for width in (lanes(scalar), 4, 1):
+        stop = f.bit_and(count, -width) if width > 1 else count
+        with f.loop(start, stop, width) as loop:
+            body(loop.index, width)
+        start = stop
+
+
+def _dots(f: Function, scalar: str, rows: list[str], x: Operand, n: Operand) -> list[str]:
+    """The inner product of each row with x."""
+    width = lanes(scalar)
+    block = vector(scalar, width)
+    whole = f.bit_and(n, -width)
+    with f.loop(0, whole, width, [(block, "zeroinitializer")] * len(rows)) as loop:
+        piece = f.load(block, f.offset(x, loop.index, scalar))
+        loop.next = [
+            f.fma(block, f.load(block, f.offset(row, loop.index, scalar)), piece, total)
+            for row, total in zip(rows, loop.carried, strict=True)
+        ]
+    sums = [(scalar, tree_sum(f, scalar, total, width)) for total in loop.carried]
+    with f.loop(whole, n, carried=sums) as rest:
+        single = f.load(scalar, f.offset(x, rest.index, scalar))
+        rest.next = [
+            f.fma(scalar, f.load(scalar, f.offset(row, rest.index, scalar)), single, total)
+            for row, total in zip(rows, rest.carried, strict=True)
+        ]
+    return rest.carried
+
+
+def _dot(f: Function, scalar: str, accumulate: bool) -> None:
+    f.ret(_dots(f, scalar, ["%a"], "%b", "%n")[0])
+
+
+def _matvec(f: Function, scalar: str, accumulate: bool) -> None:
+    def body(first: str, count: int) -> None:
+        rows = [f.offset("%W", f.mul(f.add(first, i), "%n"), scalar) for i in range(count)]
+        for i, total in enumerate(_dots(f, scalar, rows, "%x", "%n")):
+            place = f.offset("%y", f.add(first, i), scalar)
+            f.store(scalar, f.binary("fadd", scalar, f.load(scalar, place), total) if accumulate else total, place)
+
+    by_rows(f, "%m", _MATVEC_ROWS, body)
+    f.ret()
+
+
+def _vecmat(f: Function, scalar: str, accumulate: bool) -> None:
+    """Rows are streamed over y, which stays in the nearest cache."""
+    size = {"float": 4, "double": 8}[scalar]
+    if not accumulate:
+        f.fill_bytes("%y", 0, f.mul("%n", size))
+
+    def body(first: str, count: int) -> None:
+        rows = [f.offset("%W", f.mul(f.add(first, i), "%n"), scalar) for i in range(count)]
+        factors = [f.load(scalar, f.offset("%x", f.add(first, i), scalar)) for i in range(count)]
+
+        def columns(column: str, width: int) -> None:
+            kind = vector(scalar, width)
+            place = f.offset("%y", column, scalar)
+            total = f.load(kind, place)
+            for row, factor in zip(rows, factors, strict=True):
+                total = f.fma(kind, f.splat(kind, factor), f.load(kind, f.offset(row, column, scalar)), total)
+            f.store(kind, total, place)
+
+        by_columns(f, scalar, "%n", columns)
+
+    by_rows(f, "%m", _VECMAT_ROWS, body)
+    f.ret()
+
+
+def _outer(f: Function, scalar: str, accumulate: bool) -> None:
+    def body(first: str, count: int) -> None:
+        rows = [f.offset("%D", f.mul(f.add(first, i), "%n"), scalar) for i in range(count)]
+        factors = [f.load(scalar, f.offset("%u", f.add(first, i), scalar)) for i in range(count)]
+
+        def columns(column: str, width: int) -> None:
+            kind = vector(scalar, width)
+            piece = f.load(kind, f.offset("%v", column, scalar))
+            for row, factor in zip(rows, factors, strict=True):
+                place = f.offset(row, column, scalar)
+                wide = f.splat(kind, factor)
+                product = f.fma(kind, wide, piece, f.load(kind, place)) if accumulate else f.binary("fmul", kind, wide, piece)
+                f.store(kind, product, place)
+
+        by_columns(f, scalar, "%n", columns)
+
+    by_rows(f, "%m", _OUTER_ROWS, body)
+    f.ret()
+
+
+def _transpose(f: Function, scalar: str, accumulate: bool) -> None:
+    """Square tiles, so that lines of both sides stay in the cache while they are used."""
+    with f.loop(0, "%m", _TILE) as row_tile:
+        last_row = f.minimum("%m", f.add(row_tile.index, _TILE))
+        with f.loop(0, "%n", _TILE) as column_tile:
+            last_column = f.minimum("%n", f.add(column_tile.index, _TILE))
+            with f.loop(column_tile.index, last_column) as column, f.loop(row_tile.index, last_row) as row:
+                element = f.load(scalar, f.offset("%A", f.add(f.mul(row.index, "%n"), column.index), scalar))
+                f.store(scalar, element, f.offset("%B", f.add(f.mul(column.index, "%m"), row.index), scalar))
+    f.ret()
+
+
+_BUILDERS: dict[str, Callable[[Function, str, bool], None]] = {
+    "dot": _dot,
+    "matvec": _matvec,
+    "vecmat": _vecmat,
+    "outer": _outer,
+    "transpose": _transpose,
+}
+
