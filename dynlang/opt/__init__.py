@@ -15,6 +15,7 @@ from pathlib import Path
 from dynlang.diag import CompileError, InternalError
 from dynlang.opt.count_references import count_references
 from dynlang.opt.drop_unused import drop_unused
+from dynlang.opt.fuse import fuse
 from dynlang.opt.hoist import hoist
 from dynlang.opt.share import share
 from dynlang.opt.simplify import simplify
@@ -39,6 +40,8 @@ PASSES: tuple[Pass, ...] = (
     Pass("share", share, ("simplify",), 1, "behind simplify, which makes equal what only looked different"),
     Pass("hoist", hoist, ("share",), 1, "sizes and scalars leave loops, so that what is fused inside is small"),
     Pass("drop_unused", drop_unused, ("simplify", "share"), 1, "what the others replaced is still there"),
+    Pass("fuse", fuse, ("simplify", "share", "drop_unused"), 1, "one loop instead of many arrays; nothing unused may hold a group apart"),
+    Pass("drop_fused", drop_unused, ("fuse",), 1, "the pieces of arrays that loops now read in place"),
     Pass("count_references", count_references, (), 0, "last: it fixes where every reference dies"),
 )
 

@@ -110,6 +110,12 @@ def sizes_of(kind: ValueType) -> Iterator[Value]:
             yield from (one for one in shape if isinstance(one, Value))
 
 
+def fused_offsets(operation: Operation) -> tuple[int | None, ...]:
+    """For each input of a fused loop, the operand that says where to begin in it, if there is one."""
+    offsets = operation.attributes.get("offsets")
+    return tuple(offsets) if isinstance(offsets, tuple) else (None,) * len(operation.regions[0].parameters)
+
+
 # ---------------------------------------------------------------- walking and copying
 
 

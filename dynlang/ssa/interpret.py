@@ -24,6 +24,7 @@ from dynlang.diag import InternalError
 from dynlang.ops import OPS
 from dynlang.ops.dtypes import NUMPY, round_to_bf16
 from dynlang.ops.memory import Failure
+from dynlang.ssa.build import fused_offsets
 from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Rows, Scalar, String, Value, ValueType
 from dynlang.ssa.ownership import consumed_operands, is_element
 
@@ -403,7 +404,13 @@ class _Machine:
         """All elements at once: the scalar operations of the region mean the same on whole arrays."""
         region = one.regions[0]
         sizes = tuple(each if isinstance(each, int) else int(values[each]) for each in one.sizes)
-        inside: dict[Any, Any] = dict(zip(region.parameters, (self.heap.read(values[each]) for each in one.operands), strict=True))
+        inside: dict[Any, Any] = {}
+        for parameter, each, place in zip(region.parameters, one.operands, fused_offsets(one), strict=False):
+            value = self.heap.read(values[each])
+            if place is not None:
+                start = int(values[one.operands[place]])
+                value = value.ravel()[start:start + int(np.prod(sizes, dtype=np.int64))].reshape(sizes)
+            inside[parameter] = value
         for inner in region.operations[:-1]:
             if inner.name == "constant":
                 inside[inner.results[0]] = self.constant(inner, inside)[0]

@@ -23,11 +23,18 @@ Ops: every row of the op table, plus
   if %c, two regions                    | for %count, init.. one region (index, carried..)   | while init.., two regions (condition, body)
   yield values (ends a region)          | return values (ends a function)
   retain %x / release %x (after the `count_references` pass)
-  fused inputs.. {region of scalar ops, shape}: one loop over all elements; scalar operands are broadcast (after `fuse`)
+  fused inputs.., offsets.. sizes [shape] (one scalar parameter an input) {scalar rows}: one loop over all elements (after `fuse`)
 
 `constant` of an integer is sign-extended or cut to its dtype; of a string it is a block that lives as long as the program
 runs. `list_empty` has its element types in its result's type (Core's attribute `elements` is gone). An operation's `sizes`
 are the sizes that its row asks for (`fill`, `reshape`, `slice`, ...), as values or ints: printed as `sizes [%n, 3]`.
+
+`fused` computes its region once for each element of `sizes`, which is the shape of all its results. An input is a scalar,
+the same for all elements; an array of that shape; or, where the attribute `offsets` (one entry an input) holds a position,
+an array of any shape, whose row-major elements are read from the i64 operand at that position on. Offsets stand behind the
+inputs. The attribute `reuse = [[result, input], ..]` (after `reuse`) says that a result may take over the block of an
+input, which the operation then owns: if its count is one the result is written into it, else the reference is released.
+Elementwise rows on arrays carry `reuse` too.
 
 Ownership (established by `opt/count_references.py`, checked by `verify`): a parameter is borrowed unless its position is in
 `Function.owned`; results are owned by the caller. Ops consume the operands that their row marks `consumes` and write in

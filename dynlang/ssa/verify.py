@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dynlang import types
 from dynlang.diag import InternalError
 from dynlang.ops import OPS
-from dynlang.ssa.build import BOOL, I64, sizes_of
+from dynlang.ssa.build import BOOL, I64, fused_offsets, sizes_of
 from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Rows, Scalar, String, Value
 from dynlang.ssa.print import _Printer, print_type
 from dynlang.ssa.shapes import Polynomials, row_attributes
@@ -294,23 +294,29 @@ class _FunctionCheck:
         self.expect(len(one.operands) == 1 and not one.results and one.operands[0].counted, f"{one.name} takes one reference")
 
     def fused(self, one: Operation) -> None:
-        self.expect(len(one.regions) == 1 and len(one.regions[0].parameters) == len(one.operands), "fused has one region, with a parameter for each operand")
+        self.expect(len(one.regions) == 1, "fused has one region")
         region = one.regions[0]
+        offsets = fused_offsets(one)
+        self.expect(len(offsets) == len(region.parameters), "fused has a parameter, and an offset or none, for each input")
+        places = [place for place in offsets if place is not None]
+        self.expect(len(one.operands) == len(offsets) + len(places), "fused has its inputs, then their offsets, as operands")
         shape = self.names.many(one.sizes)
         for inner in region.operations[:-1]:
-            self.expect(inner.name == "constant" or (inner.name in OPS and OPS[inner.name].has("elementwise")), f"{inner.name} can't be in a fused loop")
-        for value, parameter in zip(one.operands, region.parameters, strict=True):
-            self.fused_operand(value, parameter, shape)
+            known = inner.name == "constant" or (inner.name in OPS and OPS[inner.name].has("elementwise"))
+            self.expect(known, f"{inner.name} can't be in a fused loop")
+        for value, parameter, place in zip(one.operands, region.parameters, offsets, strict=False):
+            self.fused_operand(value, parameter, shape, place is not None)
+            self.expect(place is None or one.operands[place].type == I64, "an offset is no i64")
         for value, result in zip(region.operations[-1].operands, one.results, strict=True):
             want = types.ArrayType(self.core(value), shape)
             self.expect(self.core(result) == want, f"{self.names.name(result)} is {self.core(result)}, not {want}")
 
-    def fused_operand(self, value: Value, parameter: Value, shape: tuple[Size, ...]) -> None:
+    def fused_operand(self, value: Value, parameter: Value, shape: tuple[Size, ...], is_piece: bool) -> None:
         element = value.type.element if isinstance(value.type, Array) else value.type
         self.expect(element == parameter.type, f"{self.names.name(value)} doesn't have elements of type {print_type(parameter.type)}")
         if isinstance(value.type, Array):
             have = self.names.many(value.type.shape)
-            self.expect(have == shape, f"{self.names.name(value)} doesn't have the shape of the loop")
+            self.expect(is_piece or have == shape, f"{self.names.name(value)} doesn't have the shape of the loop")
 
 
 _CHECKS: dict[str, Callable[[_FunctionCheck, Operation], None]] = {

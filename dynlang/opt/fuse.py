@@ -1,0 +1,299 @@
+"""Elementwise operations of one shape become one loop.
+
+Law: every result has the same bits. A group computes what its members computed, in their order, element by element; it is
+formed only where no operation outside it stands between its members. Chains and siblings that read one array are joined:
+the gates of an LSTM cell are one loop with several results. An input that is a contiguous piece of an array (a `slice` of
+leading elements, a row by `at`, a `reshape`) is read from that array directly, at an offset; unless the array is written
+in between, which would then need a copy.
+
+Before:
+
+    func @f(%h: i64, %g: f32[%n], %c: f32[%h]) -> (f32[%h], f32[%h]) {
+      %two: i64 = constant {value = 2}
+      %n: i64 = mul %h, %two
+      %zero: i64 = constant {value = 0}
+      %a: f32[%h] = slice %g, %zero sizes [%h]
+      %b: f32[%h] = slice %g, %h sizes [%h]
+      %i: f32[%h] = sigmoid %a
+      %u: f32[%h] = tanh %b
+      %p: f32[%h] = mul %i, %u
+      %d: f32[%h] = add %p, %c
+      %t: f32[%h] = tanh %d
+      return %d, %t
+    }
+
+After (and without what is unused then):
+
+    func @f(%h: i64, %g: f32[%n], %c: f32[%h]) -> (f32[%h], f32[%h]) {
+      %two: i64 = constant {value = 2}
+      %n: i64 = mul %h, %two
+      %zero: i64 = constant {value = 0}
+      %d: f32[%h], %t: f32[%h] = fused %g, %g, %c, %zero, %h sizes [%h] {offsets = [3, 4, none]} (%a: f32, %b: f32, %x: f32) {
+        %i: f32 = sigmoid %a
+        %u: f32 = tanh %b
+        %p: f32 = mul %i, %u
+        %e: f32 = add %p, %x
+        %s: f32 = tanh %e
+        yield %e, %s
+      }
+      return %d, %t
+    }
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import heapify, heappop, heappush
+
+from dynlang.ops import OPS
+from dynlang.opt.depend import Dependences, bits
+from dynlang.ssa.build import I64, Builder, Dimension, copy_function, map_functions
+from dynlang.ssa.nodes import Array, Function, Module, Operation, Region, Scalar, Value
+from dynlang.ssa.shapes import Polynomials
+from dynlang.types import Size
+
+DTYPES = frozenset({"f64", "f32", "i64", "i32", "bool"})
+"""Half types and bytes round after every operation in ways of their own; they stay single operations."""
+MOST_OPERATIONS = 48
+MOST_INPUTS = 20
+Shape = tuple[Size, ...]
+
+
+def fuse(module: Module) -> Module:
+    return map_functions(module, lambda function: _Fusing(copy_function(function)).run())
+
+
+def is_elementwise(one: Operation) -> bool:
+    row = OPS.get(one.name)
+    if row is None or not row.has("elementwise") or len(one.results) != 1:
+        return False
+    return all(dtype_of(value) in DTYPES for value in [*one.operands, *one.results]) and isinstance(one.results[0].type, Array)
+
+
+def dtype_of(value: Value) -> str:
+    match value.type:
+        case Scalar(dtype) | Array(Scalar(dtype)):
+            return dtype
+    return ""
+
+
+class _Fusing:
+    """The pass on a function that is its own copy: regions are rewritten in place, innermost first."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.sizes = Polynomials()
+        self.sizes.visit_all(function.body)
+        self.definitions: dict[Value, Operation] = {}
+
+    def run(self) -> Function:
+        self.define(self.function.body)
+        self.region(self.function.body)
+        return self.function
+
+    def define(self, region: Region) -> None:
+        for one in region.operations:
+            self.definitions.update(dict.fromkeys(one.results, one))
+            for inner in one.regions:
+                self.define(inner)
+
+    def region(self, region: Region) -> None:
+        for one in region.operations:
+            for inner in one.regions:
+                self.region(inner)
+        if sum(map(is_elementwise, region.operations)):
+            _Region(self, region).rewrite()
+
+
+class _Region:
+    """Groups in one region. A group is a set of operations as the bits of an int."""
+
+    def __init__(self, owner: _Fusing, region: Region) -> None:
+        self.owner = owner
+        self.region = region
+        self.operations = region.operations
+        self.depend = Dependences(region)
+        self.group: dict[int, int] = {}
+        self.shapes: dict[int, Shape] = {}
+        self.reads: dict[int, frozenset[Value]] = {}
+
+    def rewrite(self) -> None:
+        for position, one in enumerate(self.operations):
+            if is_elementwise(one):
+                self.place(position, one)
+        groups = {members: self.loop(members) for members in dict.fromkeys(self.group.values()) if self.worthwhile(members)}
+        if groups:
+            self.region.operations = list(self.ordered(groups))
+
+    # -- forming groups
+
+    def place(self, position: int, one: Operation) -> None:
+        """Give an operation to the groups that it reads from, or that read what it reads, as far as that is possible."""
+        kind = one.results[0].type
+        assert isinstance(kind, Array)
+        members = 1 << position
+        self.group[position] = members
+        self.shapes[position] = self.owner.sizes.many(kind.shape)
+        self.reads[members] = frozenset(self.base(value)[0] for value in one.operands if isinstance(value.type, Array))
+        sources = [self.depend.position[value] for value in one.operands if value in self.depend.position]
+        for other in [self.group[source] for source in sources if source in self.group] + self.siblings(position):
+            members = self.group[position]
+            if other != members and other in self.reads:
+                self.join(members, other, position)
+
+    def siblings(self, position: int) -> list[int]:
+        """Groups of the same shape that read an array which this operation reads."""
+        reads = self.reads[1 << position]
+        return [members for members, known in self.reads.items() if not reads.isdisjoint(known)]
+
+    def join(self, one: int, other: int, position: int) -> None:
+        together = one | other
+        first = next(bits(other))
+        if self.shapes[first] != self.shapes[position] or together.bit_count() > MOST_OPERATIONS:
+            return
+        inputs = {value for each in bits(together) for value in self.operations[each].operands if not self.made_in(value, together)}
+        if len(inputs) > MOST_INPUTS or not self.depend.contract(together):
+            return
+        read = self.reads.pop(one) | self.reads.pop(other)
+        self.reads[together] = read
+        for each in bits(together):
+            self.group[each] = together
+
+    def made_in(self, value: Value, members: int) -> bool:
+        position = self.depend.position.get(value)
+        return position is not None and bool(members >> position & 1)
+
+    def worthwhile(self, members: int) -> bool:
+        """Several operations, or one that reads a piece of an array."""
+        if members.bit_count() > 1:
+            return True
+        position = next(bits(members))
+        operands = [value for value in self.operations[position].operands if isinstance(value.type, Array)]
+        return any(self.piece(value, members) is not None for value in operands)
+
+    # -- pieces of arrays
+
+    def base(self, value: Value) -> tuple[Value, list[tuple[Value, tuple[Dimension, ...]]]]:
+        """The array that a value is a contiguous piece of, and where it begins: index times stride, summed."""
+        steps: list[tuple[Value, tuple[Dimension, ...]]] = []
+        while (one := self.owner.definitions.get(value)) is not None and (found := self.step(one)) is not None:
+            steps += found
+            value = one.operands[0]
+        return value, steps
+
+    def step(self, one: Operation) -> list[tuple[Value, tuple[Dimension, ...]]] | None:
+        """The offset of a view's first element in its array; None if the operation isn't a view."""
+        kind = one.operands[0].type if one.operands else None
+        if not isinstance(kind, Array) or not isinstance(kind.element, Scalar):
+            return None
+        if one.name == "reshape":
+            return []
+        if one.name == "at" and isinstance(one.results[0].type, Array):
+            return [(index, kind.shape[axis + 1:]) for axis, index in enumerate(one.operands[1:])]
+        if one.name == "slice" and self.is_leading_window(one, kind):
+            return [(one.operands[1], kind.shape[1:])]
+        return None
+
+    def is_leading_window(self, one: Operation, kind: Array) -> bool:
+        """A slice that takes whole rows: step 1, every axis but the first from 0 to its end."""
+        steps = one.attributes.get("steps")
+        if steps is not None and any(step != 1 for step in steps):  # type: ignore[attr-defined]
+            return False
+        sizes = self.owner.sizes
+        return all(sizes(start).value == 0 and sizes(count) == sizes(whole)
+                   for start, count, whole in zip(one.operands[2:], one.sizes[1:], kind.shape[1:], strict=True))
+
+    def piece(self, value: Value, members: int) -> tuple[Value, list[tuple[Value, tuple[Dimension, ...]]]] | None:
+        """Where to read a piece of an array from, if it can be read there: nothing writes the array before the group is done."""
+        base, steps = self.base(value)
+        if base is value:
+            return None
+        after = self.depend.after_all(members)
+        return (base, steps) if not self.depend.writers(base) & ~after else None
+
+    # -- making the loop
+
+    def loop(self, members: int) -> list[Operation]:
+        """The fused operation of a group, behind the arithmetic of its offsets."""
+        before = Region([])
+        builder = Builder(before)
+        inner = Builder(Region([]))
+        inside: dict[Value, Value] = {}
+        operands: list[Value] = []
+        offsets: list[Value | None] = []
+        positions = list(bits(members))
+        for position in positions:
+            one = self.operations[position]
+            for value in one.operands:
+                if value not in inside:
+                    self.input(value, members, builder, inner, inside, operands, offsets)
+            kind = one.results[0].type
+            assert isinstance(kind, Array)
+            inner.span = one.span
+            result = inner.value(one.name, [inside[value] for value in one.operands], kind.element, one.attributes, hint=one.results[0].name)
+            inside[one.results[0]] = result
+        results = [value for position in positions for value in self.operations[position].results if self.escapes(value, members)]
+        inner.emit("yield", [inside[value] for value in results])
+        trailing = [value for value in offsets if value is not None]
+        attributes: dict[str, object] = {}
+        if trailing:
+            places = iter(range(len(operands), len(operands) + len(trailing)))
+            attributes["offsets"] = tuple(None if value is None else next(places) for value in offsets)
+        shaped = self.operations[positions[-1]].results[0].type
+        assert isinstance(shaped, Array)
+        builder.span = self.operations[positions[-1]].span
+        builder.emit("fused", operands + trailing, results, attributes, [inner.region], shaped.shape)
+        return before.operations
+
+    def input(self, value: Value, members: int, builder: Builder, inner: Builder, inside: dict[Value, Value], operands: list[Value],
+              offsets: list[Value | None]) -> None:
+        """Bring a value from outside into the loop: a constant as itself, anything else as an operand."""
+        definition = self.owner.definitions.get(value)
+        if definition is not None and definition.name == "constant":
+            inside[value] = inner.constant(definition.attributes["value"], dtype_of(value), value.name)
+            return
+        found = self.piece(value, members) if isinstance(value.type, Array) else None
+        operands.append(value if found is None else found[0])
+        offsets.append(None if found is None else self.offset(found[1], builder))
+        inside[value] = Value(value.name, Scalar(dtype_of(value)))
+        inner.region.parameters.append(inside[value])
+
+    def offset(self, steps: list[tuple[Value, tuple[Dimension, ...]]], builder: Builder) -> Value:
+        """The sum of index times stride."""
+        total: Value | None = None
+        for index, sizes in steps:
+            term = index
+            for size in sizes:
+                factor = builder.constant(size, "i64") if isinstance(size, int) else size
+                term = builder.value("mul", [term, factor], I64, hint="offset")
+            total = term if total is None else builder.value("add", [total, term], I64, hint="offset")
+        return total if total is not None else builder.constant(0, "i64")
+
+    def escapes(self, value: Value, members: int) -> bool:
+        """Whether a member's result is used outside the group."""
+        return bool(self.depend.users.get(value, 0) & ~members)
+
+    # -- the region in its new order
+
+    def ordered(self, groups: dict[int, list[Operation]]) -> Iterator[Operation]:
+        """Every operation behind what it depends on, otherwise in the old order; a group as late as its last member stood."""
+        nodes = {position: 1 << position for position in range(len(self.operations))}
+        for members in groups:
+            nodes.update((position, members) for position in bits(members))
+        before = {members: 0 for members in nodes.values()}
+        for position, members in nodes.items():
+            before[members] |= self.depend.before[position] & ~members
+        waiting = {members: {nodes[position] for position in bits(needed)} for members, needed in before.items()}
+        followers: dict[int, list[int]] = {}
+        for members, needed in waiting.items():
+            for one in needed:
+                followers.setdefault(one, []).append(members)
+        ready = [(members.bit_length(), members) for members, needed in waiting.items() if not needed]
+        heapify(ready)
+        while ready:
+            _, members = heappop(ready)
+            yield from groups.get(members) or [self.operations[members.bit_length() - 1]]
+            for follower in followers.get(members, ()):
+                waiting[follower].discard(members)
+                if not waiting[follower]:
+                    heappush(ready, (follower.bit_length(), follower))
