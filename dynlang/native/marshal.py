@@ -234,7 +234,7 @@ class Reader:
                 self._read(slot_at(block + LIST_HEADER, place * len(elements) + number), one, _setter(parts, number))
         self._finish.append(lambda: items.__setitem__(slice(None), [tuple(one) for one in items]))
 
-    def _read_rows(self, block: int, dtype: str, shape: tuple[int, ...], done: Callable[[Any], None]) -> None:
+    def _read_rows(self, block: int, dtype: str, shape: Sequence[Value | int], done: Callable[[Any], None]) -> None:
         count, capacity = struct.unpack("<qq", ctypes.string_at(block, ROWS_HEADER))
         start = block + ROWS_HEADER
         size = (payload_bytes(block) - ROWS_HEADER) // capacity - 8 if capacity else 0

@@ -41,7 +41,7 @@ class Program:
         try:
             return self.compiled.call(name, arguments)
         except RunTimeError as error:
-            if error.code == ErrorCode.CANCELLED:
+            if error.code == ErrorCode.CANCELLED.name:
                 raise KeyboardInterrupt from None
             raise failure(self.ssa, error.message, error.line) from None
 

@@ -18,15 +18,17 @@ from dynlang.ssa.nodes import Module
 
 
 def lower(module: Module, target: Target, entries: Iterable[str] | None = None) -> str:
-    """The LLVM IR of a module. `entries` (default: all functions) can be called from outside as `entry.NAME`."""
-    names = list(module.functions) if entries is None else list(entries)
-    return begin(module, target, names).text.text()
+    """The LLVM IR of a module. `entries` (none named: all functions) can be called from outside as `entry.NAME`."""
+    lowering = begin(module, target, list(entries or module.functions))
+    lowering.counting.finish()
+    return lowering.text.text()
 
 
 def begin(module: Module, target: Target, entries: Iterable[str]) -> Lowering:
-    """The lowered module, open for further functions such as a `main`; `finish` closes it."""
+    """The lowered module, open for further functions such as a `main`; `lowering.counting.finish()` closes it."""
     lowering = Lowering(module, target, frozenset(entries))
-    define_host_functions(lowering)
+    if lowering.entries:
+        define_host_functions(lowering)
     for function in module.functions.values():
         made = lowering.signature(function)
         lowering.text.signatures[made.name] = made
@@ -34,5 +36,4 @@ def begin(module: Module, target: Target, entries: Iterable[str]) -> Lowering:
         lowering.lower_function(function)
     for name in sorted(lowering.entries):
         define_entry(lowering, module.functions[name])
-    lowering.counting.finish()
     return lowering

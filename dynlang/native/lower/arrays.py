@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dynlang.diag import NotBuilt
 from dynlang.native.lower.elementwise import apply, dtype_of
 from dynlang.native.lower.frame import Frame, lowers
-from dynlang.native.lower.layout import counted, memory
+from dynlang.native.lower.layout import LIST_HEADER, counted, memory
 from dynlang.native.lower.memory import add_run, address, copy_run, element_of, fill_run, flat_index, nest, shape_of, visit_window
 from dynlang.native.lower.rows import add_rows, push_row
+from dynlang.runtime import static_block
 from dynlang.ssa.nodes import Array, Operation, Rows, Scalar, Value
 
 
@@ -29,6 +30,14 @@ def begin(frame: Frame, operation: Operation) -> tuple[str, Array]:
 def lower_fill(frame: Frame, operation: Operation) -> None:
     block, kind = begin(frame, operation)
     fill_run(frame, block, frame[operation.operands[0]], frame.elements(kind), kind.element)
+
+
+@lowers("empty")
+def lower_empty(frame: Frame, operation: Operation) -> None:
+    """References begin as one to a block that lives for ever: what is written over can be released like any other."""
+    block, kind = begin(frame, operation)
+    if counted(kind.element):
+        fill_run(frame, block, static_block(frame.lowering.text, bytes(LIST_HEADER)), frame.elements(kind), kind.element)
 
 
 @lowers("iota")

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 
 from dynlang.diag import NotBuilt
 from dynlang.native import vectormath
-from dynlang.native.emit import Function, mangle, vector
+from dynlang.native.emit import Function, mangle, splat_constant, vector
 from dynlang.native.lower.control import scalar_constant
 from dynlang.native.lower.frame import HANDLERS, Frame, lowers
 from dynlang.native.lower.layout import FLOATS, REGISTER, element_bytes
 from dynlang.ops import OPS
 from dynlang.ops.dtypes import BYTES
+from dynlang.ssa.build import fused_offsets
 from dynlang.ssa.nodes import Array, Operation, Region, Scalar, Value
 
 CALL = re.compile(r"call (?P<kind>.+?) @(?P<name>[\w.]+)\((?P<arguments>.*)\)$")
@@ -86,16 +87,13 @@ def _math(f: Function, name: str, dtype: str, operands: Sequence[str], width: in
         return vectormath.emit_binary(f, name, dtype, width, *operands)
     kind = vector(REGISTER[dtype], width)
     if name == "sign":
-        return f.intrinsic("llvm.smin", kind, f.intrinsic("llvm.smax", kind, operands[0], _splat(kind, -1)), _splat(kind, 1))
-    if name == "shift_right_arithmetic":
-        raise NotBuilt(name)
+        raised = f.intrinsic("llvm.smax", kind, operands[0], splat_constant(kind, -1))
+        return f.intrinsic("llvm.smin", kind, raised, splat_constant(kind, 1))
+    if name in ("floor_division", "floor_modulo"):
+        # The divisor is checked before; but lanes outside an array, and code moved ahead of the check, must not trap.
+        x, y = operands
+        operands = [x, f.select(f.icmp("eq", y, splat_constant(kind, 0), kind), kind, splat_constant(kind, 1), y)]
     return vectormath.emit_binary(f, name, dtype, width, *operands)
-
-
-def _splat(kind: str, value: int) -> str:
-    from dynlang.native.emit import splat_constant
-
-    return splat_constant(kind, value)
 
 
 def _in_single(f: Function, name: str, attributes: Mapping[str, object], dtypes: Sequence[str], operands: Sequence[str], width: int) -> str:
@@ -149,7 +147,7 @@ def _float_to_float(f: Function, source: str, target: str, value: str, width: in
     if source == "bf16":
         words, wide = vector("i16", width), vector("i32", width)
         bits = f.convert("bitcast", vector("bfloat", width), value, words)
-        raised = f.binary("shl", wide, f.convert("zext", words, bits, wide), _splat(wide, 16))
+        raised = f.binary("shl", wide, f.convert("zext", words, bits, wide), splat_constant(wide, 16))
         single = f.convert("bitcast", wide, raised, vector("float", width))
         return convert(f, "f32", target, single, width)
     word = "fpext" if BYTES[target] > BYTES[source] else "fptrunc"
@@ -160,10 +158,11 @@ def _to_bf16(f: Function, value: str, width: int) -> str:
     """Round to nearest even on the bits, so that no target needs a library function; NaN stays a quiet NaN."""
     wide, words = vector("i32", width), vector("i16", width)
     bits = f.convert("bitcast", vector("float", width), value, wide)
-    top = f.binary("lshr", wide, bits, _splat(wide, 16))
-    odd = f.binary("and", wide, top, _splat(wide, 1))
-    rounded = f.binary("lshr", wide, f.binary("add", wide, bits, f.binary("add", wide, odd, _splat(wide, 0x7FFF))), _splat(wide, 16))
-    quiet = f.binary("or", wide, top, _splat(wide, 64))
+    top = f.binary("lshr", wide, bits, splat_constant(wide, 16))
+    odd = f.binary("and", wide, top, splat_constant(wide, 1))
+    half = f.binary("add", wide, odd, splat_constant(wide, 0x7FFF))
+    rounded = f.binary("lshr", wide, f.binary("add", wide, bits, half), splat_constant(wide, 16))
+    quiet = f.binary("or", wide, top, splat_constant(wide, 64))
     chosen = f.select(f.fcmp("uno", vector("float", width), value, value), wide, quiet, rounded)
     return f.convert("bitcast", words, f.convert("trunc", wide, chosen, words), vector("bfloat", width))
 
@@ -252,8 +251,6 @@ class ElementLoop:
         (result,) = operation.results
         if operation.name == "constant":
             kind = vector(REGISTER[dtype_of(result)], width)
-            from dynlang.native.emit import splat_constant
-
             values[result] = splat_constant(kind, scalar_constant(operation.attributes["value"], dtype_of(result)))
             return
         operands = [values.get(one) or self._outer(one, width) for one in operation.operands]
@@ -340,11 +337,16 @@ for _name, _row in OPS.items():
 
 @lowers("fused")
 def lower_fused(frame: Frame, operation: Operation) -> None:
-    _loop(frame, operation.regions[0], operation.operands, operation.results)
+    _loop(frame, operation.regions[0], operation.operands, operation.results, fused_offsets(operation))
 
 
-def _loop(frame: Frame, region: Region, operands: Sequence[Value], results: Sequence[Value]) -> None:
-    inputs = [Input(frame[one], dtype_of(one), isinstance(one.type, Array)) for one in operands]
+def _loop(frame: Frame, region: Region, operands: Sequence[Value], results: Sequence[Value], offsets: Sequence[int | None] = ()) -> None:
+    """`offsets`: for each input the operand that says from which element on it is read, if not from the first."""
+    inputs = []
+    for place, _ in enumerate(region.parameters):
+        one, offset = operands[place], offsets[place] if offsets else None
+        start = "0" if offset is None else frame[operands[offset]]
+        inputs.append(Input(frame[one], dtype_of(one), isinstance(one.type, Array), start))
     outputs = []
     for result in results:
         frame.define(result, frame.allocate_array(result.type))

@@ -7,6 +7,7 @@ from dynlang.native.lower.frame import Frame, lowers
 from dynlang.native.lower.memory import element_of
 from dynlang.ops.dtypes import BYTES
 from dynlang.runtime.context import ErrorCode
+from dynlang.runtime.specification import parse_specification
 from dynlang.ssa.nodes import Operation
 
 # ---------------------------------------------------------------- checks
@@ -70,8 +71,6 @@ def lower_parse(frame: Frame, operation: Operation) -> None:
 
 @lowers("format_int", "format_float", "format_text")
 def lower_format(frame: Frame, operation: Operation) -> None:
-    from dynlang.runtime import numbers
-
     text = str(operation.attributes.get("specification") or "")
     (x,) = operation.operands
     single = ["true" if operation.attributes.get("single") else "false"] if operation.name == "format_float" else []
@@ -82,7 +81,7 @@ def lower_format(frame: Frame, operation: Operation) -> None:
         short = "dyn.format_i64" if operation.name == "format_int" else "dyn.format_f64"
         frame.define(operation.results[0], frame.runtime(short, frame[x], *single))
         return
-    operands = numbers.Specification.parse(text).operands
+    operands = parse_specification(text).operands()
     frame.define(operation.results[0], frame.runtime(f"dyn.{operation.name}", frame[x], *single, *operands))
 
 
