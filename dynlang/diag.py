@@ -171,11 +171,11 @@ def render(found: Diagnostic, colour: bool = False) -> str:
     """An error as text for a terminal.
 
         error[DYN0102]: expected an expression, found the end of the line
-          --> model.dyn:2:15
-           |
-         2 |     return 1 +
-           |               ^
-           = hint: ...
+         --> model.dyn:2:15
+          |
+        2 |     return 1 +
+          |               ^
+          = hint: ...
     """
     paint = _painter(colour)
     head = paint(found.severity, f'{found.severity}[{found.code}]' if found.code else found.severity)
@@ -186,7 +186,7 @@ def render(found: Diagnostic, colour: bool = False) -> str:
     lines += _windows(labels, width, paint, found.severity)
     extra = [('expected', found.expected), ('   found', found.found)]
     extra += [('note', note) for note in found.notes] + [('hint', found.hint)]
-    bar = paint('frame', ' ' * (width + 1) + '=')
+    bar = ' ' * width + paint('frame', ' =')
     for word, text in extra:
         if text:
             shown = paint('hint', word + ':') if word == 'hint' else word + ':'
@@ -216,8 +216,8 @@ def _windows(labels: list[Label], width: int, paint, severity: str) -> Iterator[
     for source in sources:
         here = [label for label in labels if label.span.source is source]
         arrow = '-->' if source is sources[0] else ':::'
-        yield f'{" " * width} {paint("frame", arrow)} {here[0].span}'
-        yield f'{" " * width}  {bar}'
+        yield f'{" " * width}{paint("frame", arrow)} {here[0].span}'
+        yield f'{" " * width} {bar}'
         last = 0
         for label in sorted(here, key=lambda label: label.span.line):
             number = label.span.line
@@ -225,12 +225,12 @@ def _windows(labels: list[Label], width: int, paint, severity: str) -> Iterator[
             if number != last:
                 if last and number > last + 1:
                     yield paint('frame', ' ' * width + '...')
-                yield f'{paint("frame", str(number).rjust(width))}  {bar} {text}'.rstrip()
+                yield f'{paint("frame", str(number).rjust(width))} {bar} {text}'.rstrip()
                 last = number
             primary = label is labels[0]
             mark = ('^' if primary else '-') * max(1, end - start)
             tail = f' {label.text}' if label.text else ''
-            yield f'{" " * width}  {bar} {" " * start}{paint(severity if primary else "frame", mark + tail)}'
+            yield f'{" " * width} {bar} {" " * start}{paint(severity if primary else "frame", mark + tail)}'
 
 
 def _clip(span: Span) -> tuple[str, int, int]:

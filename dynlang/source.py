@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -115,11 +116,13 @@ def read_source(path: str | os.PathLike[str]) -> Source:
     """Read a file of UTF-8 text; a `diag.CompileError` says what is wrong with it."""
     name = os.fspath(path)
     try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode) or stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+            what = 'folder' if stat.S_ISDIR(mode) else 'device'
+            raise diag.CompileError([NotAFile(f"'{name}' is a {what}", hint='name a file that ends in .dyn')])
         data = Path(path).read_bytes()
     except FileNotFoundError:
         raise diag.CompileError([MissingFile(f"there is no file '{name}'")]) from None
-    except IsADirectoryError:
-        raise diag.CompileError([NotAFile(f"'{name}' is a folder", hint='name a file that ends in .dyn')]) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, 'strerror', None) or str(error)
         raise diag.CompileError([UnreadableFile(f"'{name}' can't be read: {reason}")]) from None

@@ -117,11 +117,15 @@ def _layout(stream: Iterable[Token], text: str) -> Iterator[Token]:
             if brackets[-1].value != CLOSING[kind]:
                 token = at('MISMATCH', token, f'{token.value} {brackets[-1].value} {brackets[-1].start}')
             brackets.pop()
+        elif kind == 'STRAY' and token.value[0] == '"':  # it holds what would have closed the brackets of its line
+            while brackets and '\n' not in text[brackets[-1].start:token.start]:
+                brackets.pop()
         last = token
         yield token
     end = Token('_NEWLINE', '', len(text) - 1, len(text) - 1)
     if brackets:
         yield at('UNCLOSED', brackets[-1])
+    if brackets or (last is not None and last.type != '_NEWLINE'):
         yield end
     for _ in indents[1:]:
         yield at('_DEDENT', end)

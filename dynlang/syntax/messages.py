@@ -74,6 +74,8 @@ def explain(trouble: Trouble) -> Diagnostic:
 
 
 def show(token: Token) -> str:
+    if token.type == '$END' and token.value:
+        return 'the end of the braces'
     return LAYOUT.get(token.type) or f"'{token.value}'"
 
 

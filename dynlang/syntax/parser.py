@@ -32,6 +32,9 @@ LISTS = ('_stmt', '_item', 'case', '_member', 'alternative')
 HEADERS = {'IF', 'ELIF', 'ELSE', 'WHILE', 'FOR', 'MATCH', 'FN', 'PROC', 'EXPORT', 'TEST', 'BENCH', 'RECORD', 'TYPE'}
 """Words that begin a line that ends with ':'."""
 
+MEANT = {'class': 'RECORD', 'struct': 'RECORD', 'enum': 'TYPE', 'switch': 'MATCH'}
+"""Words of other languages that begin a block, and what the block is then taken for."""
+
 SOFT = {'INOUT', 'SPARSE'}
 """Words of the language only where a type stands."""
 
@@ -87,10 +90,10 @@ def parse_entry(source: Source) -> Entry:
 
 
 def _is_complete(text: str) -> bool:
-    lines, indented, last, decorated = list(tokens(tables(), text)), False, None, False
-    for token in lines:
-        if token.type == 'UNCLOSED':
-            return not any(t.start > token.start and t.type not in ('_NEWLINE', '_DEDENT') for t in lines[-2:])
+    found, indented, last, decorated = list(tokens(tables(), text)), False, None, False
+    for index, token in enumerate(found):
+        if token.type == 'UNCLOSED' and all(after.type[0] == '_' for after in found[index + 1:]):
+            return False
         if token.type == 'STRAY' and token.value.startswith('"""'):
             return False
         indented = indented or token.type == '_INDENT'
@@ -185,10 +188,10 @@ class Parse:
                 return None
             if not feed(token):
                 skipping = self._repair(token)
-                if self.found.full or kind in ('TOO_DEEP', '$END'):
+                if self.found.full or kind == 'TOO_DEEP' or self.start == 'expression':
                     return None
             self.previous = token
-        finish = Token('$END', '', end, end)
+        finish = Token('$END', self.source.text[end:end + 1], end, end)
         if not feed(finish):
             self._settle()
             self._report(finish, self._accepts())
@@ -286,9 +289,6 @@ class Parse:
             self.ghosts.append(self.depth)
             return False
         self._report(token, accepts)
-        if self.start == 'expression':
-            self.found.limit = min(self.found.limit, len(self.found.errors) + 1)
-            return True
         first = self.head or token
         kinds = self._to_list(token)
         if before is not None and before.type[0] == '_' and kind == '_DEDENT':
@@ -361,10 +361,11 @@ class Parse:
         """A block follows a header that was thrown away: stand in with a header of the same sort."""
         assert self.headless is not None
         kinds, first = self.headless
+        sort = MEANT.get(first.value, first.type)
         if '_stmt' in kinds:
-            words = 'MATCH TRUE COLON _NEWLINE' if first.type == 'MATCH' else 'IF TRUE COLON _NEWLINE'
-        elif '_item' in kinds and first.type in ('RECORD', 'TYPE'):
-            words = f'{first.type} NAME COLON _NEWLINE'
+            words = 'MATCH TRUE COLON _NEWLINE' if sort == 'MATCH' else 'IF TRUE COLON _NEWLINE'
+        elif '_item' in kinds and sort in ('RECORD', 'TYPE'):
+            words = f'{sort} NAME COLON _NEWLINE'
         elif 'case' in kinds:
             words = 'NAME COLON _NEWLINE'
         else:

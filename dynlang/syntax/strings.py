@@ -72,7 +72,9 @@ def interpolations(text: str, at: int, end: int) -> Iterator[Piece]:
     begun = at
     while at < end:
         c = text[at]
-        if c == '\\' or (c in '{}' and text.startswith(c, at + 1, end)):
+        if text.startswith('\\u{', at, end):
+            at = text.find('}', at, end) + 1 or end
+        elif c == '\\' or (c in '{}' and text.startswith(c, at + 1, end)):
             at += 2
         elif c == '}':
             yield Piece('', at, at, at, "this '}' closes nothing", "write '}}' for a brace")
