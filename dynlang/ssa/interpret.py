@@ -191,8 +191,14 @@ def references(payload: Any) -> list[Block]:
     if isinstance(payload, list):
         return [one for item in payload for one in item if isinstance(one, Block)]
     if isinstance(payload, np.ndarray) and payload.dtype == object:
-        return list(payload.ravel())
+        return [one for one in payload.ravel() if isinstance(one, Block)]
     return []
+
+
+def attributes_of(one: Operation) -> Mapping[str, object]:
+    """An operation's attributes as its meaning wants them: `empty` has its element type in its result."""
+    kind = one.results[0].type if one.name == "empty" else None
+    return {"element": kind.element} if isinstance(kind, Array) else one.attributes
 
 
 def _kind_of(value: Any) -> ValueType:
@@ -291,7 +297,7 @@ class _Machine:
                 raise RunTimeError("SIZE", f"a size is {size}", line)
         row = OPS[one.name]
         try:
-            found = row.meaning(np, operands, one.attributes, sizes)
+            found = row.meaning(np, operands, attributes_of(one), sizes)
         except Failure as error:
             raise RunTimeError(str(one.attributes.get("code", "FAILED")), str(error), line) from None
         results = found if isinstance(found, tuple) else (found,)

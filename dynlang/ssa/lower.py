@@ -223,7 +223,7 @@ class _Lowering:
         match right:
             case core.Operation(op, arguments, attributes, sizes):
                 operands = [self.atom(one) for one in arguments]
-                kept = {key: value for key, value in attributes if key != "elements"}
+                kept = {key: value for key, value in attributes if key not in ("elements", "element")}
                 self.finish(statement, op, operands, kept, [], self.sizes(sizes))
             case core.Call(function, arguments):
                 self.finish(statement, "call", [self.atom(one) for one in arguments], {"function": function})

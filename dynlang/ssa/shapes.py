@@ -92,9 +92,11 @@ _I64 = Scalar("i64")
 
 
 def row_attributes(operation: Operation, core: Callable[[ValueType], types.Type]) -> dict[str, object]:
-    """An operation's attributes as its row wants them: `list_empty` has its element types in its result."""
+    """An operation's attributes as its row wants them: `list_empty` and `empty` have their element types in their result."""
     attributes = dict(operation.attributes)
     kind = operation.results[0].type if operation.name == "list_empty" else None
     if isinstance(kind, List):
         attributes["elements"] = tuple(map(core, kind.elements))
+    if operation.name == "empty" and isinstance(operation.results[0].type, Array):
+        attributes["element"] = core(operation.results[0].type.element)
     return attributes
