@@ -44,7 +44,7 @@ class Target:
 
 X86_64 = Target("x86_64-unknown-linux-gnu", "x86-64", "", 16, has_fma=False, has_rounding=False, tile=(2, 1))
 X86_64_V3 = Target("x86_64-unknown-linux-gnu", "x86-64-v3", "", 32, has_fma=True)
-X86_64_V4 = Target("x86_64-unknown-linux-gnu", "x86-64-v4", "", 64, has_fma=True, tile=(12, 2))
+X86_64_V4 = Target("x86_64-unknown-linux-gnu", "x86-64-v4", "", 64, has_fma=True, tile=(8, 2))
 AARCH64 = Target("aarch64-unknown-linux-gnu", "generic", "", 16, has_fma=True, tile=(4, 1))
 RISCV64 = Target("riscv64-unknown-linux-gnu", "generic-rv64", "+m,+a,+f,+d,+c", 16, has_fma=True, has_rounding=False, tile=(2, 1), abi="lp64d")
 WASM32 = Target("wasm32-wasi", "generic", "+simd128", 16, has_fma=False, tile=(2, 1))
@@ -61,7 +61,7 @@ def host() -> Target:
     if triple.startswith("x86_64"):
         fused = "fma" in present and "avx2" in present
         width = 64 if "avx512f" in present else 32 if "avx2" in present else 16
-        tile = {64: (12, 2), 32: (6, 1), 16: (2, 1)}[width]
+        tile = {64: (8, 2), 32: (6, 1), 16: (2, 1)}[width]
         return Target(triple, cpu, features, width, has_fma=fused, has_rounding="sse4.1" in present, tile=tile)
     fused = triple.startswith(("aarch64", "arm64"))
     return Target(triple, cpu, features, 16, has_fma=fused, has_rounding=fused, tile=(4, 1) if fused else (2, 1))

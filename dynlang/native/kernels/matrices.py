@@ -1,17 +1,19 @@
-"""Matrix products: register tiles of C over packed panels of B.
+"""Matrix products: register tiles of C over panels of B.
 
 For each stretch of k, block of rows and panel of columns, the panel of B is packed into 16 KiB on the stack (columns
-past the end are zero), and every tile of rows runs along it. A is read in place by its two strides. Nothing is
-allocated, so a product can't fail. A tile loads C before it starts and stores it when done, so the chain of additions
-doesn't depend on how k is cut.
+past the end are zero), and every tile of rows runs along it; with one or two tiles packing doesn't pay, and whole
+panels are read in place. A is read in place by its two strides. Nothing is allocated, so a product can't fail. A tile
+loads C before it starts and stores it when done, so the chain of additions doesn't depend on how k is cut.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from dynlang.native import kernels
 from dynlang.native.emit import Function, ModuleText, Operand, Signature, vector
 from dynlang.native.kernels import SCALARS
-from dynlang.native.kernels.vectors import lanes
+from dynlang.native.kernels.vectors import SQUARE, element_bytes, lanes, transpose_block
 
 _PANEL_BYTES = 16384
 _ROW_BLOCK = 480
@@ -27,26 +29,27 @@ def build(f: Function, name: str, dtype: str) -> None:
 def _panel(f: Function, scalar: str) -> tuple[int, int]:
     """(columns, depth) of a panel."""
     width = lanes(scalar) * f.target.tile[1]
-    return width, _PANEL_BYTES // ({"float": 4, "double": 8}[scalar] * width)
+    return width, _PANEL_BYTES // (element_bytes(scalar) * width)
 
 
 def row_groups(rows: int) -> tuple[int, ...]:
-    """The heights of tiles that are made for a target: the full one, a third or so, and single rows."""
-    return tuple(dict.fromkeys((rows, max(1, rows // 3), 1)))
+    """The heights of tiles that are made for a target: 8, 4, 2, 1 or 6, 3, 1."""
+    heights = [rows]
+    while heights[-1] > 1:
+        heights.append(heights[-1] // 2)
+    return tuple(heights)
 
 
 def _build(f: Function, dtype: str, form: str, accumulate: bool) -> None:
     scalar = SCALARS[dtype]
     if not accumulate:
         with f.when(f.icmp("eq", "%k", 0)):
-            f.fill_bytes("%C", 0, f.mul(f.mul("%m", "%n"), {"float": 4, "double": 8}[scalar]))
+            f.fill_bytes("%C", 0, f.mul(f.mul("%m", "%n"), element_bytes(scalar)))
     if form == "":
         _few_rows(f, dtype, scalar, accumulate)
     width, depth = _panel(f, scalar)
-    panel = f.slot(scalar, count=width * depth, align=64)
-    pack = (_pack_transposed if form == "_nt" else _pack)(f.module, scalar)
-    tiles = [_tile(f.module, scalar, rows, form == "_tn") for rows in row_groups(f.target.tile[0])]
-    step = "%n" if form != "_nt" else "%k"
+    packed = f.slot(scalar, count=width * depth, align=64)
+    few = "false" if form == "_nt" else f.icmp("sle", "%m", 2 * f.target.tile[0])
     with f.loop(0, "%k", depth) as along:
         kc = f.minimum(f.sub("%k", along.index), depth)
         fresh = "false" if accumulate else f.icmp("eq", along.index, 0)
@@ -54,13 +57,37 @@ def _build(f: Function, dtype: str, form: str, accumulate: bool) -> None:
             rows = f.minimum(f.sub("%m", block.index), _ROW_BLOCK)
             with f.loop(0, "%n", width) as across:
                 columns = f.minimum(f.sub("%n", across.index), width)
-                if form == "_nt":
-                    source = f.add(f.mul(across.index, "%k"), along.index)
-                else:
-                    source = f.add(f.mul(along.index, "%n"), across.index)
-                f.call(pack.name, kc, columns, f.offset("%B", source, scalar), step, panel)
-                _run_tiles(f, scalar, form, tiles, (block.index, rows, across.index, columns, along.index, kc, panel, fresh))
+                in_place = f.binary("and", "i1", few, f.icmp("eq", columns, width))
+                source = _panel_of_b(f, scalar, form, along.index, across.index)
+                with f.when(f.binary("xor", "i1", in_place, "true")):
+                    pack = (_pack_transposed if form == "_nt" else _pack)(f.module, scalar)
+                    f.call(pack.name, kc, columns, source, "%k" if form == "_nt" else "%n", packed)
+                panel = f.select(in_place, "ptr", source, packed)
+                step = f.select(in_place, "i64", "%n", width)
+                work = _Strip(block.index, rows, across.index, columns, along.index, kc, panel, step, fresh)
+                _run_tiles(f, scalar, form, work)
     f.ret()
+
+
+def _panel_of_b(f: Function, scalar: str, form: str, row: str, column: str) -> str:
+    """Where a panel begins in B."""
+    at = f.add(f.mul(column, "%k"), row) if form == "_nt" else f.add(f.mul(row, "%n"), column)
+    return f.offset("%B", at, scalar)
+
+
+@dataclass(frozen=True, slots=True)
+class _Strip:
+    """Rows of C below one panel: `rows` from `row` on, `columns` from `column` on, and k from `depth` on for `k` steps."""
+
+    row: Operand
+    rows: Operand
+    column: Operand
+    columns: Operand
+    depth: Operand
+    k: Operand
+    panel: Operand
+    step: Operand
+    fresh: Operand
 
 
 def _few_rows(f: Function, dtype: str, scalar: str, accumulate: bool) -> None:
@@ -73,27 +100,39 @@ def _few_rows(f: Function, dtype: str, scalar: str, accumulate: bool) -> None:
         f.ret()
 
 
-def _run_tiles(f: Function, scalar: str, form: str, tiles: list[Signature], place: tuple[Operand, ...]) -> None:
-    """Tiles over `rows` rows from `first` on: as many of the tallest as fit, then the lower ones."""
-    first, rows, column, columns, depth_start, kc, panel, fresh = place
+def _run_tiles(f: Function, scalar: str, form: str, work: _Strip) -> None:
+    """As many of the tallest tiles as fit, then the lower ones."""
+    transposed = form == "_tn"
     start: Operand = 0
-    for tile, height in zip(tiles, row_groups(f.target.tile[0]), strict=True):
-        left = f.sub(rows, start)
-        stop = f.add(start, f.sub(left, f.binary("urem", "i64", left, height))) if height > 1 else rows
+    for height in row_groups(f.target.tile[0]):
+        tile = _tile(f.module, scalar, height, transposed)
+        left = f.sub(work.rows, start)
+        stop = f.add(start, f.sub(left, f.binary("urem", "i64", left, height))) if height > 1 else work.rows
         with f.loop(start, stop, height) as group:
-            row = f.add(first, group.index)
-            if form == "_tn":
-                a = f.offset("%A", f.add(f.mul(depth_start, "%m"), row), scalar)
-            else:
-                a = f.offset("%A", f.add(f.mul(row, "%k"), depth_start), scalar)
-            c = f.offset("%C", f.add(f.mul(row, "%n"), column), scalar)
-            stride = "%m" if form == "_tn" else "%k"
-            f.call(tile.name, kc, a, stride, panel, c, "%n", columns, fresh)
+            row = f.add(work.row, group.index)
+            at = f.add(f.mul(work.depth, "%m"), row) if transposed else f.add(f.mul(row, "%k"), work.depth)
+            a = f.offset("%A", at, scalar)
+            c = f.offset("%C", f.add(f.mul(row, "%n"), work.column), scalar)
+            stride = "%m" if transposed else "%k"
+            f.call(tile.name, work.k, a, stride, work.panel, work.step, c, "%n", work.columns, work.fresh)
         start = stop
 
 
+_TILE = (
+    "i64 k",
+    "ptr noalias readonly a",
+    "i64 stride",
+    "ptr noalias readonly panel",
+    "i64 step",
+    "ptr noalias c",
+    "i64 across",
+    "i64 columns",
+    "i1 fresh",
+)
+
+
 def _tile(module: ModuleText, scalar: str, rows: int, transposed: bool) -> Signature:
-    """`void (i64 k, ptr a, i64 stride, ptr panel, ptr c, i64 across, i64 columns, i1 fresh)`: C[rows x columns] += A panel.
+    """C[rows x columns] += A panel, where `across` is from row to row of C and `step` from row to row of the panel.
 
     `stride` is from row to row of A, or with `transposed` from step to step of k. A tile with fewer columns than the
     panel goes through a copy of its part of C.
@@ -101,20 +140,18 @@ def _tile(module: ModuleText, scalar: str, rows: int, transposed: bool) -> Signa
     name = f"dyn.kernel.tile{'_tn' if transposed else ''}.{rows}.{scalar}"
 
     def build_tile(module: ModuleText) -> None:
-        parameters = ("i64 k", "ptr noalias readonly a", "i64 stride", "ptr noalias readonly panel", "ptr noalias c",
-                      "i64 across", "i64 columns", "i1 fresh")  # fmt: skip
-        f = module.function(name, "void", *parameters, attributes="nounwind noinline")
+        f = module.function(name, "void", *_TILE, attributes="nounwind noinline")
         width, _ = _panel(f, scalar)
         block = vector(scalar, lanes(scalar))
         parts = [lanes(scalar) * i for i in range(f.target.tile[1])]
         room = f.slot(scalar, count=rows * width, align=64)
         partial = f.icmp("slt", "%columns", width)
         with f.when(partial):
-            f.fill_bytes(room, 0, rows * width * {"float": 4, "double": 8}[scalar])
+            f.fill_bytes(room, 0, rows * width * element_bytes(scalar))
             _copy_part(f, scalar, rows, "%c", "%across", room, width)
         c = f.select(partial, "ptr", room, "%c")
-        step = f.select(partial, "i64", width, "%across")
-        places = [f.offset(f.offset(c, f.mul(step, i), scalar), part, scalar) for i in range(rows) for part in parts]
+        apart = f.select(partial, "i64", width, "%across")
+        places = [f.offset(f.offset(c, f.mul(apart, i), scalar), part, scalar) for i in range(rows) for part in parts]
         choice = f.choose("%fresh")
         with choice.yes():
             pass
@@ -123,8 +160,8 @@ def _tile(module: ModuleText, scalar: str, rows: int, transposed: bool) -> Signa
         totals = [(block, choice.merge(block, "zeroinitializer", value)) for value in before]
         starts = [f.offset("%a", f.mul("%stride", i), scalar) for i in range(rows)] if not transposed else []
         with f.loop(0, "%k", carried=totals) as loop:
-            row = f.offset("%panel", f.mul(loop.index, width), scalar)
-            pieces = [f.load(block, f.offset(row, part, scalar), 64) for part in parts]
+            row = f.offset("%panel", f.mul(loop.index, "%step"), scalar)
+            pieces = [f.load(block, f.offset(row, part, scalar)) for part in parts]
             if transposed:
                 base = f.offset("%a", f.mul(loop.index, "%stride"), scalar)
                 elements = [f.load(scalar, f.offset(base, i, scalar)) for i in range(rows)]
@@ -193,11 +230,21 @@ def _pack_transposed(module: ModuleText, scalar: str) -> Signature:
         f = module.function(f"dyn.kernel.pack_nt.{scalar}", "void", *_PACK, attributes="nounwind noinline")
         width, _ = _panel(f, scalar)
         with f.when(f.icmp("slt", "%columns", width)):
-            f.fill_bytes("%panel", 0, f.mul("%k", width * {"float": 4, "double": 8}[scalar]))
+            f.fill_bytes("%panel", 0, f.mul("%k", width * element_bytes(scalar)))
+        block = vector(scalar, SQUARE)
+        whole_columns, whole_rows = f.bit_and("%columns", -SQUARE), f.bit_and("%k", -SQUARE)
+        with f.loop(0, whole_columns, SQUARE) as column, f.loop(0, whole_rows, SQUARE) as row:
+            source = f.offset("%b", f.add(f.mul(column.index, "%stride"), row.index), scalar)
+            target = f.offset("%panel", f.add(f.mul(row.index, width), column.index), scalar)
+            lines = [f.load(block, f.offset(source, f.mul("%stride", i), scalar)) for i in range(SQUARE)]
+            for i, line in enumerate(transpose_block(f, scalar, lines)):
+                f.store(block, line, f.offset(target, i * width, scalar))
         with f.loop(0, "%columns") as column:
             source = f.offset("%b", f.mul(column.index, "%stride"), scalar)
             target = f.offset("%panel", column.index, scalar)
-            with f.loop(0, "%k") as row:
+            # Below the squares, and all of a column that is in none.
+            start = f.select(f.icmp("slt", column.index, whole_columns), "i64", whole_rows, 0)
+            with f.loop(start, "%k") as row:
                 element = f.load(scalar, f.offset(source, row.index, scalar))
                 f.store(scalar, element, f.offset(target, f.mul(row.index, width), scalar))
         f.ret()

@@ -11,7 +11,7 @@ BLOCK_BYTES = 64
 _MATVEC_ROWS = 4
 _VECMAT_ROWS = 8
 _OUTER_ROWS = 4
-_TILE = 8
+SQUARE = 8
 
 
 def build(f: Function, name: str, dtype: str) -> None:
@@ -20,7 +20,11 @@ def build(f: Function, name: str, dtype: str) -> None:
 
 def lanes(scalar: str) -> int:
     """Lanes of a block of 64 bytes, the unit of every kernel on every target; LLVM splits it where registers are smaller."""
-    return BLOCK_BYTES // {"float": 4, "double": 8}[scalar]
+    return BLOCK_BYTES // element_bytes(scalar)
+
+
+def element_bytes(scalar: str) -> int:
+    return {"float": 4, "double": 8}[scalar]
 
 
 def tree_sum(f: Function, scalar: str, value: str, width: int) -> str:
@@ -91,9 +95,8 @@ def _matvec(f: Function, scalar: str, accumulate: bool) -> None:
 
 def _vecmat(f: Function, scalar: str, accumulate: bool) -> None:
     """Rows are streamed over y, which stays in the nearest cache."""
-    size = {"float": 4, "double": 8}[scalar]
     if not accumulate:
-        f.fill_bytes("%y", 0, f.mul("%n", size))
+        f.fill_bytes("%y", 0, f.mul("%n", element_bytes(scalar)))
 
     def body(first: str, count: int) -> None:
         rows = [f.offset("%W", f.mul(f.add(first, i), "%n"), scalar) for i in range(count)]
@@ -133,15 +136,32 @@ def _outer(f: Function, scalar: str, accumulate: bool) -> None:
     f.ret()
 
 
+def transpose_block(f: Function, scalar: str, lines: list[str]) -> list[str]:
+    """The columns of SQUARE vectors of SQUARE lanes: a shuffle network of log2(SQUARE) stages."""
+    kind, half = vector(scalar, SQUARE), SQUARE // 2
+    low = [lane for i in range(half) for lane in (i, i + SQUARE)]
+    high = [lane + half for lane in low]
+    for _ in range(SQUARE.bit_length() - 1):
+        pairs = zip(lines[:half], lines[half:], strict=True)
+        lines = [f.shuffle(kind, first, second, lanes) for first, second in pairs for lanes in (low, high)]
+    return lines
+
+
 def _transpose(f: Function, scalar: str, accumulate: bool) -> None:
-    """Square tiles, so that lines of both sides stay in the cache while they are used."""
-    with f.loop(0, "%m", _TILE) as row_tile:
-        last_row = f.minimum("%m", f.add(row_tile.index, _TILE))
-        with f.loop(0, "%n", _TILE) as column_tile:
-            last_column = f.minimum("%n", f.add(column_tile.index, _TILE))
-            with f.loop(column_tile.index, last_column) as column, f.loop(row_tile.index, last_row) as row:
-                element = f.load(scalar, f.offset("%A", f.add(f.mul(row.index, "%n"), column.index), scalar))
-                f.store(scalar, element, f.offset("%B", f.add(f.mul(column.index, "%m"), row.index), scalar))
+    """By squares in registers; what is left at the right and at the bottom one by one."""
+    kind = vector(scalar, SQUARE)
+    whole_rows, whole_columns = f.bit_and("%m", -SQUARE), f.bit_and("%n", -SQUARE)
+    with f.loop(0, whole_rows, SQUARE) as row, f.loop(0, whole_columns, SQUARE) as column:
+        source = f.offset("%A", f.add(f.mul(row.index, "%n"), column.index), scalar)
+        target = f.offset("%B", f.add(f.mul(column.index, "%m"), row.index), scalar)
+        lines = [f.load(kind, f.offset(source, f.mul("%n", i), scalar)) for i in range(SQUARE)]
+        for i, line in enumerate(transpose_block(f, scalar, lines)):
+            f.store(kind, line, f.offset(target, f.mul("%m", i), scalar))
+    with f.loop(0, "%m") as row:
+        start = f.select(f.icmp("slt", row.index, whole_rows), "i64", whole_columns, 0)
+        with f.loop(start, "%n") as column:
+            element = f.load(scalar, f.offset("%A", f.add(f.mul(row.index, "%n"), column.index), scalar))
+            f.store(scalar, element, f.offset("%B", f.add(f.mul(column.index, "%m"), row.index), scalar))
     f.ret()
 
 
