@@ -1,0 +1,45 @@
+"""`dync build`: a native program from `main`, or a library for C from the exported functions."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dynlang import pipeline
+from dynlang.native.program import Flag
+from dynlang.tools import flags
+from dynlang.tools.inspect import request_of
+from dynlang.types import ScalarType
+
+
+def build(arguments: argparse.Namespace) -> int | None:
+    return library(arguments) if arguments.lib else executable(arguments)
+
+
+def executable(arguments: argparse.Namespace) -> None:
+    """One program, named after the file unless told otherwise."""
+    from dynlang.native.build import build_executable
+
+    request = request_of(arguments, target=arguments.target)
+    main = pipeline.main_of(pipeline.build(request, until="typed"), request)
+    output = Path(arguments.output or Path(arguments.file).stem)
+    known = flags.flags_of(main)
+    help_text = flags.help_text(output.name, known, main.documentation)
+    ssa = pipeline.build(request, until="opt")
+    build_executable(ssa, output, [native_flag(flag) for flag in known], help_text, optimisation=request.level,
+                     target=pipeline.target_of(request))
+
+
+def native_flag(flag: flags.Flag) -> Flag:
+    return Flag(flag.option, flag.type.dtype if isinstance(flag.type, ScalarType) else "str", flag.default)
+
+
+def library(arguments: argparse.Namespace) -> None:
+    """A shared library, a static library and a header, in a folder."""
+    from dynlang.native.build import build_library  # type: ignore[attr-defined]
+
+    request = request_of(arguments, target=arguments.target)
+    ssa = pipeline.build(request, until="opt")
+    output = Path(arguments.output or ".")
+    for path in build_library(ssa, output, Path(arguments.file).stem, optimisation=request.level, target=pipeline.target_of(request)):
+        print(path)
