@@ -1,0 +1,316 @@
+"""Forward mode: the dual-number transform. Every statement stays, and is followed by what computes the tangents of its results.
+
+    y = sin(x)         dy = cos(x) * dx          the row's text with the tangent for the cotangent (diagonal ops)
+    y = w @ x          dy = dw @ x + w @ dx      bilinear ops
+    y = x[i]           dy = dx[i]                linear ops
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dynlang.core.build import Builder, Signature, number
+from dynlang.core.nodes import Arm, Atom, Block, Call, Case, Construct, For, Function, If, Let, Operation, Variable, While
+from dynlang.diag import InternalError, NotBuilt
+from dynlang.grad.activity import operand_names
+from dynlang.grad.adjoints import Region
+from dynlang.grad.dead import without_dead_code
+from dynlang.grad.rules import axes_of, each_row, environment_of, expression, fitted, other_products, rows_at, rows_last, rows_shape
+from dynlang.grad.state import known_sizes
+from dynlang.ops import OPS
+from dynlang.ops.elementwise import scalar_of
+from dynlang.types import ArrayType, RowsType, ScalarType, SumType
+
+if TYPE_CHECKING:
+    from dynlang.grad.engine import Engine
+
+JOINTLY_LINEAR = frozenset({"accumulate", "accumulate_at", "accumulate_slice", "scatter_add", "update", "update_slice"})
+BILINEAR_ACCUMULATORS = frozenset({"accumulate_outer", "accumulate_matmul_nt", "accumulate_matmul_tn"})
+LISTS = frozenset({"list_push", "list_pop", "list_get", "list_set"})
+
+Tangents = dict[str, Atom]
+
+
+class FunctionTangent:
+    """``f_jvp(args, tangents of the active args) -> (results, tangents of the active results)``."""
+
+    def __init__(self, engine: Engine, function: str, active: tuple[bool, ...]) -> None:
+        self.engine, self.active = engine, active
+        self.function = engine.state.functions[function]
+        self.names = engine.state.names_of(self.function)
+        self.results = engine.activity.results(function, active)
+        self.on = engine.activity.variables(function, active)
+
+    def register(self) -> str:
+        state, tangents, function = self.engine.state, self.engine.tangents, self.function
+        self.name = state.function_names.fresh(f"{function.name}_jvp")
+        self.given = {one.name: Variable(self.names.fresh(f"d_{one.name}"), tangents.of(one.type))
+                      for one, on in zip(function.parameters, self.active, strict=True) if on}
+        self.made = tuple(Variable(self.names.fresh(f"d_{one.name}"), tangents.of(one.type))
+                          for one, on in zip(function.results, self.results, strict=True) if on)
+        state.signatures[self.name] = Signature((*function.parameters, *self.given.values()), (*function.results, *self.made))
+        return self.name
+
+    def make(self) -> None:
+        function, state = self.function, self.engine.state
+        builder = state.builder(self.names, known_sizes(function))
+        values: Tangents = dict(self.given)
+        self.block(builder, function.body, values)
+        outputs = [self.tangent(builder, one, values) for one, on in zip(function.body.results, self.results, strict=True) if on]
+        body = without_dead_code(builder.block(*function.body.results, *outputs), self.engine.may_go)
+        signature = state.signatures[self.name]
+        consumed = tuple((len(function.parameters) + list(self.given).index(function.parameters[p].name), self._output(result))
+                         for p, result in function.inout if function.parameters[p].name in self.given and self.results[result])
+        state.add_function(replace(
+            function, name=self.name, parameters=signature.parameters, results=signature.results, body=body, derivative=None, export=None,
+            checkpoint=False, inout=(*function.inout, *consumed), parameter_labels=(), result_labels=(),
+            documentation=f"{function.name} and its derivative along the tangents."))
+
+    def _output(self, result: int) -> int:
+        return len(self.function.results) + sum(self.results[:result])
+
+    # -- values
+
+    def is_on(self, atom: Atom) -> bool:
+        return isinstance(atom, Variable) and atom.name in self.on
+
+    def tangent(self, builder: Builder, atom: Atom, values: Tangents) -> Atom:
+        """The tangent of an atom, zeros if there is none."""
+        if isinstance(atom, Variable) and atom.name in values:
+            return values[atom.name]
+        return self.engine.adjoints.zeros_like(Region(builder), atom)
+
+    # -- statements
+
+    def block(self, builder: Builder, block: Block, values: Tangents) -> None:
+        for statement in block.statements:
+            builder.span = statement.span
+            if not any(one.name in self.on for one in statement.variables):
+                builder.append(statement)
+                continue
+            match statement.right:
+                case Operation():
+                    builder.append(statement)
+                    self.operation(builder, statement, statement.right, values)
+                case Construct():
+                    builder.append(statement)
+                    self.construct(builder, statement, statement.right, values)
+                case Call():
+                    self.call(builder, statement, statement.right, values)
+                case Case() | If():
+                    self.branches(builder, statement, statement.right, values)
+                case For() | While():
+                    self.loop(builder, statement, statement.right, values)
+                case _:
+                    raise InternalError("a request inside a function that is differentiated", statement.span)
+
+    def construct(self, builder: Builder, statement: Let, made: Construct, values: Tangents) -> None:
+        engine, kind = self.engine, made.type
+        arguments: list[Atom] = []
+        for one in engine.tangents.fields(kind.name, made.constructor):
+            argument = made.arguments[one.position]
+            if not one.active:
+                arguments.append(argument)
+                continue
+            wanted = engine.tangents.field(argument.type, kind.name)
+            if isinstance(argument, Variable) and argument.name in values:
+                arguments.append(engine.adjoints.lazily(builder, values[argument.name], wanted))
+            else:
+                arguments.append(engine.tangents.zero(builder, wanted))
+        tangent = engine.tangents.of(kind)
+        assert isinstance(tangent, SumType)
+        variable = statement.variables[0]
+        values[variable.name] = builder.construct(tangent, engine.tangents.constructor(kind.name, made.constructor), *arguments, name=f"d_{variable.name}")
+
+    def branches(self, builder: Builder, statement: Let, right: Case | If, values: Tangents) -> None:
+        from dynlang.grad.reverse.statements import open_tangent
+
+        outputs = [k for k, one in enumerate(statement.variables) if one.name in self.on]
+        kinds = [self.engine.tangents.of(statement.variables[k].type) for k in outputs]
+
+        def branch(block: Block, fields: Sequence[Variable], label: str) -> Block:
+            inner, mine = builder.inside(), dict(values)
+            if isinstance(right, Case) and self.is_on(right.scrutinee) and isinstance(right.scrutinee, Variable) and right.scrutinee.name in values:
+                kind = right.scrutinee.type
+                assert isinstance(kind, SumType)
+                declaration = self.engine.state.sums[kind.name]
+                opened = open_tangent(self.engine, Region(inner), values[right.scrutinee.name], declaration, kind, label, fields)
+                for field, value in zip(fields, opened, strict=True):
+                    if value is not None:
+                        mine[field.name] = self.engine.adjoints.force(inner, value, field)
+            self.block(inner, block, mine)
+            found = [self.engine.adjoints.retype(inner, self.tangent(inner, block.results[k], mine), self.engine.tangents.of(block.results[k].type))
+                     for k in outputs]
+            return inner.block(*block.results, *found)
+
+        changed: Case | If
+        if isinstance(right, If):
+            changed = If(right.condition, branch(right.then, (), ""), branch(right.otherwise, (), ""))
+        else:
+            changed = Case(right.scrutinee, tuple(Arm(arm.constructor, arm.fields, branch(arm.body, arm.fields, arm.constructor)) for arm in right.arms))
+        made = tuple(Variable(self.names.fresh(f"d_{statement.variables[k].name}"), kind) for k, kind in zip(outputs, kinds, strict=True))
+        builder.append(Let((*statement.variables, *made), changed, statement.span))
+        values.update((statement.variables[k].name, one) for k, one in zip(outputs, made, strict=True))
+
+    def loop(self, builder: Builder, statement: Let, right: For | While, values: Tangents) -> None:
+        positions = [k for k, one in enumerate(right.carried) if one.name in self.on]
+        carried = tuple(Variable(self.names.fresh(f"d_{right.carried[k].name}"), self.engine.tangents.of(right.carried[k].type)) for k in positions)
+        initial = tuple(self.tangent(builder, right.initial[k], values) for k in positions)
+        inner, mine = builder.inside(), dict(values)
+        mine.update((right.carried[k].name, one) for k, one in zip(positions, carried, strict=True))
+        self.block(inner, right.body, mine)
+        found = [self.tangent(inner, right.body.results[k], mine) for k in positions]
+        body = inner.block(*right.body.results, *found)
+        changed = replace(right, carried=(*right.carried, *carried), initial=(*right.initial, *initial), body=body)  # type: ignore[arg-type]
+        made = tuple(Variable(self.names.fresh(f"d_{statement.variables[k].name}"), self.engine.tangents.of(statement.variables[k].type)) for k in positions)
+        builder.append(Let((*statement.variables, *made), changed, statement.span))  # type: ignore[arg-type]
+        values.update((statement.variables[k].name, one) for k, one in zip(positions, made, strict=True))
+
+    def call(self, builder: Builder, statement: Let, call: Call, values: Tangents) -> None:
+        state = self.engine.state
+        function = state.functions[call.function]
+        if call.function in state.adders:
+            builder.append(statement)
+            left, right = (self.tangent(builder, one, values) for one in call.arguments[function.sizes:])
+            values[statement.variables[0].name] = self.engine.adjoints.add(builder, left, right, f"d_{statement.variables[0].name}")
+            return
+        if function.derivative is not None:
+            builder.append(statement)
+            self.call_with_rule(builder, statement, call, function, values)
+            return
+        active = tuple(map(self.is_on, call.arguments))
+        name = self.engine.forward(call.function, active)
+        results = self.engine.activity.results(call.function, active)
+        given = [self.tangent(builder, one, values) for one, on in zip(call.arguments, active, strict=True) if on]
+        outputs = [one for one, on in zip(statement.variables, results, strict=True) if on]
+        made = tuple(Variable(self.names.fresh(f"d_{one.name}"), self.engine.tangents.of(one.type)) for one in outputs)
+        builder.append(Let((*statement.variables, *made), Call(name, (*call.arguments, *given)), statement.span))
+        values.update((one.name, d) for one, d in zip(outputs, made, strict=True))
+
+    def call_with_rule(self, builder: Builder, statement: Let, call: Call, function: Function, values: Tangents) -> None:
+        """The transpose of the pullback, for scalar results: its gradient times the tangents."""
+        tangents = self.engine.tangents
+        assert function.derivative is not None
+        carrying = [k for k, one in enumerate(function.parameters) if tangents.carries(one.type)]
+        outputs = [k for k, one in enumerate(function.results) if tangents.carries(one.type)]
+        if not all(isinstance(function.results[k].type, ScalarType) for k in outputs) or not all(
+                isinstance(function.parameters[k].type, (ScalarType, ArrayType)) for k in carrying):
+            raise NotBuilt(f"forward mode through the rule of '{function.name}', whose results aren't scalars", statement.span)
+        for output in outputs:
+            basis = [number(1.0 if k == output else 0.0, scalar_of(function.results[k].type)) for k in outputs]
+            found = builder.call(function.derivative.rule, *call.arguments, *basis)[len(function.results):]
+            total: Atom | None = None
+            for k, gradient in zip(carrying, found, strict=True):
+                if not self.is_on(call.arguments[k]):
+                    continue
+                product: Atom = builder.operation("mul", gradient, self.tangent(builder, call.arguments[k], values))
+                if isinstance(product.type, ArrayType):
+                    product = builder.operation("reduce_sum", product)
+                total = product if total is None else builder.operation("add", total, product)
+            if total is not None:
+                values[statement.variables[output].name] = total
+
+    # -- ops
+
+    def operation(self, builder: Builder, statement: Let, operation: Operation, values: Tangents) -> None:
+        row = OPS[operation.op]
+        arguments = operation.arguments
+        if operation.op in LISTS:
+            self.list_operation(builder, statement, operation, values)
+            return
+        if operation.op in SPECIAL:
+            value = SPECIAL[operation.op](self, builder, statement, operation, values)
+        elif operation.op in BILINEAR_ACCUMULATORS:
+            value = self.bilinear_accumulator(builder, operation, values)
+        elif row.has("bilinear"):
+            value = self.total(builder, [self.again(builder, operation, values, {k}) for k, one in enumerate(arguments) if self.is_on(one)])
+        elif row.has("diagonal"):
+            value = self.diagonal(builder, statement, operation, values)
+        elif row.has("linear") or operation.op in JOINTLY_LINEAR:
+            value = self.again(builder, operation, values, {k for k, one in enumerate(arguments) if self.engine.tangents.carries(one.type)})
+        else:
+            raise NotBuilt(f"forward mode of {operation.op}", statement.span)
+        values[statement.variables[0].name] = value
+
+    def again(self, builder: Builder, operation: Operation, values: Tangents, positions: set[int]) -> Atom:
+        """The op with the tangents of some operands in their places."""
+        given = [self.tangent(builder, one, values) if k in positions else one for k, one in enumerate(operation.arguments)]
+        rows = [one for one in given if isinstance(one.type, RowsType)]
+        if rows and operation.op == "at":
+            return rows_at(builder, given[0], given[1])
+        if rows and operation.op == "gather":
+            given[0] = builder.operation("rows_dense", given[0], **rows_shape(given[0]))  # type: ignore[arg-type]
+        return builder.operation(operation.op, *given, sizes=operation.sizes, name="d", **dict(operation.attributes))  # type: ignore[arg-type]
+
+    def total(self, builder: Builder, terms: Sequence[Atom]) -> Atom:
+        total = terms[0]
+        for one in terms[1:]:
+            total = builder.operation("add", total, one, name="d")
+        return total
+
+    def diagonal(self, builder: Builder, statement: Let, operation: Operation, values: Tangents) -> Atom:
+        row, result = OPS[operation.op], statement.variables[0]
+        assert isinstance(row.derivative, Mapping)
+        environment = environment_of(operation.op, operation.arguments, statement.variables)
+        terms: list[Atom] = []
+        for argument, name in zip(operation.arguments, operand_names(operation.op, len(operation.arguments)), strict=True):
+            if self.is_on(argument) and name in row.derivative:
+                g = self.tangent(builder, argument, values)
+                value = expression(builder, row.derivative[name], {**environment, "g": g}, scalar_of(g.type), f"d_{result.name}")
+                terms.append(fitted(builder, value, result.type))
+        return self.total(builder, terms)
+
+    def bilinear_accumulator(self, builder: Builder, operation: Operation, values: Tangents) -> Atom:
+        d, u, v = operation.arguments
+        total = self.tangent(builder, d, values)
+        if self.is_on(u):
+            total = builder.operation(operation.op, total, self.tangent(builder, u, values), v, name="d")
+        if self.is_on(v):
+            total = builder.operation(operation.op, total, u, self.tangent(builder, v, values), name="d")
+        return total
+
+    def list_operation(self, builder: Builder, statement: Let, operation: Operation, values: Tangents) -> None:
+        """The same op on the list of tangents, which holds what carries derivatives."""
+        tangents = self.engine.tangents
+        fixed = {"list_push": 1, "list_pop": 1, "list_get": 2, "list_set": 2}[operation.op]
+        whole = self.tangent(builder, operation.arguments[0], values)
+        parts = [self.tangent(builder, one, values) for one in operation.arguments[fixed:] if tangents.carries(one.type)]
+        outputs = [one for one in statement.variables if tangents.carries(one.type)]
+        made = builder.operations(operation.op, whole, *operation.arguments[1:fixed], *parts, names=[f"d_{one.name}" for one in outputs])
+        values.update((one.name, d) for one, d in zip(outputs, made, strict=True))
+
+
+Special = Callable[[FunctionTangent, Builder, Let, Operation, Tangents], Atom]
+
+
+def _per_row(value_of: Callable[[Builder, Atom, Atom, Atom], Atom]) -> Special:
+    """A reduction whose tangent is computed row by row from the row and its tangent."""
+
+    def rule(self: FunctionTangent, builder: Builder, statement: Let, operation: Operation, values: Tangents) -> Atom:
+        kind, result = operation.arguments[0].type, statement.variables[0]
+        assert isinstance(kind, ArrayType)
+        axes = axes_of(operation, kind)
+        x, rows, items, _ = rows_last(builder, operation.arguments[0], kind, axes)
+        dx, _, _, _ = rows_last(builder, self.tangent(builder, operation.arguments[0], values), kind, axes)
+        zeros = builder.zeros(ArrayType(kind.element, (rows,)))
+
+        def change(body: Builder, i: Atom, d: Atom) -> Atom:
+            row, drow = body.operation("at", x, i), body.operation("at", dx, i)
+            return body.operation("update", d, i, value_of(body, row, drow, body.size(items)), name="d")
+
+        found = each_row(builder, rows, items, zeros, change)
+        if isinstance(result.type, ArrayType):
+            return builder.operation("reshape", found, sizes=tuple(result.type.shape), name="d")  # type: ignore[arg-type]
+        return builder.operation("at", found, number(0, "i64"), name="d")
+
+    return rule
+
+
+SPECIAL: dict[str, Special] = {
+    "reduce_max": _per_row(lambda b, x, dx, n: b.operation("at", dx, b.operation("argmax", x))),
+    "reduce_min": _per_row(lambda b, x, dx, n: b.operation("at", dx, b.operation("argmin", x))),
+    "reduce_prod": _per_row(lambda b, x, dx, n: b.operation("dot", dx, other_products(b, x, n))),
+}
+

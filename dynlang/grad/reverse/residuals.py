@@ -1,0 +1,138 @@
+"""Demand decides what is saved: the free variables of a backward that its forward binds.
+
+A saved variable is computed again instead when its op is cheap and all leaves of its expression are saved anyway or bound
+outside. Arrays that are updated in place are never computed from: keeping one alive would copy it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from dynlang.core.nodes import Block, Call, For, Function, Let, Operation, Variable, While
+from dynlang.core.walk import Names, Substitution, free_variables, rebuild, statements_in
+from dynlang.grad.dead import MayGo, without_dead_code
+from dynlang.ops import OPS
+from dynlang.types import INT, ListType, size_variables
+
+CHEAP_SHAPES = frozenset({"slice", "concat", "at", "fill", "broadcast", "reshape", "transpose", "reverse", "iota"})
+
+
+def is_cheap(op: str) -> bool:
+    row = OPS[op]
+    return op in CHEAP_SHAPES or row.has("elementwise") and row.cost <= 1 and not row.has("check")
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Forward statements, backward, and the variables to save in the order of their definition."""
+
+    forward: list[Let]
+    backward: Block
+    saved: tuple[Variable, ...]
+
+
+def consumed_arrays(function: Function, inout: dict[str, tuple[int, ...]]) -> set[str]:
+    """Names of values that an op or an `inout` call updates in place, through loops: the least fixpoint.
+
+    `inout` gives the consumed parameters of each function."""
+    found: set[str] = set()
+    while True:
+        before = len(found)
+        for statement in statements_in(function.body):
+            match statement.right:
+                case Operation(op, arguments) if OPS[op].has("consumes") and isinstance(arguments[0], Variable):
+                    found.add(arguments[0].name)
+                case Call(name, arguments):
+                    found.update(one.name for position in inout.get(name, ()) if isinstance(one := arguments[position], Variable))
+                case For(_, _, carried, initial, _) | While(carried, initial, _, _):
+                    found.update(start.name for one, start in zip(carried, initial, strict=True)
+                                 if one.name in found and isinstance(start, Variable))
+        if len(found) == before:
+            return found
+
+
+def pack(bound: Iterable[Variable], forward: Sequence[Let], backward: Block, consumed: set[str], extras: set[str],
+         names: Names, may_go: MayGo) -> Packed:
+    """What a block saves. `extras` are names of forward statements that are there for the backward only."""
+    backward = without_dead_code(backward, may_go)
+    definitions: dict[str, tuple[Variable, Let | None]] = {one.name: (one, None) for one in bound}
+    for statement in forward:
+        definitions.update((one.name, (one, statement)) for one in statement.variables)
+    kept, backward = _hoist_lengths(list(forward), backward, definitions, names)
+    order = {name: position for position, name in enumerate(definitions)}
+    read = free_variables(backward)
+    saved = sorted((one for one in read if one.name in definitions), key=lambda one: order[one.name])
+    saved, again = _recomputed(saved, definitions, consumed, {name for one in read for name in size_variables(one.type)})
+    again.sort(key=lambda one: order[one.variables[0].name])
+    backward = Block((*again, *backward.statements), backward.results)
+    held = {one.name for one in saved}
+    kept = [one for one in kept if not (one.variables and all(v.name in extras and v.name not in held for v in one.variables))]
+    return Packed(kept, backward, tuple(definitions[one.name][0] for one in saved))
+
+
+def _recomputed(saved: list[Variable], definitions: dict[str, tuple[Variable, Let | None]], consumed: set[str],
+                in_types: set[str]) -> tuple[list[Variable], list[Let]]:
+    """Splits the demanded variables into those that are saved and statements that compute the others again."""
+    held = {one.name for one in saved}
+    moved: dict[str, Let] = {}
+
+    def expression(name: str, leaves: set[str], depth: int) -> list[Let] | None:
+        if name not in definitions or name in leaves:
+            return None if name in consumed else []
+        if name in moved:
+            return []
+        statement = definitions[name][1]
+        if statement is None or depth > 20 or not isinstance(statement.right, Operation) or not is_cheap(statement.right.op):
+            return None
+        found = [statement]
+        for atom in (*statement.right.arguments, *(Variable(one, INT) for size in statement.right.sizes for one in size.variables()),
+                     *(Variable(one, INT) for one in size_variables(definitions[name][0].type))):
+            if isinstance(atom, Variable):
+                inner = expression(atom.name, leaves, depth + 1)
+                if inner is None:
+                    return None
+                found += inner
+        return found
+
+    for one in reversed(saved):
+        if isinstance(one.type, ListType) or one.name in in_types:
+            continue
+        found = expression(one.name, held - {one.name}, 0)
+        if found:
+            held.discard(one.name)
+            moved.update((statement.variables[0].name, statement) for statement in found)
+    return [one for one in saved if one.name in held], list(moved.values())
+
+
+def _hoist_lengths(forward: list[Let], backward: Block, definitions: dict[str, tuple[Variable, Let | None]],
+                   names: Names) -> tuple[list[Let], Block]:
+    """A length of a list that the forward holds is computed there: saving the list itself would keep it alive."""
+    found: dict[str, Variable] = {}
+    renamed: dict[str, Variable] = {}
+    for statement in statements_in(backward):
+        right = statement.right
+        if isinstance(right, Operation) and right.op == "list_length" and isinstance(right.arguments[0], Variable):
+            name = right.arguments[0].name
+            if name in definitions:
+                found.setdefault(name, Variable(names.fresh(f"{name}_length"), INT))
+                renamed[statement.variables[0].name] = found[name]
+    if not found:
+        return forward, backward
+    for name, variable in found.items():
+        statement = Let((variable,), Operation("list_length", (definitions[name][0],)))
+        position = next((k + 1 for k, one in enumerate(forward) if any(v.name == name for v in one.variables)), 0)
+        forward.insert(position, statement)
+    rebuilt: dict[str, tuple[Variable, Let | None]] = {}
+    for name, definition in definitions.items():
+        rebuilt[name] = definition
+        if name in found:
+            rebuilt[found[name].name] = (found[name], None)
+    definitions.clear()
+    definitions.update(rebuilt)
+
+    def without(block: Block) -> Block:
+        kept = tuple(one for one in block.statements if not (one.variables and one.variables[0].name in renamed))
+        return Block(tuple(replace(one, right=rebuild(one.right, lambda atom: atom, without)) for one in kept), block.results)
+
+    return forward, Substitution(renamed).block(without(backward))
