@@ -34,7 +34,7 @@ def number(value: float, scalar: str) -> str:
     """The exact text of a floating constant. `number(0.1, "float")` is 0.1 rounded to f32; LLVM wants it as a double's bits."""
     if scalar == "float":
         value = round_to_f32(value)
-    return "0x%016X" % struct.unpack("<Q", struct.pack("<d", value))[0]
+    return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
 
 
 def round_to_f32(value: float) -> float:
@@ -129,7 +129,9 @@ class ModuleText:
         made = signature(name, result, *parameters)
         self.signatures[name] = made
         self._external.pop(name, None)
-        header = ", ".join(" ".join(part for part in (kind, extra, "%" + label) if part) for kind, extra, label in map(_split_parameter, parameters))
+        header = ", ".join(
+            " ".join(part for part in (kind, extra, "%" + label) if part) for kind, extra, label in map(_split_parameter, parameters)
+        )
         begun = Function(self, made, linkage, f"{result} @{name}({header}) {attributes}")
         self._functions.append(begun)
         return begun
@@ -325,7 +327,9 @@ class Function:
         return self.value(f"phi {kind} " + ", ".join(f"[ {value}, %{label} ]" for value, label in arms))
 
     @contextlib.contextmanager
-    def loop(self, start: Operand, stop: Operand, step: Operand = 1, carried: Sequence[tuple[str, Operand]] = (), kind: str = "i64") -> Iterator[Loop]:
+    def loop(
+        self, start: Operand, stop: Operand, step: Operand = 1, carried: Sequence[tuple[str, Operand]] = (), kind: str = "i64"
+    ) -> Iterator[Loop]:
         """`for index in range(start, stop, step)` with carried values, given as (type, first value). Set `loop.next` inside."""
         before = self.block
         head, body, after = self.label("head"), self.label("body"), self.label("after")

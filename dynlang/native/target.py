@@ -46,7 +46,9 @@ X86_64 = Target("x86_64-unknown-linux-gnu", "x86-64", "", 16, has_fma=False, has
 X86_64_V3 = Target("x86_64-unknown-linux-gnu", "x86-64-v3", "", 32, has_fma=True)
 X86_64_V4 = Target("x86_64-unknown-linux-gnu", "x86-64-v4", "", 64, has_fma=True, tile=(8, 2))
 AARCH64 = Target("aarch64-unknown-linux-gnu", "generic", "", 16, has_fma=True, tile=(4, 1))
-RISCV64 = Target("riscv64-unknown-linux-gnu", "generic-rv64", "+m,+a,+f,+d,+c", 16, has_fma=True, has_rounding=False, tile=(2, 1), abi="lp64d")
+RISCV64 = Target(
+    "riscv64-unknown-linux-gnu", "generic-rv64", "+m,+a,+f,+d,+c", 16, has_fma=True, has_rounding=False, tile=(2, 1), abi="lp64d"
+)
 WASM32 = Target("wasm32-wasi", "generic", "+simd128", 16, has_fma=False, tile=(2, 1))
 
 
@@ -146,9 +148,7 @@ def _jit() -> Any:
     return binding.create_lljit_compiler(machine)
 
 
-def load(
-    object_bytes: bytes, exports: Iterable[str], imports: Mapping[str, int] | None = None, libraries: Iterable[Loaded] = ()
-) -> Loaded:
+def load(object_bytes: bytes, exports: Iterable[str], imports: Mapping[str, int] | None = None, libraries: Iterable[Loaded] = ()) -> Loaded:
     """Link object code into this process. `imports` gives addresses of symbols, `libraries` are searched first; then the process itself."""
     name = f"dyn{next(_names)}"
     builder = _binding().JITLibraryBuilder().add_object_img(object_bytes)

@@ -75,6 +75,8 @@ _NUMBERS = (
     signature("dyn.format_int", "ptr", "ptr context", "i64 value", *_FORMAT),
     signature("dyn.format_float", "ptr", "ptr context", "double value", "i1 single", *_FORMAT),
     signature("dyn.format_text", "ptr", "ptr context", "ptr string", *_FORMAT),
+)
+_PARSING = (
     signature("dyn.string_parse_int", "i1", "ptr context", "ptr string", "ptr result"),
     signature("dyn.string_parse_float", "i1", "ptr context", "ptr string", "ptr result"),
 )
@@ -103,6 +105,7 @@ _FILES_OF = {
     "errors": _ERRORS,
     "strings": _STRINGS,
     "numbers": _NUMBERS,
+    "parsing": _PARSING,
     "files": _FILES,
     "bytes": _BYTES,
     "random": _RANDOM,

@@ -1,19 +1,19 @@
 """The context every function of a compiled program takes: its layout in memory, in one place.
 
-    offset  field
-         0  i64  stack limit: the lowest address a call may use (0: not checked)
-         8  i32  cancel word: anything but 0 asks running code to stop with `CANCELLED`
-        12  i32  error code, of `ErrorCode`; 0 while all is well
-        16  i32  line of the error in the source, 0 where the runtime does not know it
-        20  i32  depth of calls, for targets without a stack limit
-        24  i64  live blocks
-        32  i64  bytes in live blocks
-        40  ptr  next free byte of the chunk in use
-        48  ptr  end of the chunk in use
-        56  ptr  list of chunks, each linked through its first eight bytes
-        64  ptr  list of large blocks, linked both ways
-       128  [48 x ptr]  free lists by size class
-       512  [1024 x i8] text of the error, ends with a zero byte
+offset  field
+     0  i64  stack limit: the lowest address a call may use (0: not checked)
+     8  i32  cancel word: anything but 0 asks running code to stop with `CANCELLED`
+    12  i32  error code, of `ErrorCode`; 0 while all is well
+    16  i32  line of the error in the source, 0 where the runtime does not know it
+    20  i32  depth of calls, for targets without a stack limit
+    24  i64  live blocks
+    32  i64  bytes in live blocks
+    40  ptr  next free byte of the chunk in use
+    48  ptr  end of the chunk in use
+    56  ptr  list of chunks, each linked through its first eight bytes
+    64  ptr  list of large blocks, linked both ways
+   128  [48 x ptr]  free lists by size class
+   512  [1024 x i8] text of the error, ends with a zero byte
 """
 
 from __future__ import annotations

@@ -80,5 +80,3 @@ BUILDERS = {
     "dyn.error_text": lambda f: f.ret(field(f, layout.ERROR_TEXT)),
     "dyn.is_cancelled": _is_cancelled,
 }
-
-

@@ -324,4 +324,3 @@ BUILDERS = {
     "dyn.clock": _clock,
     "dyn.is_terminal": _is_terminal,
 }
-

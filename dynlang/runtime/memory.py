@@ -14,7 +14,7 @@ from dynlang.native.emit import Function, Operand
 from dynlang.runtime import context as layout
 from dynlang.runtime.context import ErrorCode
 
-ATTRIBUTES = {name: "nounwind inlinehint" for name in ("dyn.allocate", "dyn.free", "dyn.retain", "dyn.release", "dyn.is_unique")}
+ATTRIBUTES = dict.fromkeys(("dyn.allocate", "dyn.free", "dyn.retain", "dyn.release", "dyn.is_unique"), "nounwind inlinehint")
 
 _LARGEST_PAYLOAD = layout.LARGEST_SMALL_BYTES - layout.HEADER_BYTES
 

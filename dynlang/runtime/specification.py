@@ -45,6 +45,4 @@ def parse_specification(text: str) -> Specification:
         fill, alignment = "0", "="
     elif zero:
         fill = fill or "0"
-    return Specification(
-        kind or "", -1 if precision is None else int(precision), sign or "", int(width or 0), alignment or "", fill or " "
-    )
+    return Specification(kind or "", -1 if precision is None else int(precision), sign or "", int(width or 0), alignment or "", fill or " ")

@@ -45,8 +45,8 @@ _VECTORS = {
 }
 # C is m x n. plain: A is m x k, B is k x n; nt: B is n x k and transposed; tn: A is k x m and transposed.
 _MATRICES = {f"matmul{form}{ending}": _PRODUCT for form in ("", "_nt", "_tn") for ending in ("", "_accumulate")}
-_REDUCTIONS = {kind: ("T", "i64 n", "ptr x") for kind in REDUCTIONS[:4]}
-_REDUCTIONS |= {kind: ("i64", "i64 n", "ptr x") for kind in REDUCTIONS[4:]}
+_REDUCTIONS = dict.fromkeys(REDUCTIONS[:4], ("T", "i64 n", "ptr x"))
+_REDUCTIONS |= dict.fromkeys(REDUCTIONS[4:], ("i64", "i64 n", "ptr x"))
 # y[outer, inner] reduces x[outer, n, inner] over n; argmax and argmin write i64.
 _REDUCTIONS |= {f"reduce_{kind}": ("void", "i64 outer", "i64 n", "i64 inner", "ptr x", "ptr y") for kind in REDUCTIONS}
 

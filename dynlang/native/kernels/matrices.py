@@ -179,9 +179,7 @@ def _tile(module: ModuleText, scalar: str, rows: int, transposed: bool) -> Signa
     return module.require(name, build_tile)
 
 
-def _copy_part(
-    f: Function, scalar: str, rows: int, source: Operand, source_step: Operand, target: Operand, target_step: Operand
-) -> None:
+def _copy_part(f: Function, scalar: str, rows: int, source: Operand, source_step: Operand, target: Operand, target_step: Operand) -> None:
     """`%columns` elements of each row."""
     with f.loop(0, rows) as row:
         from_row = f.offset(source, f.mul(row.index, source_step), scalar)

@@ -60,10 +60,7 @@ def _reduce(f: Function, kind: str, dtype: str, n: Operand, x: Operand) -> str:
     start = [(block, splat_constant(block, identity(kind, dtype)))] * _CHAINS
     with f.loop(0, whole, width * _CHAINS, start) as loop:
         places = [f.offset(x, f.add(loop.index, width * i), scalar) for i in range(_CHAINS)]
-        loop.next = [
-            combine(f, kind, dtype, width, total, f.load(block, place))
-            for place, total in zip(places, loop.carried, strict=True)
-        ]
+        loop.next = [combine(f, kind, dtype, width, total, f.load(block, place)) for place, total in zip(places, loop.carried, strict=True)]
     total = combine(f, kind, dtype, width, *loop.carried)
     while width > 1:
         text, width = vector(scalar, width), width // 2
@@ -139,9 +136,8 @@ def _argument(f: Function, kind: str, dtype: str) -> None:
             element = f.load(scalar, f.offset("%x", loop.index, scalar))
             with f.when(f.fcmp("uno", scalar, element, element)):
                 f.ret(loop.index)
-    with f.loop(0, "%n") as loop:
-        with f.when(_stands_out(f, dtype, f.load(scalar, f.offset("%x", loop.index, scalar)), extreme)):
-            f.ret(loop.index)
+    with f.loop(0, "%n") as loop, f.when(_stands_out(f, dtype, f.load(scalar, f.offset("%x", loop.index, scalar)), extreme)):
+        f.ret(loop.index)
     f.ret(0)
 
 

@@ -172,4 +172,3 @@ _BUILDERS: dict[str, Callable[[Function, str, bool], None]] = {
     "outer": _outer,
     "transpose": _transpose,
 }
-
