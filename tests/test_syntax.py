@@ -260,8 +260,8 @@ def damaged(seed: int) -> Iterator[str]:
     """Programs with a few random cuts and insertions."""
     dice = random.Random(seed)
     programs = [path.read_text(encoding="utf-8") for path in PROGRAMS]
-    bits = list("()[]{}<>:=,.\"'\\#@&|?!;\n\t -+*/%0a\u00e9\0\u200b") + [
-        " let ", "fn ", "match ", "if ", "for ", "in ", "inout ", "sparse ", "as ", '"""', 'f"{', "=>", "..", "type ", "    "]
+    bits = [*"()[]{}<>:=,.\"'\\#@&|?!;\n\t -+*/%0a\u00e9\0\u200b", " let ", "fn ", "match ", "if ", "for ", "in ", "inout ",
+            "sparse ", "as ", '"""', 'f"{', "=>", "..", "type ", "    "]
     while True:
         text = dice.choice(programs)
         for _ in range(dice.randint(1, 4)):

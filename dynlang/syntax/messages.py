@@ -66,11 +66,20 @@ def explain(trouble: Trouble) -> Diagnostic:
             return found
     kind = trouble.token.type
     at_end = kind in ('_NEWLINE', '$END') and trouble.before is not None
-    hint = ''
-    if 'MORETHAN' in trouble.accepts and 'ARROW' in trouble.accepts:
-        hint = "after a type '<' opens its parameters; to compare a cast value, write '(x as T) < y'"
     return errors.UnexpectedToken(f'expected {wanted(trouble)}, found {show(trouble.token)}',
-                                  trouble.after if at_end else trouble.span, hint=hint)
+                                  trouble.after if at_end else trouble.span, hint=_hint(trouble))
+
+
+def _hint(trouble: Trouble) -> str:
+    """A likely repair for a token that no rule knows."""
+    kind, before = trouble.token.type, trouble.before
+    if 'MORETHAN' in trouble.accepts and 'ARROW' in trouble.accepts:
+        return "after a type '<' opens its parameters; to compare a cast value, write '(x as T) < y'"
+    if kind == 'IF' and before is not None and before.type == 'ELSE':
+        return "write 'elif'"
+    if kind == 'COLON' and before is trouble.head and before is not None and before.type == 'NAME':
+        return "a variable is declared with 'let' or 'var'"
+    return ''
 
 
 def show(token: Token) -> str:

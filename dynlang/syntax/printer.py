@@ -29,7 +29,7 @@ def print_item(item: nodes.Item | nodes.Statement) -> str:
     return '\n'.join(_lines([(0, item)]))
 
 
-def print_node(node: nodes.Expr | nodes.Type | nodes.Pattern) -> str:
+def print_node(node: nodes.Expr | nodes.Type | nodes.Pattern | nodes.Target) -> str:
     """An expression, type or pattern as text: `print_node(Binary(a, (Operation('+', b),))) == 'a + b'`."""
     texts: dict[int, str] = {}
     for below in reversed(list(nodes.walk(node))):
