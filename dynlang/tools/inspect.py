@@ -11,7 +11,6 @@ from typing import Any
 
 from dynlang import diag, pipeline
 from dynlang.source import read_source
-from dynlang.syntax import format_source
 from dynlang.tools.cli import EXIT_INPUT, complain, show
 
 
