@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from dynlang.core.nodes import Atom, Literal, Operation, Right, Variable
-from dynlang.types import INT, Size, Type, size_variables, substitute
+from dynlang.types import INT, ArrayType, Size, Type, size_variables, substitute
 
 SIZE_ARITHMETIC: Mapping[str, Callable[[Size, Size], Size]] = {
     "add": lambda x, y: x + y,
@@ -75,3 +75,8 @@ def rename_telescope(telescope: Sequence[Variable], fresh: Callable[[str], str],
         if place.type == INT:
             replace[place.name] = Size.variable(variable.name)
     return tuple(made)
+
+
+def plain(kind: Type) -> Type:
+    """A type without the mark of embedding tables, which matters to derivatives alone."""
+    return ArrayType(kind.element, kind.shape) if isinstance(kind, ArrayType) and kind.row_sparse else kind

@@ -28,7 +28,7 @@ from dynlang.core.nodes import (
     Vjp,
     While,
 )
-from dynlang.core.sizes import expand, size_of, size_of_right, telescope_types
+from dynlang.core.sizes import expand, plain, size_of, size_of_right, telescope_types
 from dynlang.diag import InternalError
 from dynlang.ops import OPS
 from dynlang.types import (
@@ -74,7 +74,7 @@ def _check_type(module: Module, kind: Type) -> None:
             for element in elements:
                 _check_type(module, element)
         case SumType(name, arguments):
-            declaration = module.sums.get(name)
+            declaration = module.sums.get(name) or module.sums.get(name.removesuffix("Tangent"))
             if declaration is None:
                 raise _Broken(f"no sum type is called {name}")
             if len(arguments) != len(declaration.sizes) or not all(isinstance(one, Size) for one in arguments):
@@ -161,7 +161,7 @@ class _Function:
             return atom.type
         self.require(atom.name in self.scope, f"{atom} is not in scope")
         kind = expand(self.types[atom.name], self.known)
-        self.require(expand(atom.type, self.known) == kind, f"{atom} is used as {atom.type}, bound as {kind}")
+        self.require(plain(expand(atom.type, self.known)) == plain(kind), f"{atom} is used as {atom.type}, bound as {kind}")
         return kind
 
     def telescope(self, what: str, telescope: Sequence[Variable], atoms: Sequence[Atom], sizes: dict[str, Size] | None = None) -> None:
@@ -169,7 +169,7 @@ class _Function:
         self.require(len(telescope) == len(atoms), f"{what}: {len(atoms)} values for {len(telescope)}")
         for place, atom, wanted in zip(telescope, atoms, telescope_types(telescope, atoms, sizes or {}, self.known), strict=True):
             found = self.atom(atom)
-            self.require(expand(wanted, self.known) == found, f"{what}: {place.name} wants {expand(wanted, self.known)}, {atom} is {found}")
+            self.require(plain(expand(wanted, self.known)) == plain(found), f"{what}: {place.name} wants {expand(wanted, self.known)}, {atom} is {found}")
 
     # -- statements
 
@@ -203,7 +203,7 @@ class _Function:
             self.bind(variable)
         for variable, wanted in zip(statement.variables, telescope_types(telescope, statement.variables, sizes or {}, self.known), strict=True):
             wanted, found = expand(wanted, self.known), expand(variable.type, self.known)
-            self.require(wanted == found, f"{variable} is {found}, the right side gives {wanted}")
+            self.require(plain(wanted) == plain(found), f"{variable} is {found}, the right side gives {wanted}")
 
     def right(self, statement: Let) -> None:
         right: Right = statement.right

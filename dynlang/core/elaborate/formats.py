@@ -1,0 +1,222 @@
+"""Values as text: f-strings, `print` and error messages.
+
+Numbers are ops; arrays, lists and sums are generated functions, one for each type:
+``[1.0, 2.0]``, ``(a, b)``, ``Name(field=...)``, ``Node(left=Leaf(word=1), right=...)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from dynlang.check import typed
+from dynlang.core.build import Builder, integer, text
+from dynlang.core.elaborate.expressions import expression, handles
+from dynlang.core.elaborate.frame import Frame
+from dynlang.core.elaborate.indexing import Items, indexed, list_item, own_sizes
+from dynlang.core.elaborate.values import Abstraction, Value, named_places, rename_places, short_name
+from dynlang.core.nodes import Arm, Atom, Call, Case, For, Function, If, Literal, Variable
+from dynlang.core.sizes import rename_telescope
+from dynlang.core.walk import Names
+from dynlang.diag import NotBuilt
+from dynlang.types import (
+    FLOATS,
+    INT,
+    ArrayType,
+    FunctionType,
+    IndexType,
+    ListType,
+    RecordType,
+    ScalarType,
+    Size,
+    StringType,
+    SumType,
+    TupleType,
+    Type,
+    unknowns,
+)
+
+STRING = StringType()
+
+
+@handles(typed.Format)
+def format_expression(frame: Frame, node: typed.Format) -> Value:
+    value = expression(frame, node.value)
+    return Value(STRING, (formatted(frame, value, node.specification),))
+
+
+def formatted(frame: Frame, value: Value, specification: str = "", nested: bool = False) -> Atom:
+    """The text of a value. Strings inside of others stand in quotes."""
+    builder = frame.builder
+    match value.type:
+        case StringType():
+            if nested:
+                return joined_text(frame, ['"', value.atom, '"'])
+            return builder.operation("format_text", value.atom, specification=specification, name="text") if specification else value.atom
+        case ScalarType() | IndexType():
+            return formatted_scalar(builder, value.atom, specification)
+        case TupleType(items):
+            parts = [formatted(frame, part, specification, True) for part in frame.split(value, items)]
+            return joined_text(frame, ["(", *separated(parts), ",)" if len(parts) == 1 else ")"])
+        case RecordType():
+            return formatted_record(frame, value, specification)
+        case FunctionType():
+            return text("<function>")
+    if unknowns(value.type):
+        from dynlang.types import open_unknowns
+
+        names = [atom.name if isinstance(atom, Variable) else str(atom) for atom in value.atoms[:len(unknowns(value.type))]]
+        count = len(names)
+        for name, atom in zip(names, value.atoms, strict=False):
+            frame.sizes.setdefault(name, builder.size_of(atom))
+        kind = frame.type(open_unknowns(value.type, tuple(names)))
+        return formatted(frame, Value(kind, value.atoms[count:]), specification, nested)
+    return generated(frame, value, specification)
+
+
+def separated(parts: Sequence[Atom], between: str = ", ") -> list[Atom | str]:
+    result: list[Atom | str] = []
+    for position, part in enumerate(parts):
+        result += ([between] if position else []) + [part]
+    return result
+
+
+def joined_text(frame: Frame, parts: Sequence[Atom | str]) -> Atom:
+    """All parts one after another: literal text, and values of strings and numbers."""
+    pieces: list[Atom] = []
+    for part in parts:
+        atom: Atom = text(part) if isinstance(part, str) else part
+        if not isinstance(atom.type, StringType):
+            atom = formatted_scalar(frame.builder, atom, "")
+        if isinstance(atom, Literal) and pieces and isinstance(pieces[-1], Literal):
+            pieces[-1] = text(str(pieces[-1].value) + str(atom.value))
+        elif not (isinstance(atom, Literal) and atom.value == ""):
+            pieces.append(atom)
+    if not pieces:
+        return text("")
+    whole = pieces[0]
+    for piece in pieces[1:]:
+        whole = frame.builder.operation("string_concat", whole, piece, name="text")
+    return whole
+
+
+def formatted_scalar(builder: Builder, atom: Atom, specification: str) -> Atom:
+    assert isinstance(atom.type, ScalarType)
+    dtype = atom.type.dtype
+    extra = {"specification": specification} if specification else {}
+    if dtype == "bool":
+        shown = builder.operation("format_bool", atom, name="text")
+        return builder.operation("format_text", shown, name="text", **extra) if specification else shown
+    if dtype in FLOATS:
+        wide = atom if dtype == "f64" else builder.operation("convert", atom, dtype="f64", name="wide")
+        return builder.operation("format_float", wide, single=dtype != "f64", specification=specification, name="text")
+    wide = atom if dtype == "i64" else builder.operation("convert", atom, dtype="i64", name="wide")
+    if specification and specification[-1] in "feg%":
+        real = builder.operation("convert", wide, dtype="f64", name="real")
+        return builder.operation("format_float", real, single=False, specification=specification, name="text")
+    return builder.operation("format_int", wide, specification=specification, name="text")
+
+
+def formatted_record(frame: Frame, value: Value, specification: str) -> Atom:
+    assert isinstance(value.type, RecordType)
+    fields = frame.layouts.fields(value.type)
+    parts = frame.split(value, [kind for _, kind in fields])
+    shown: list[Atom | str] = [f"{short_name(value.type.name)}("]
+    for position, ((name, _), part) in enumerate(zip(fields, parts, strict=True)):
+        shown += [f"{', ' if position else ''}{name}=", formatted(frame, part, specification, True)]
+    return joined_text(frame, [*shown, ")"])
+
+
+# ---------------------------------------------------------------- generated functions
+
+
+def generated(frame: Frame, value: Value, specification: str) -> Atom:
+    """A call of the function that makes the text of values of a type."""
+    if value.functions:
+        raise NotBuilt(f"printing a {value.type}", frame.builder.span)
+    abstraction = Abstraction(prefix="s")
+    kind = abstraction.type(value.type)
+    key = ("text", kind, specification)
+    elaborator = frame.elaborator
+    name = elaborator.generated.get(key)
+    if name is None:
+        name = elaborator.generated[key] = elaborator.function_names.fresh("text_of")
+        make_text_function(frame, name, kind, tuple(abstraction.names.values()), specification)
+    sizes = tuple(frame.builder.size(size) for size in abstraction.names)
+    (result,) = frame.builder.emit(Call(name, (*sizes, *value.atoms)), ["text"])
+    return result
+
+
+def make_text_function(frame: Frame, name: str, kind: Type, sizes: tuple[str, ...], specification: str) -> None:
+    elaborator = frame.elaborator
+    names = Names(sizes)
+    places = rename_places(frame.layouts.data(kind), names.fresh, {}, "x")
+    parameters = (*(Variable(one, INT) for one in sizes), *places)
+    results = (Variable(names.fresh("text"), STRING),)
+    elaborator.signatures[name] = Function(name, parameters, results, Builder(names, elaborator.scope).block(), len(sizes))
+    inner = Frame(elaborator, Builder(names, elaborator.scope), {}, {one: Size.variable(one) for one in sizes}, {}, STRING, name)
+    value = Value(kind, places)
+    match kind:
+        case ArrayType():
+            result = array_text(inner, value, specification)
+        case ListType():
+            length = inner.builder.operation("list_length", value.atom, name="length")
+            result = sequence_text(inner, length, lambda i: list_item(inner, value, i), specification)
+        case SumType():
+            result = sum_text(inner, value, specification)
+        case _:
+            raise NotBuilt(f"printing a {kind}", frame.builder.span)
+    body = inner.builder.block(result)
+    elaborator.functions[name] = Function(name, parameters, results, body, len(sizes), parameter_labels=tuple(
+        one.name for one in parameters), result_labels=("result",))
+
+
+def array_text(frame: Frame, value: Value, specification: str) -> Atom:
+    assert isinstance(value.type, ArrayType)
+    count = value.type.shape[0]
+    assert isinstance(count, Size)
+    return sequence_text(frame, frame.builder.size(count),
+                         lambda i: indexed(frame, value, Items((i,), value.type)), specification)
+
+
+def sequence_text(frame: Frame, count: Atom, item: Callable[[Atom], Value], specification: str) -> Atom:
+    """``[a, b, c]``"""
+    builder = frame.builder
+    index, so_far = Variable(builder.names.fresh("i"), INT), Variable(builder.names.fresh("text"), STRING)
+    with frame.inside() as body:
+        first = body.operation("equal", index, integer(0), name="first")
+        same = body.inside().block(text(""))
+        other = body.inside().block(text(", "))
+        (between,) = body.emit(If(first, same, other), ["between"], [STRING])
+        shown = formatted(frame, item(index), specification, True)
+        block = body.block(joined_text(frame, [so_far, between, shown]))
+    (inside,) = builder.emit(For(index, count, (so_far,), (text("["),), block), ["text"])
+    return joined_text(frame, [inside, "]"])
+
+
+def sum_text(frame: Frame, value: Value, specification: str) -> Atom:
+    """``Constructor(field=..)``, or the bare name where there is no payload."""
+    from dynlang.core.elaborate.statements import field_types
+
+    assert isinstance(value.type, SumType)
+    core = value.atom.type
+    assert isinstance(core, SumType)
+    declaration = frame.elaborator.sums[core.name]
+    program = frame.elaborator.program.sums[value.type.name]
+    arms: list[Arm] = []
+    for constructor, declared in zip(declaration.constructors, program.constructors, strict=True):
+        with frame.inside() as builder:
+            fields = rename_telescope(constructor.fields, builder.names.fresh, own_sizes(declaration, core), builder.known)
+            shown: list[Atom | str] = [declared.name + ("(" if declared.fields else "")]
+            at = 0
+            for position, ((label, _), kind) in enumerate(
+                    zip(declared.fields, field_types(frame, value.type, declared.name), strict=True)):
+                count = len(frame.layouts.entries(kind))
+                part = frame.unstored(kind, fields[at:at + count])
+                at += count
+                shown += [f"{', ' if position else ''}{label}=", formatted(frame, part, specification, True)]
+            arms.append(Arm(constructor.name, fields, builder.block(joined_text(frame, [*shown, ")" if declared.fields else ""]))))
+    telescope = frame.telescope([("text", STRING)])
+    return frame.merge(Case(value.atom, tuple(arms)), telescope)[0]
+
+
+__all__ = ["formatted", "joined_text", "named_places"]

@@ -1,0 +1,178 @@
+"""Calls: of functions by name, of function values, with lent places, or expanded in place where functions are returned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dynlang.check import typed
+from dynlang.core.elaborate.expressions import expression, handles
+from dynlang.core.elaborate.frame import Frame
+from dynlang.core.elaborate.module import Prepared, SizeAtom, has_function
+from dynlang.core.elaborate.places import read_place, write_place
+from dynlang.core.elaborate.values import AnyFunction, FunctionValue, StoredFunction, Value
+from dynlang.core.nodes import Atom, Call
+from dynlang.core.sizes import expand, size_of
+from dynlang.diag import NotBuilt
+from dynlang.types import INT, FunctionType, SumType, Type, substitute
+
+DEEPEST_EXPANSION = 60
+
+
+@handles(typed.FunctionReference)
+def function_reference(frame: Frame, node: typed.FunctionReference) -> Value:
+    function = frame.elaborator.program.functions[node.function]
+    value = FunctionValue(function, tuple(map(frame.type, node.types)), tuple(map(frame.size, node.sizes)))
+    return Value(frame.type(node.type), (), (value,))
+
+
+@handles(typed.Lambda)
+def lambda_value(frame: Frame, node: typed.Lambda) -> Value:
+    return Value(frame.type(node.type), (), (frame.elaborator.lift(node, frame),))
+
+
+@handles(typed.Call)
+def call(frame: Frame, node: typed.Call) -> Value:
+    function = frame.elaborator.program.functions[node.function]
+    value = FunctionValue(function, tuple(map(frame.type, node.types)), tuple(map(frame.size, node.sizes)))
+    return call_passed(frame, value, node.arguments, frame.type(node.type), node)
+
+
+@handles(typed.CallValue)
+def call_value(frame: Frame, node: typed.CallValue) -> Value:
+    function = expression(frame, node.function)
+    return call_passed(frame, function.functions[0], node.arguments, frame.type(node.type), node)
+
+
+def call_passed(frame: Frame, function: AnyFunction, passed: Sequence[typed.Passed], result: Type,
+                node: typed.Expression) -> Value:
+    """A call whose arguments may lend places: scalars are read first, left to right; lent places are written back."""
+    outer = frame.builder.span
+    values: list[Value] = []
+    places: list[typed.Place | None] = []
+    steps: list[object] = []
+    for one in passed:
+        if isinstance(one, typed.Lend):
+            value, held = read_place(frame, one.place)
+            places.append(one.place)
+            steps.append(held)
+            values.append(value)
+        else:
+            places.append(None)
+            steps.append(None)
+            values.append(expression(frame, one))
+    for position, one in enumerate(passed):
+        if isinstance(one, typed.Lend):
+            values[position] = read_place(frame, one.place, steps[position])[0]
+    frame.builder.span = node.span
+    value, handed_back = call_function_lending(frame, function, values, result, [one is not None for one in places])
+    for place, held, back in zip(places, steps, handed_back, strict=True):
+        if place is not None:
+            assert back is not None
+            write_place(frame, place, back, held)
+    frame.builder.span = outer
+    return value
+
+
+def call_function(frame: Frame, function: AnyFunction, arguments: Sequence[Value], result: Type) -> Value:
+    return call_function_lending(frame, function, arguments, result, [False] * len(arguments))[0]
+
+
+def call_function_lending(frame: Frame, function: AnyFunction, arguments: Sequence[Value], result: Type,
+                          lent: Sequence[bool]) -> tuple[Value, list[Value | None]]:
+    """The result, and for each argument that is lent its value afterwards."""
+    if isinstance(function, StoredFunction):
+        if any(lent):
+            raise NotBuilt("lending to a stored function", frame.builder.span)
+        return apply_stored(frame, function, arguments, result), [None] * len(arguments)
+    everything = [*function.bound, *arguments]
+    if has_function(function.function.returns) or _returns_function(frame, function):
+        value, frame_after = expand_call(frame, function, everything)
+        backs: list[Value | None] = [
+            frame_after.locals[parameter.local.name] if is_lent else None
+            for parameter, is_lent in zip(function.function.parameters[len(function.bound):], lent, strict=True)]
+        return frame.retyped(value, result), backs
+    prepared = frame.elaborator.instance(function.function, function.types, function.sizes, everything)
+    atoms = argument_atoms(frame, prepared)
+    results = frame.builder.emit(Call(prepared.instance.name, atoms), [one.name for one in prepared.instance.results])
+    return results_of(frame, prepared, len(function.bound), results, result, arguments, lent)
+
+
+def _returns_function(frame: Frame, function: FunctionValue) -> bool:
+    names = {one.name: kind for one, kind in zip(function.function.types, function.types, strict=True)}
+    return bool(names) and has_function(substitute(function.function.returns, {}, names))
+
+
+def results_of(frame: Frame, prepared: Prepared, bound: int, results: Sequence[Atom], result: Type,
+               arguments: Sequence[Value], lent: Sequence[bool]) -> tuple[Value, list[Value | None]]:
+    """The values that a call's results are: its own, and the lent ones handed back."""
+    instance = prepared.instance
+    value = frame.unstored(result, frame.retyped_atoms(results[:instance.returned], frame.layouts.stored(result)))
+    at = instance.returned
+    backs: list[Value | None] = []
+    for argument, is_lent in zip(arguments, lent, strict=True):
+        if not is_lent:
+            backs.append(None)
+            continue
+        count = len(argument.atoms)
+        places = frame.layouts.data(argument.type)
+        backs.append(Value(argument.type, tuple(frame.retyped_atoms(results[at:at + count], places))))
+        at += count
+    return value, backs
+
+
+def argument_atoms(frame: Frame, prepared: Prepared) -> tuple[Atom, ...]:
+    """Sizes as ints, and the rest under the types that the instance declares."""
+    builder = frame.builder
+    atoms: list[Atom] = []
+    sizes = {}
+    for place, given in zip(prepared.instance.parameters, prepared.atoms, strict=True):
+        if isinstance(given, SizeAtom):
+            atom = builder.size(given.size)
+            sizes[place.name] = given.size
+        else:
+            wanted = expand(substitute(place.type, sizes), builder.known)
+            atom = frame.retyped_atom(given, wanted)
+            if place.type == INT:
+                sizes[place.name] = size_of(atom, builder.known)
+        atoms.append(atom)
+    return tuple(atoms)
+
+
+def expand_call(frame: Frame, function: FunctionValue, arguments: Sequence[Value]) -> tuple[Value, Frame]:
+    """The call's body in its place: for functions whose result is a function (rule 19: it stays known)."""
+    from dynlang.core.elaborate.statements import expanded_body
+
+    declared = function.function
+    types = dict(zip((one.name for one in declared.types), function.types, strict=True))
+    sizes = dict(zip(declared.sizes, function.sizes, strict=True))
+    elaborator = frame.elaborator
+    inner = Frame(elaborator, frame.builder, {}, sizes, types, frame.type(declared.returns), declared.name)
+    inner.returns = inner.type(declared.returns)
+    for parameter, value in zip(declared.parameters, arguments, strict=True):
+        kind = inner.type(parameter.local.type)
+        inner.bind(parameter.local, frame.retyped(value, kind))
+    elaborator.expansions += 1
+    if elaborator.expansions > DEEPEST_EXPANSION:
+        raise NotBuilt(f"a function that returns functions by recursion ({declared.name})", declared.span)
+    try:
+        return expanded_body(inner, declared), inner
+    finally:
+        elaborator.expansions -= 1
+
+
+def apply_stored(frame: Frame, function: StoredFunction, arguments: Sequence[Value], result: Type) -> Value:
+    """A call through the family's ``apply``."""
+    kind = function.atom.type
+    assert isinstance(kind, SumType)
+    name = frame.elaborator.apply(kind)
+    sizes = tuple(frame.builder.size(size) for size in kind.arguments)  # type: ignore[arg-type]
+    atoms: list[Atom] = [*sizes, function.atom]
+    for value, wanted in zip(arguments, function.type.parameters, strict=True):
+        atoms += frame.stored(frame.retyped(value, wanted))
+    results = frame.builder.emit(Call(name, tuple(atoms)))
+    return frame.unstored(result, frame.retyped_atoms(results, frame.layouts.stored(result)))
+
+
+def function_type_of(value: Value) -> FunctionType:
+    assert isinstance(value.type, FunctionType)
+    return value.type

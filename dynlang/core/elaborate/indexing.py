@@ -1,0 +1,276 @@
+"""Indexing: elements, subarrays, slices and gathers of arrays of anything, and elements of lists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dynlang.check import typed
+from dynlang.core.build import integer, truth
+from dynlang.core.elaborate.frame import Frame
+from dynlang.core.elaborate.values import Value
+from dynlang.core.nodes import Arm, Atom, Case, Literal, Operation, SumDeclaration, Variable
+from dynlang.core.sizes import rename_telescope
+from dynlang.diag import InternalError, NotBuilt
+from dynlang.source import Span
+from dynlang.types import INT, ArrayType, IndexType, ListType, Size, SumType, Type
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A slice of one axis."""
+
+    start: Atom
+    count: Size
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Evaluated items of an index: atoms (ints, or arrays of ints that gather) and windows."""
+
+    items: tuple[Atom | Window, ...]
+    type: Type
+
+    @property
+    def is_element(self) -> bool:
+        return all(not isinstance(one, Window) and one.type == INT for one in self.items)
+
+
+def item_atoms(frame: Frame, value: Value, items: Sequence[typed.Expression | typed.SliceItem], kind: Type | None = None) -> Items:
+    """The items evaluated, each int that isn't known to be inside checked."""
+    from dynlang.core.elaborate.expressions import expression
+
+    assert isinstance(value.type, ArrayType)
+    found: list[Atom | Window] = []
+    for axis, item in enumerate(items):
+        bound = value.type.shape[axis]
+        assert isinstance(bound, Size)
+        if isinstance(item, typed.SliceItem):
+            found.append(Window(expression(frame, item.start).atom, frame.size(item.count), item.step))
+        else:
+            found.append(checked_index(frame, expression(frame, item), bound, item))
+    return Items(tuple(found), kind if kind is not None else value.type)
+
+
+def checked_index(frame: Frame, index: Value, bound: Size, node: typed.Expression) -> Atom:
+    """An index inside ``0..bound``: by its type, or by a check; a negative literal counts from the end."""
+    if isinstance(index.type, IndexType):
+        return index.atom
+    if isinstance(index.type, ArrayType):
+        if not isinstance(index.type.element, IndexType):
+            check_indices(frame, index.atom, bound, node.span)
+        return index.atom
+    atom = index.atom
+    if isinstance(atom, Literal):
+        value = int(atom.value)
+        size = bound + value if value < 0 else Size.constant(value)
+        inside = size if value < 0 else bound - value - 1
+        if inside.has_no_negative_coefficient():
+            return frame.builder.size(size)
+        if value < 0:
+            atom = frame.builder.size(size)
+    return check_index(frame, atom, bound, node.span)
+
+
+def check_index(frame: Frame, index: Atom, bound: Size, span: Span | None) -> Atom:
+    limit = frame.builder.size(bound)
+    (checked,) = frame.builder.emit(Operation("check_index", (index, limit), (("code", "DYN0902"),)), ["i"], span=span)
+    return checked
+
+
+def check_indices(frame: Frame, indices: Atom, bound: Size, span: Span | None) -> None:
+    """Every int of an array is inside ``0..bound``."""
+    builder = frame.builder
+    assert isinstance(indices.type, ArrayType)
+    limit = builder.size(bound)
+    low = builder.operation("greater_equal", indices, integer(0), name="low")
+    high = builder.operation("less", indices, limit, name="high")
+    fine = builder.operation("reduce_all", builder.operation("logical_and", low, high, name="inside"), name="fine")
+    frame.check(fine, "an index is outside of its range", span, "DYN0902")
+
+
+# ---------------------------------------------------------------- arrays
+
+
+def indexed(frame: Frame, value: Value, items: Items) -> Value:
+    """``value[items]``."""
+    kind = value.type
+    assert isinstance(kind, ArrayType)
+    if any(not isinstance(one, Window) and isinstance(one.type, ArrayType) for one in items.items):
+        return gathered(frame, value, items)
+    shape = remaining_shape(kind, items)
+    atoms = tuple(indexed_atom(frame, one, items) for one in value.atoms)
+    if shape:
+        return Value(ArrayType(kind.element, shape), atoms)
+    return opened_element(frame, kind.element, atoms)
+
+
+def remaining_shape(kind: ArrayType, items: Items) -> tuple[Size, ...]:
+    shape: list[Size] = []
+    for axis, size in enumerate(kind.shape):
+        assert isinstance(size, Size)
+        if axis >= len(items.items):
+            shape.append(size)
+            continue
+        item = items.items[axis]
+        if isinstance(item, Window):
+            shape.append(item.count)
+    return tuple(shape)
+
+
+def indexed_atom(frame: Frame, array: Atom, items: Items) -> Atom:
+    builder = frame.builder
+    lead = 0
+    while lead < len(items.items) and not isinstance(items.items[lead], Window):
+        lead += 1
+    current = array
+    if lead:
+        current = builder.operation("at", array, *(one for one in items.items[:lead] if not isinstance(one, Window)),
+                                    name=name_of(array))
+    rest = items.items[lead:]
+    return windowed(frame, current, rest) if rest else current
+
+
+def windowed(frame: Frame, array: Atom, items: Sequence[Atom | Window]) -> Atom:
+    """Slices of some axes, elements of others."""
+    kind = array.type
+    assert isinstance(kind, ArrayType)
+    starts: list[Atom] = []
+    counts: list[Size] = []
+    kept: list[Size] = []
+    steps: list[int] = []
+    for axis, size in enumerate(kind.shape):
+        assert isinstance(size, Size)
+        item = items[axis] if axis < len(items) else Window(integer(0), size, 1)
+        window = item if isinstance(item, Window) else Window(item, Size.constant(1), 1)
+        starts.append(window.start)
+        counts.append(window.count)
+        steps.append(window.step)
+        if isinstance(item, Window):
+            kept.append(window.count)
+    attributes = {"steps": tuple(steps)} if any(step != 1 for step in steps) else {}
+    if counts == list(kind.shape) and not attributes:
+        current: Atom = array
+    else:
+        current = frame.builder.operation("slice", array, *starts, sizes=counts, name=name_of(array), **attributes)
+    return current if len(kept) == len(counts) else frame.builder.operation("reshape", current, sizes=kept, name=name_of(array))
+
+
+def gathered(frame: Frame, value: Value, items: Items) -> Value:
+    kind = value.type
+    assert isinstance(kind, ArrayType)
+    if len(items.items) != 1 or isinstance(items.items[0], Window):
+        raise NotBuilt("a gather beside other indices", frame.builder.span)
+    indices = items.items[0]
+    assert isinstance(indices.type, ArrayType)
+    atoms = tuple(frame.builder.operation("gather", one, indices, name=name_of(one)) for one in value.atoms)
+    return Value(ArrayType(kind.element, (*indices.type.shape, *kind.shape[1:])), atoms)
+
+
+def name_of(atom: Atom) -> str:
+    return atom.name if isinstance(atom, Variable) else "t"
+
+
+def opened_element(frame: Frame, element: Type, atoms: tuple[Atom, ...]) -> Value:
+    """An element of an array or list from its places: out of its box, if it is in one."""
+    if not frame.layouts.is_boxed(element):
+        return frame.unstored(element, atoms)
+    (box,) = atoms
+    assert isinstance(box.type, SumType)
+    constructor = frame.elaborator.sums[box.type.name].constructors[0]
+    sizes = own_sizes(frame.elaborator.sums[box.type.name], box.type)
+    fields = rename_telescope(constructor.fields, frame.builder.names.fresh, sizes, frame.builder.known)
+    telescope = rename_telescope(constructor.fields, frame.builder.names.fresh, sizes, frame.builder.known)
+    with frame.inside() as inner:
+        body = inner.block(*fields)
+    results = frame.merge(Case(box, (Arm(constructor.name, fields, body),)), telescope)
+    return frame.unstored(element, results)
+
+
+def own_sizes(declaration: SumDeclaration, kind: SumType) -> dict[str, Size]:
+    return {name: size for name, size in zip(declaration.sizes, kind.arguments, strict=True) if isinstance(size, Size)}
+
+
+def unboxed_element(frame: Frame, element: Type, value: Value) -> tuple[Atom, ...]:
+    """The places of an element as an array or list holds it: the reverse of `opened_element`."""
+    atoms = tuple(frame.retyped_atoms(frame.stored(value), frame.layouts.stored(element)))
+    if not frame.layouts.is_boxed(element):
+        return atoms
+    box = frame.layouts.box(element)
+    constructor = frame.elaborator.sums[box.name].constructors[0].name
+    return (frame.builder.construct(box, constructor, *atoms, name="box"),)
+
+
+def updated(frame: Frame, value: Value, items: Items, new: Value, old: Value | None = None) -> Value:
+    """``value`` with ``value[items]`` replaced; arrays whose part is that of `old` are left alone."""
+    kind = value.type
+    assert isinstance(kind, ArrayType)
+    shape = remaining_shape(kind, items)
+    parts = new.atoms if shape else unboxed_element(frame, kind.element, new)
+    before: Sequence[Atom | None] = old.atoms if old is not None and len(old.atoms) == len(parts) else (None,) * len(parts)
+    atoms: list[Atom] = []
+    for array, part, same in zip(value.atoms, parts, before, strict=True):
+        atoms.append(array if part == same else updated_atom(frame, array, items, part))
+    return Value(kind, tuple(atoms))
+
+
+def updated_atom(frame: Frame, array: Atom, items: Items, part: Atom) -> Atom:
+    builder = frame.builder
+    if not any(isinstance(one, Window) for one in items.items):
+        if any(isinstance(one.type, ArrayType) for one in items.items if not isinstance(one, Window)):
+            raise NotBuilt("assigning to gathered elements: use scatter_add or a loop", builder.span)
+        indices = [one for one in items.items if not isinstance(one, Window)]
+        kind = array.type
+        assert isinstance(kind, ArrayType)
+        wanted = kind.shape[len(indices):]
+        if wanted and not isinstance(part.type, ArrayType):
+            part = builder.operation("fill", part, sizes=[one for one in wanted if isinstance(one, Size)])
+        return builder.operation("update", array, *indices, part, name=name_of(array))
+    kind = array.type
+    assert isinstance(kind, ArrayType)
+    starts: list[Atom] = []
+    counts: list[Size] = []
+    steps: list[int] = []
+    for axis, size in enumerate(kind.shape):
+        assert isinstance(size, Size)
+        item = items.items[axis] if axis < len(items.items) else Window(integer(0), size, 1)
+        window = item if isinstance(item, Window) else Window(item, Size.constant(1), 1)
+        starts.append(window.start)
+        counts.append(window.count)
+        steps.append(window.step)
+    if not isinstance(part.type, ArrayType):
+        part = builder.operation("fill", part, sizes=counts)
+    elif part.type.shape != tuple(counts):
+        part = builder.operation("reshape", part, sizes=counts)
+    attributes = {"steps": tuple(steps)} if any(step != 1 for step in steps) else {}
+    return builder.operation("update_slice", array, *starts, part, name=name_of(array), **attributes)
+
+
+# ---------------------------------------------------------------- lists
+
+
+def list_position(frame: Frame, value: Value, node: typed.Expression) -> Atom:
+    """A checked position; a negative literal counts from the end."""
+    from dynlang.core.elaborate.expressions import expression
+
+    builder = frame.builder
+    position = expression(frame, node).atom
+    length = builder.operation("list_length", value.atom, name="length")
+    if isinstance(position, Literal) and int(position.value) < 0:
+        position = builder.operation("add", length, position, name="i")
+    (checked,) = builder.emit(Operation("check_index", (position, length), (("code", "DYN0902"),)), ["i"], span=node.span)
+    return checked
+
+
+def list_item(frame: Frame, value: Value, position: Atom) -> Value:
+    """The element at a position inside the list."""
+    if not isinstance(value.type, ListType):
+        raise InternalError(f"{value.type} is not a list")
+    atoms = frame.builder.operations("list_get", value.atom, position, names=["item"] * 8)
+    return opened_element(frame, value.type.elements[0], atoms)
+
+
+def nothing_below(frame: Frame, count: Size) -> Atom:
+    """Whether a size is 0."""
+    return frame.builder.operation("equal", frame.builder.size(count), integer(0), name="empty") if count.value is None else truth(count.value == 0)

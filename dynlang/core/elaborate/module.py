@@ -1,0 +1,500 @@
+"""Elaboration of a whole program: a queue of function instances, each made once for its types and function arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dynlang.check import typed
+from dynlang.core.build import Builder, Scope, text
+from dynlang.core.elaborate.facts import FactTable
+from dynlang.core.elaborate.frame import Frame
+from dynlang.core.elaborate.values import (
+    Abstraction,
+    AnyFunction,
+    FunctionSum,
+    FunctionValue,
+    Layouts,
+    StoredFunction,
+    Value,
+    identifier,
+    rename_places,
+)
+from dynlang.core.nodes import (
+    Arm,
+    Atom,
+    Block,
+    Case,
+    Constructor,
+    CustomDerivative,
+    Function,
+    Module,
+    SumDeclaration,
+    Variable,
+)
+from dynlang.core.walk import Names
+from dynlang.diag import InternalError, NotBuilt
+from dynlang.source import NOWHERE
+from dynlang.types import (
+    F32,
+    INT,
+    UNIT,
+    FunctionType,
+    IndexType,
+    Size,
+    SumType,
+    Type,
+    TypeVariable,
+    parts,
+    substitute,
+)
+
+
+@dataclass
+class Instance:
+    """One Core function to be: its signature is known at once, its body later."""
+
+    name: str
+    function: typed.Function
+    names: Names
+    parameters: tuple[Variable, ...]
+    results: tuple[Variable, ...]
+    sizes: int
+    inout: tuple[tuple[int, int], ...]
+    locals: dict[str, Value]
+    size_names: dict[str, Size]
+    types: dict[str, Type]
+    returns: Type
+    parameter_labels: tuple[str, ...]
+    result_labels: tuple[str, ...]
+    spread: tuple[tuple[int, int], ...]
+    """For each parameter of the typed function, where its data atoms stand among the Core parameters."""
+    returned: int = 0
+    """How many of the results are the function's own; the rest hand back `inout` parameters."""
+    rule: str | None = None
+    surrogate: bool = False
+
+
+@dataclass
+class CallSizes:
+    """The size parameters of an instance: names in it, and what a caller passes for them."""
+
+    merge: bool
+    names: Names
+    slots: list[tuple[str, Size]] = field(default_factory=list)
+    known: dict[Size, Size] = field(default_factory=dict)
+
+    def parameter(self, wish: str, size: Size) -> Size:
+        """The size parameter of a function: its own variable, unless instances with function arguments share or fix it."""
+        if self.merge:
+            return self.size(size, wish)
+        return self._slot(wish, size)
+
+    def size(self, size: Size, wish: str = "s") -> Size:
+        if self.merge and size.value is not None:
+            return size
+        found = self.known.get(size)
+        if found is None:
+            found = self.known[size] = self._slot(size.single_variable or wish, size)
+        return found
+
+    def _slot(self, wish: str, size: Size) -> Size:
+        name = self.names.fresh(identifier(wish, "s"))
+        self.slots.append((name, size))
+        return Size.variable(name)
+
+    def type(self, kind: Type) -> Type:
+        from dynlang.types import map_type
+
+        return map_type(kind, lambda one: self.size(one) if isinstance(one, Size) else one, lambda one: None)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A call that can be made: the instance and all its arguments."""
+
+    instance: Instance
+    atoms: tuple[Atom, ...]
+
+
+def has_function(kind: Type) -> bool:
+    """Whether a type names a function type anywhere in it."""
+    return isinstance(kind, FunctionType) or any(
+        has_function(part) for part in parts(kind) if not isinstance(part, Size) and type(part).__name__ != "Unknown")  # type: ignore[arg-type]
+
+
+class Elaborator:
+    """Makes instances on demand and their bodies in turn, until nothing is asked for."""
+
+    def __init__(self, program: typed.Program) -> None:
+        self.program = program
+        self.sums: dict[str, SumDeclaration] = {}
+        self.layouts = Layouts(program, self.sums)
+        self.facts = FactTable()
+        self.functions: dict[str, Function] = {}
+        self.signatures: dict[str, Any] = {}
+        self.scope = Scope(self.signatures.__getitem__, self.sums.__getitem__)
+        self.instances: dict[object, Instance] = {}
+        self.queue: list[Instance] = []
+        self.function_names = Names()
+        self.lifted: dict[int, tuple[typed.Lambda, typed.Function, tuple[str, ...], tuple[str, ...]]] = {}
+        self.rules: dict[str, typed.Function] = {
+            one.rule_of: one for one in program.functions.values() if one.rule_of is not None}
+        self.applies: dict[str, str] = {}
+        self.generated: dict[object, str] = {}
+        self.exports: dict[str, str] = {}
+        self.expansions = 0
+
+    # -- the program
+
+    def root(self, function: typed.Function, name: str, export: str | None = None) -> None:
+        """An instance that can be called from outside, under its own name, polymorphic in all its sizes."""
+        types = tuple(default_type(one) for one in function.types)
+        sizes = tuple(Size.variable(one) for one in function.sizes)
+        self.function_names.take([name])
+        arguments = [self.root_argument(parameter, dict(zip((one.name for one in function.types), types, strict=True)))
+                     for parameter in function.parameters]
+        instance = self.instance(function, types, sizes, arguments, name).instance
+        if export is not None:
+            self.exports[instance.name] = export
+
+    def root_argument(self, parameter: typed.Parameter, types: dict[str, Type]) -> Value:
+        """Stands for an argument whose atoms the caller will give."""
+        kind = substitute(parameter.local.type, {}, types)
+        if has_function(kind):
+            raise NotBuilt("calling from outside a function that takes functions")
+        return Value(kind, ())
+
+    def run(self) -> None:
+        """Make the bodies of all instances, those that they ask for too; ``apply`` again when its family has grown."""
+        made: dict[str, int] = {}
+        while True:
+            while self.queue:
+                self.finish(self.queue.pop(0))
+            grown = [name for name in self.applies if made.get(name) != len(self.layouts.function_sums[name].constructors)]
+            if not grown:
+                break
+            for name in grown:
+                made[name] = len(self.layouts.function_sums[name].constructors)
+                self.make_apply(self.layouts.function_sums[name])
+
+    def module(self) -> Module:
+        return Module(dict(self.sums), dict(self.functions))
+
+    # -- instances
+
+    def instance(self, function: typed.Function, types: Sequence[Type], sizes: Sequence[Size], arguments: Sequence[Value],
+                 name: str | None = None) -> Prepared:
+        """The instance for these arguments, and what a caller passes to it."""
+        names = Names()
+        has_functions = any(one.functions for one in arguments)
+        passed = CallSizes(has_functions, names)
+        own = {wish: passed.parameter(wish, size) for wish, size in zip(function.sizes, sizes, strict=True)}
+        abstract = tuple(map(passed.type, types))
+        keys: list[object] = []
+        captured: list[list[tuple[AnyFunction, tuple[Variable, ...], tuple[Atom, ...]]]] = []
+        for value in arguments:
+            inner = [self.abstracted(one, passed, names) for one in value.functions]
+            keys.append(tuple(key for key, *_ in inner))
+            captured.append([(made, variables, atoms) for _, made, variables, atoms in inner])
+        key = (id(function), tuple(own.values()), abstract, tuple(keys))
+        found = self.instances.get(key)
+        if found is None:
+            found = self._new_instance(function, own, abstract, passed, captured, names, name)
+            self.instances[key] = found
+            self.queue.append(found)
+        return self._prepared(found, passed, arguments, captured)
+
+    def _prepared(self, instance: Instance, passed: CallSizes, arguments: Sequence[Value],
+                  captured: Sequence[Sequence[tuple[AnyFunction, tuple[Variable, ...], tuple[Atom, ...]]]]) -> Prepared:
+        atoms: list[Atom] = [SizeAtom(size) for _, size in passed.slots]  # type: ignore[misc]
+        for value, group in zip(arguments, captured, strict=True):
+            atoms += value.atoms
+            for _, _, inner in group:
+                atoms += inner
+        return Prepared(instance, tuple(atoms))
+
+    def abstracted(self, function: AnyFunction, passed: CallSizes, names: Names) -> tuple[object, AnyFunction, tuple[Variable, ...], tuple[Atom, ...]]:
+        """A function argument as the instance sees it: key, value over new parameters, those parameters, and their arguments."""
+        if isinstance(function, StoredFunction):
+            kind = passed.type(function.atom.type)
+            variable = Variable(names.fresh("function"), kind)
+            abstract = passed.type(function.type)
+            assert isinstance(abstract, FunctionType)
+            return ("stored", kind), StoredFunction(abstract, variable), (variable,), (function.atom,)
+        types = tuple(map(passed.type, function.types))
+        sizes = tuple(map(passed.size, function.sizes))
+        bound: list[Value] = []
+        variables: list[Variable] = []
+        atoms: list[Atom] = []
+        keys: list[object] = []
+        for value, parameter in zip(function.bound, function.function.parameters, strict=False):
+            kind = passed.type(value.type)
+            own = rename_places(self.layouts.data(kind), names.fresh, {}, parameter.local.name)
+            variables += own
+            atoms += value.atoms
+            functions: list[AnyFunction] = []
+            for inner in value.functions:
+                key, made, more, passed_atoms = self.abstracted(inner, passed, names)
+                keys.append(key)
+                functions.append(made)
+                variables += more
+                atoms += passed_atoms
+            bound.append(Value(kind, own, tuple(functions)))
+            keys.append(kind)
+        key = (id(function.function), types, sizes, tuple(keys))
+        return key, FunctionValue(function.function, types, sizes, tuple(bound)), tuple(variables), tuple(atoms)
+
+    def _new_instance(self, function: typed.Function, own: dict[str, Size], abstract: tuple[Type, ...], passed: CallSizes,
+                      captured: Sequence[Sequence[tuple[AnyFunction, tuple[Variable, ...], tuple[Atom, ...]]]],
+                      names: Names, wish: str | None) -> Instance:
+        name = wish or self.function_names.fresh(self.display_name(function.name))
+        types = dict(zip((one.name for one in function.types), abstract, strict=True))
+        sizes = dict(own)
+        parameters = [Variable(one, INT) for one, _ in passed.slots]
+        labels = [one for one, _ in passed.slots]
+        locals: dict[str, Value] = {}
+        spread: list[tuple[int, int]] = []
+        inout_places: list[tuple[str, Type, int, int]] = []
+        for position, parameter in enumerate(function.parameters):
+            kind = substitute(parameter.local.type, sizes, types)
+            group = captured[position] if position < len(captured) else []
+            places = self.layouts.data(kind, parameter.local.name)
+            made = rename_places(places, names.fresh, {}, parameter.local.name)
+            start = len(parameters)
+            parameters += made
+            labels += label_places(places)
+            spread.append((start, len(parameters)))
+            for _, variables, _ in group:
+                parameters += variables
+                labels += [one.name for one in variables]
+            locals[parameter.local.name] = Value(kind, made, tuple(one for one, _, _ in group))
+            if parameter.mode == "inout":
+                inout_places.append((parameter.local.name, kind, start, len(made)))
+            elif kind == INT or isinstance(kind, IndexType):
+                sizes[parameter.local.name] = Size.variable(made[0].name)
+        returns = substitute(function.returns, sizes, types)
+        places = self.layouts.stored(returns, "result")
+        results = list(rename_places(places, names.fresh, {}, "result"))
+        result_labels = label_places(places)
+        returned = len(results)
+        inout: list[tuple[int, int]] = []
+        for label, kind, start, count in inout_places:
+            again = self.layouts.stored(kind, label)
+            if len(again) != count:
+                raise NotBuilt("an inout parameter that holds a function", function.span)
+            inout += [(start + offset, len(results) + offset) for offset in range(count)]
+            results += rename_places(again, names.fresh, {}, label)
+            result_labels += label_places(again)
+        instance = Instance(name, function, names, tuple(parameters), tuple(results), len(passed.slots), tuple(inout), locals,
+                            sizes, types, returns, tuple(labels), tuple(result_labels), tuple(spread), returned)
+        self.signatures[name] = instance
+        rule = self.rules.get(function.name)
+        if rule is not None:
+            instance.rule, instance.surrogate = self.function_names.fresh(f"{name}_rule"), rule.surrogate
+        return instance
+
+    def display_name(self, qualified: str) -> str:
+        """The name of an instance: the main module's functions go by their own names."""
+        return qualified.removeprefix(self.program.module + ".")
+
+    def finish(self, instance: Instance) -> None:
+        """Make the body of an instance, and its rule if it has one."""
+        from dynlang.core.elaborate.statements import function_body
+
+        function = instance.function
+        frame = self.frame_of(instance)
+        frame.builder.span = function.span
+        body = function_body(frame, instance)
+        self.functions[instance.name] = Function(
+            instance.name, instance.parameters, instance.results, body, instance.sizes, instance.inout,
+            pure=function.kind == "fn", checkpoint=function.checkpoint,
+            derivative=CustomDerivative(instance.rule, instance.surrogate) if instance.rule else None,
+            export=self.exports.get(instance.name), parameter_labels=instance.parameter_labels,
+            result_labels=instance.result_labels, documentation=function.documentation, span=function.span)
+        if instance.rule:
+            from dynlang.core.elaborate.derivatives import rule_function
+
+            self.functions[instance.rule] = rule_function(self, instance)
+
+    def frame_of(self, instance: Instance) -> Frame:
+        names = Names(one.name for one in (*instance.parameters, *instance.results))
+        builder = Builder(names, self.scope)
+        return Frame(self, builder, dict(instance.locals), dict(instance.size_names), instance.types, instance.returns, instance.name)
+
+    # -- lambdas
+
+    def lift(self, node: typed.Lambda, frame: Frame) -> FunctionValue:
+        """A lambda as a function whose first parameters are its captures."""
+        known = self.lifted.get(id(node))
+        if known is None:
+            known = self.lifted[id(node)] = self._lifted(node, frame)
+        _, function, captures, sizes = known
+        return FunctionValue(function, tuple(frame.types[one.name] for one in function.types),
+                             tuple(frame.sizes[name] for name in sizes), tuple(frame.locals[name] for name in captures))
+
+    def _lifted(self, node: typed.Lambda, frame: Frame) -> tuple[typed.Lambda, typed.Function, tuple[str, ...], tuple[str, ...]]:
+        facts = self.facts.of((node.body, node.parameters, node.type))
+        captures = tuple(name for name in facts.read if name in frame.locals and name not in facts.bound)
+        sizes = tuple(name for name in sorted(facts.sizes) if name in frame.sizes and name not in facts.bound)
+        types = tuple(TypeVariable(name) for name in sorted(facts.types) if name in frame.types)
+        kinds = self._capture_types(node, captures)
+        parameters = tuple(typed.Parameter(typed.Local(name, kinds[name])) for name in captures)
+        assert isinstance(node.type, FunctionType)
+        modes = node.type.modes or ("value",) * len(node.parameters)
+        parameters += tuple(typed.Parameter(one, mode) for one, mode in zip(node.parameters, modes, strict=True))
+        owner = frame.owner.partition(".lambda")[0]
+        function = typed.Function(f"{owner}_lambda", "fn", types, sizes, parameters, node.type.result,
+                                  (typed.Return(node.body, node.span),), node.span)
+        return node, function, captures, sizes
+
+    def _capture_types(self, node: typed.Lambda, captures: Sequence[str]) -> dict[str, Type]:
+        """The types of captured locals, as the typed tree has them: they hold the lambda's sizes."""
+        from dynlang.core.elaborate.facts import _children
+
+        found: dict[str, Type] = {}
+        waiting: list[Any] = [node.body]
+        while waiting:
+            one = waiting.pop()
+            if isinstance(one, tuple):
+                waiting += one
+            elif isinstance(one, typed.LocalReference):
+                found.setdefault(one.local.name, one.local.type)
+            elif isinstance(one, typed.Place):
+                found.setdefault(one.root.name, one.root.type)
+                waiting += [one.steps]
+            elif type(one).__module__ == typed.__name__:
+                waiting += _children(one)
+        return found
+
+    # -- stored functions
+
+    def store_function(self, frame: Frame, function: FunctionValue, kind: FunctionType) -> Atom:
+        """A known function as a value of the sum of its type."""
+        core = self.layouts.function_sum(kind)
+        family = self.layouts.function_sums[core.name]
+        names = Names(family.sizes)
+        passed = CallSizes(True, names)
+        for name, size in zip(family.sizes, core.arguments, strict=True):
+            assert isinstance(size, Size)
+            passed.known[size] = Size.variable(name)
+        key, made, variables, atoms = self.abstracted(function, passed, names)
+        assert isinstance(made, FunctionValue)
+        if key not in family.constructors:
+            fields = (*(Variable(name, INT) for name, _ in passed.slots), *variables)
+            wish = identifier(self.display_name(function.function.name).replace("_lambda", ""), "function")
+            family.constructors[key] = (self.layouts.sum_name(wish[:1].upper() + wish[1:]), made, fields)
+        name = family.constructors[key][0]
+        self.declare_function_sum(family)
+        return frame.builder.construct(core, name, *(frame.builder.size(size) for _, size in passed.slots), *atoms, name="function")
+
+    def declare_function_sum(self, family: FunctionSum) -> None:
+        constructors = tuple(Constructor(name, fields) for name, _, fields in family.constructors.values())
+        self.sums[family.name] = SumDeclaration(family.name, family.sizes, constructors)
+
+    def no_function(self, frame: Frame, kind: SumType) -> Atom:
+        """A stored function that is never called."""
+        family = self.layouts.function_sums[kind.name]
+        if None not in family.constructors:
+            parameters = tuple(typed.Parameter(typed.Local(f"x{i}", one)) for i, one in enumerate(family.type.parameters))
+            missing = typed.Function("no_function", "fn", (), family.sizes, parameters, family.type.result,
+                                     (typed.Missing(NOWHERE),), NOWHERE)
+            value = FunctionValue(missing, (), tuple(map(Size.variable, family.sizes)))
+            family.constructors[None] = (self.layouts.sum_name("NoFunction"), value, ())
+            self.declare_function_sum(family)
+        return frame.builder.construct(kind, family.constructors[None][0], name="none")
+
+    def apply(self, kind: SumType) -> str:
+        """The function that calls a stored function."""
+        name = self.applies.get(kind.name)
+        if name is None:
+            family = self.layouts.function_sums[kind.name]
+            name = self.applies[kind.name] = self.function_names.fresh("apply")
+            names = Names(family.sizes)
+            parameters = [Variable(one, INT) for one in family.sizes]
+            parameters.append(Variable(names.fresh("function"), SumType(family.name, tuple(map(Size.variable, family.sizes)))))
+            for position, one in enumerate(family.type.parameters):
+                parameters += rename_places(self.layouts.stored(one, f"x{position}"), names.fresh, {}, f"x{position}")
+            results = rename_places(self.layouts.stored(family.type.result, "result"), names.fresh, {}, "result")
+            self.signatures[name] = Function(name, tuple(parameters), results, Block((), ()), len(family.sizes))
+        return name
+
+    def make_apply(self, family: FunctionSum) -> None:
+        """``apply``: one arm for each function of the family."""
+        from dynlang.core.elaborate.functions import call_function
+
+        signature = self.signatures[self.applies[family.name]]
+        names = Names(one.name for one in (*signature.parameters, *signature.results))
+        builder = Builder(names, self.scope)
+        sizes = {name: Size.variable(name) for name in family.sizes}
+        frame = Frame(self, builder, {}, sizes, {}, family.type.result, signature.name)
+        scrutinee = signature.parameters[len(family.sizes)]
+        given = signature.parameters[len(family.sizes) + 1:]
+        arms: list[Arm] = []
+        for name, function, fields in list(family.constructors.values()):
+            renamed = {one.name: names.fresh(one.name) for one in fields}
+            inner = {old: Size.variable(new) for old, new in renamed.items()}
+            variables = tuple(Variable(renamed[one.name], substitute(one.type, inner)) for one in fields)
+            with frame.inside() as body:
+                bound = rename_function(function, inner, dict(zip((one.name for one in fields), variables, strict=True)))
+                arguments, at = [], 0
+                for kind in family.type.parameters:
+                    count = len(self.layouts.entries(kind))
+                    arguments.append(frame.unstored(kind, given[at:at + count]))
+                    at += count
+                value = call_function(frame, bound, arguments, family.type.result)
+                results = frame.retyped_atoms(frame.stored(value), self.layouts.stored(family.type.result))
+                arms.append(Arm(name, variables, body.block(*results)))
+        telescope = frame.telescope([("result", family.type.result)])
+        if arms:
+            results = frame.merge(Case(scrutinee, tuple(arms)), telescope)
+        else:
+            builder.operations("fail", text("no function was stored"))
+            results = tuple(frame.placeholders(self.layouts.stored(family.type.result)))
+        self.functions[signature.name] = replace(signature, body=builder.block(*results))
+
+
+def rename_function(function: FunctionValue, sizes: dict[str, Size], atoms: dict[str, Variable]) -> FunctionValue:
+    """A stored function over the variables of the arm that opened it."""
+
+    def value(one: Value) -> Value:
+        renamed = tuple(atoms.get(atom.name, atom) if isinstance(atom, Variable) else atom for atom in one.atoms)
+        return Value(substitute(one.type, sizes), renamed, tuple(map(inner, one.functions)))
+
+    def inner(one: AnyFunction) -> AnyFunction:
+        if isinstance(one, StoredFunction):
+            kind = substitute(one.type, sizes)
+            assert isinstance(kind, FunctionType)
+            return StoredFunction(kind, atoms.get(one.atom.name, one.atom) if isinstance(one.atom, Variable) else one.atom)
+        return rename_function(one, sizes, atoms)
+
+    return FunctionValue(function.function, tuple(substitute(one, sizes) for one in function.types),
+                         tuple(one.substitute(sizes.get) for one in function.sizes), tuple(map(value, function.bound)))
+
+
+class SizeAtom:
+    """A size argument of a call, turned into an int by the caller's builder."""
+
+    __slots__ = ("size",)
+
+    def __init__(self, size: Size) -> None:
+        self.size = size
+
+
+def label_places(places: Iterable[Variable]) -> list[str]:
+    """Users' paths of a telescope."""
+    return ["" if one.name.startswith("?") else one.name for one in places]
+
+
+def default_type(variable: TypeVariable) -> Type:
+    """What a type parameter is where nothing determines it."""
+    return F32
+
+
+def block_function(name: str, block: typed.Block) -> typed.Function:
+    """A test or benchmark as a function without parameters."""
+    return typed.Function(name, "proc", (), (), (), UNIT, block.body, block.span, documentation=block.title)
+
+
+__all__ = ["Abstraction", "Elaborator", "Instance", "InternalError", "Prepared", "SizeAtom", "block_function", "has_function"]

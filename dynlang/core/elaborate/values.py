@@ -1,0 +1,465 @@
+"""Values while a program is elaborated: atoms, in the layout of their type, and functions known now.
+
+The **layout** of a type is a telescope: ``n: int, x: f32[n]`` for ``f32[?]``. Records and tuples lay out their parts one
+after another; an array lays out one array for each part of its element; what an array can't hold side by side (elements
+of unknown sizes, functions) becomes a sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dynlang.check import typed
+from dynlang.core.nodes import Atom, Constructor, SumDeclaration, Variable
+from dynlang.core.walk import Names
+from dynlang.diag import InternalError, NotBuilt
+from dynlang.types import (
+    FLOATS,
+    INT,
+    UNIT,
+    Argument,
+    ArrayType,
+    FunctionType,
+    IndexType,
+    ListType,
+    RecordType,
+    RowsType,
+    ScalarType,
+    Size,
+    SizeArgument,
+    StringType,
+    SumType,
+    TangentType,
+    TupleType,
+    Type,
+    Unknown,
+    array_of,
+    map_type,
+    open_unknowns,
+    substitute,
+    unknowns,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionValue:
+    """A function known when compiling, with its first arguments: the captures of a lambda."""
+
+    function: typed.Function
+    types: tuple[Type, ...]
+    sizes: tuple[Size, ...]
+    bound: tuple[Value, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFunction:
+    """A function known at run time only: a value of the sum of all functions of its type (rule 19)."""
+
+    type: FunctionType
+    atom: Atom
+
+
+AnyFunction = FunctionValue | StoredFunction
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """`type` is resolved: its sizes are over variables of the Core function in work. `functions` are its function leaves."""
+
+    type: Type
+    atoms: tuple[Atom, ...]
+    functions: tuple[AnyFunction, ...] = ()
+
+    @property
+    def atom(self) -> Atom:
+        if len(self.atoms) != 1:
+            raise InternalError(f"a single value is needed, not a {self.type}")
+        return self.atoms[0]
+
+
+NOTHING = Value(UNIT, ())
+Entry = Variable | FunctionType
+
+
+def is_binder(variable: Variable) -> bool:
+    """Whether a place of a layout is the int of an unknown size."""
+    return variable.name.startswith("?")
+
+
+@dataclass
+class Abstraction:
+    """Replaces sizes by variables, equal ones by the same: what instances and sums are keyed by."""
+
+    keep_constants: bool = False
+    names: dict[Size, str] = field(default_factory=dict)
+    prefix: str = "s"
+
+    def size(self, size: Size) -> Size:
+        if self.keep_constants and size.value is not None:
+            return size
+        name = self.names.setdefault(size, f"{self.prefix}{len(self.names) + 1}")
+        return Size.variable(name)
+
+    def type(self, kind: Type) -> Type:
+        return map_type(kind, lambda one: self.size(one) if isinstance(one, Size) else one, lambda one: None)
+
+    def argument(self, argument: Argument) -> Argument:
+        if isinstance(argument, Unknown):
+            return argument
+        return self.size(argument) if isinstance(argument, Size) else self.type(argument)
+
+
+@dataclass
+class FunctionSum:
+    """All functions of a type that are stored somewhere: a constructor each, in the order in which they are met."""
+
+    name: str
+    type: FunctionType
+    sizes: tuple[str, ...]
+    constructors: dict[object, tuple[str, FunctionValue, tuple[Variable, ...]]] = field(default_factory=dict)
+
+
+class Layouts:
+    """Types as telescopes, and the sum types of the module that they need."""
+
+    def __init__(self, program: typed.Program, sums: dict[str, SumDeclaration]) -> None:
+        self.program = program
+        self.sums = sums
+        self.constructor_names: dict[tuple[str, str], str] = {}
+        self.function_sums: dict[str, FunctionSum] = {}
+        self._nominal: dict[object, str] = {}
+        self._names = Names()
+        self._binders = 0
+        self._entries: dict[Type, tuple[Entry, ...]] = {}
+        self._floats: dict[str, bool] = {}
+
+    # -- layouts
+
+    def entries(self, kind: Type, path: str = "") -> tuple[Entry, ...]:
+        """The places of a type, function leaves among them."""
+        found = self._entries.get(kind)
+        if found is None:
+            found = self._entries[kind] = tuple(self._walk(kind, ""))
+        return tuple(Variable(path + one.name, one.type) if path and isinstance(one, Variable) and not is_binder(one) else one
+                     for one in found)
+
+    def data(self, kind: Type, path: str = "") -> tuple[Variable, ...]:
+        """The places of a type without its function leaves."""
+        return tuple(one for one in self.entries(kind, path) if isinstance(one, Variable))
+
+    def stored(self, kind: Type, path: str = "") -> tuple[Variable, ...]:
+        """The places of a type whose function leaves are sums: for what is carried, returned or put away."""
+        return tuple(one if isinstance(one, Variable) else Variable(path or "function", self.function_sum(one))
+                     for one in self.entries(kind, path))
+
+    def counts(self, kind: Type) -> tuple[int, int]:
+        """How many atoms and functions a value of the type has."""
+        entries = self.entries(kind)
+        data = sum(isinstance(one, Variable) for one in entries)
+        return data, len(entries) - data
+
+    def binder(self) -> str:
+        self._binders += 1
+        return f"?{self._binders}"
+
+    def _walk(self, kind: Type, path: str) -> Iterator[Entry]:
+        closed = unknowns(kind)
+        if closed:
+            names = tuple(self.binder() for _ in closed)
+            yield from (Variable(name, INT) for name in names)
+            yield from self._walk(open_unknowns(kind, names), path)
+            return
+        match kind:
+            case ScalarType() | StringType() | RowsType():
+                yield Variable(path, kind)
+            case IndexType():
+                yield Variable(path, INT)
+            case TupleType(items):
+                for position, item in enumerate(items):
+                    yield from self._walk(item, f"{path}.{position}")
+            case RecordType():
+                for name, one in self.fields(kind):
+                    yield from self._walk(one, f"{path}.{name}")
+            case SumType():
+                yield Variable(path, self.core_sum(kind))
+            case ListType(elements):
+                yield Variable(path, ListType(self.element_types(elements[0])))
+            case FunctionType():
+                yield kind
+            case ArrayType(element, shape, row_sparse):
+                for one in self.element_places(element):
+                    yield Variable(path + one.name, lifted(one.type, shape, row_sparse))
+            case TangentType(of):
+                yield from (one for one, _ in self.tangent_places(of, path))
+            case _:
+                raise InternalError(f"no layout for {kind}")
+
+    def fields(self, kind: RecordType) -> tuple[tuple[str, Type], ...]:
+        """The fields of a record type, with their types."""
+        declaration = self.program.records[kind.name]
+        sizes, types = generic_arguments(declaration.generics, kind.arguments)
+        return tuple((name, substitute(one, sizes, types)) for name, one in declaration.fields)
+
+    def is_boxed(self, element: Type) -> bool:
+        """Whether an element of a list or array is put into a sum of one constructor."""
+        return any(is_binder(one) for one in self.entries(element) if isinstance(one, Variable))
+
+    def element_places(self, element: Type) -> tuple[Variable, ...]:
+        """The places of an element of an array or a list."""
+        if self.is_boxed(element):
+            return (Variable("", self.box(element)),)
+        return tuple(one if isinstance(one, Variable) else Variable("", self.function_sum(one)) for one in self.entries(element))
+
+    def element_types(self, element: Type) -> tuple[Type, ...]:
+        return tuple(one.type for one in self.element_places(element))
+
+    # -- tangents
+
+    def tangent_places(self, of: Type, path: str = "") -> Iterator[tuple[Variable, int]]:
+        """The places of ``Tangent<of>``, each with the position of its primal's place. Ints that sizes mention are kept."""
+        places = self.data(of, path)
+        kept: dict[int, Variable] = {}
+        mentioned: set[str] = set()
+        for position, one in enumerate(places):
+            found = self.tangent(one.type)
+            if found is not None:
+                kept[position] = Variable(one.name, found)
+                mentioned |= {name for name in _sizes(found) if name.startswith("?")}
+        for position, one in enumerate(places):
+            if one.name in mentioned:
+                kept[position] = one
+        for position in sorted(kept):
+            yield kept[position], position
+
+    def tangent(self, kind: Type) -> Type | None:
+        """The tangent of a Core type; None where nothing varies."""
+        match kind:
+            case ScalarType(dtype):
+                return kind if dtype in FLOATS else None
+            case ArrayType(ScalarType(dtype), shape, row_sparse):
+                if dtype not in FLOATS:
+                    return None
+                return RowsType(dtype, tuple(map(_known, shape))) if row_sparse else kind
+            case ArrayType(element, shape):
+                inner = self.tangent(element)
+                return None if inner is None else ArrayType(inner, shape)
+            case ListType(elements):
+                inside = tuple(one for one in map(self.tangent, elements) if one is not None)
+                return ListType(inside) if inside else None
+            case SumType(name, arguments):
+                if name.endswith("Tangent") and name not in self.sums:
+                    return kind
+                return SumType(f"{name}Tangent", arguments) if self.has_floats(name) else None
+            case RowsType():
+                return kind
+        return None
+
+    def has_floats(self, name: str) -> bool:
+        """Whether a value of a sum holds anything that varies."""
+        if name not in self._floats:
+            seen: set[str] = set()
+            self._floats[name] = self._reaches_float(name, seen)
+        return self._floats[name]
+
+    def _reaches_float(self, name: str, seen: set[str]) -> bool:
+        if name in seen:
+            return False
+        seen.add(name)
+        return any(self._type_reaches(one.type, seen)
+                   for constructor in self.sums[name].constructors for one in constructor.fields)
+
+    def _type_reaches(self, kind: Type, seen: set[str]) -> bool:
+        match kind:
+            case ScalarType(dtype):
+                return dtype in FLOATS
+            case ArrayType(element, _):
+                return self._type_reaches(element, seen)
+            case ListType(elements):
+                return any(self._type_reaches(one, seen) for one in elements)
+            case SumType(name, _):
+                return self._reaches_float(name, seen)
+        return isinstance(kind, RowsType)
+
+    # -- sums
+
+    def core_sum(self, kind: SumType) -> SumType:
+        """The sum of Core: one for each choice of type arguments; sizes stay parameters."""
+        if kind.name in self.sums or kind.name not in self.program.sums:
+            return kind
+        declaration = self.program.sums[kind.name]
+        abstraction = Abstraction(prefix="size")
+        abstract: list[Argument] = []
+        own: list[Size] = []
+        for generic, argument in zip(declaration.generics, kind.arguments, strict=True):
+            if isinstance(argument, Size):
+                own.append(argument)
+                abstract.append(Size.variable(generic.name))
+            else:
+                abstract.append(abstraction.argument(argument))
+        key = (kind.name, tuple(abstract))
+        name = self._nominal.get(key)
+        if name is None:
+            name = self._nominal[key] = self.sum_name(short_name(kind.name))
+            self._declare(name, declaration, tuple(abstract), abstraction)
+        return SumType(name, (*own, *abstraction.names))
+
+    def sum_name(self, wish: str) -> str:
+        return self._names.fresh(wish)
+
+    def _declare(self, name: str, declaration: typed.Sum, arguments: tuple[Argument, ...], abstraction: Abstraction) -> None:
+        own = tuple(one.name for one in declaration.generics if one.kind == "size")
+        sizes, types = generic_arguments(declaration.generics, arguments)
+        parameters = (*own, *abstraction.names.values())
+        self.sums[name] = SumDeclaration(name, parameters, ())
+        constructors: list[Constructor] = []
+        for one in declaration.constructors:
+            made = self._names.fresh(one.name)
+            self.constructor_names[name, one.name] = made
+        for one in declaration.constructors:
+            places = [place for label, kind in one.fields for place in self.stored(substitute(kind, sizes, types), label)]
+            constructors.append(Constructor(self.constructor_names[name, one.name], named_places(places, parameters)))
+        self.sums[name] = SumDeclaration(name, parameters, tuple(constructors))
+
+    def box(self, element: Type) -> SumType:
+        """The sum of one constructor that holds an element of unknown sizes."""
+        abstraction = Abstraction(prefix="size")
+        abstract = abstraction.type(element)
+        key = ("box", abstract)
+        name = self._nominal.get(key)
+        if name is None:
+            name = self._nominal[key] = self.sum_name("Box")
+            parameters = tuple(abstraction.names.values())
+            places = named_places(self.stored(abstract, "value"), parameters)
+            self.sums[name] = SumDeclaration(name, parameters, (Constructor(self._names.fresh("Boxed"), places),))
+        return SumType(name, tuple(abstraction.names))
+
+    def function_sum(self, kind: FunctionType) -> SumType:
+        """The sum of the stored functions of a type."""
+        abstraction = Abstraction(prefix="size")
+        abstract = abstraction.type(kind)
+        key = ("function", abstract)
+        name = self._nominal.get(key)
+        if name is None:
+            name = self._nominal[key] = self.sum_name("Function")
+            parameters = tuple(abstraction.names.values())
+            assert isinstance(abstract, FunctionType)
+            self.sums[name] = SumDeclaration(name, parameters, ())
+            self.function_sums[name] = FunctionSum(name, abstract, parameters)
+        return SumType(name, tuple(abstraction.names))
+
+
+# ---------------------------------------------------------------- helpers on types
+
+
+def lifted(kind: Type, shape: Sequence[SizeArgument], row_sparse: bool = False) -> Type:
+    """The type of an array whose elements are of a Core type."""
+    if isinstance(kind, ArrayType):
+        return ArrayType(kind.element, (*shape, *kind.shape), row_sparse or kind.row_sparse)
+    return ArrayType(kind, tuple(shape), row_sparse)
+
+
+def short_name(qualified: str) -> str:
+    return qualified.rpartition(".")[2]
+
+
+def _known(size: SizeArgument) -> Size:
+    if isinstance(size, Unknown):
+        raise InternalError("a size is still unknown")
+    return size
+
+
+def _sizes(kind: Type) -> frozenset[str]:
+    from dynlang.types import size_variables
+
+    return size_variables(kind)
+
+
+def generic_arguments(generics: Sequence[typed.Generic], arguments: Sequence[Argument]) -> tuple[dict[str, Size], dict[str, Type]]:
+    """What the parameters of a declaration stand for."""
+    sizes: dict[str, Size] = {}
+    types: dict[str, Type] = {}
+    for generic, argument in zip(generics, arguments, strict=True):
+        if isinstance(argument, Size):
+            sizes[generic.name] = argument
+        elif isinstance(argument, Unknown):
+            raise InternalError(f"the size {generic.name} is still unknown")
+        else:
+            types[generic.name] = argument
+    return sizes, types
+
+
+def identifier(path: str, otherwise: str = "value") -> str:
+    """A path as a name: ``m.leaf.w`` is ``m_leaf_w``."""
+    cleaned = "".join(c if c.isalnum() or c == "_" else "_" for c in path.lstrip(".?")).strip("_")
+    return cleaned if cleaned and not cleaned[0].isdigit() else (f"{otherwise}_{cleaned}" if cleaned else otherwise)
+
+
+def named_places(places: Sequence[Variable], taken: Sequence[str]) -> tuple[Variable, ...]:
+    """A telescope under readable, unique names."""
+    return rename_places(places, Names(taken).fresh, {})
+
+
+def rename_places(places: Sequence[Variable], fresh: Callable[[str], str], sizes: Mapping[str, Size],
+                  otherwise: str = "value") -> tuple[Variable, ...]:
+    """A telescope with fresh readable names; `sizes` replaces variables from outside."""
+    replace, made = dict(sizes), []
+    for one in places:
+        kind = substitute(one.type, replace) if replace else one.type
+        wish = "n" if is_binder(one) else identifier(one.name, otherwise)
+        variable = Variable(fresh(wish), kind)
+        made.append(variable)
+        if one.type == INT:
+            replace[one.name] = Size.variable(variable.name)
+    return tuple(made)
+
+
+def matched_sizes(wanted: Type, found: Type) -> list[Size]:
+    """The sizes of `found` at the unknowns of `wanted`, in the order of `unknowns`."""
+    pairs: dict[object, Size] = {}
+
+    def size(one: SizeArgument, other: SizeArgument) -> None:
+        if isinstance(one, Unknown) and isinstance(other, Size):
+            pairs.setdefault(one if one.name is not None else len(pairs) + 1, other)
+
+    def walk(one: Type, other: Type) -> None:
+        match one, other:
+            case ArrayType(inner, shape), ArrayType(element, actual):
+                for a, b in zip(shape, actual, strict=False):
+                    size(a, b)
+                if any(isinstance(size, Unknown) and size.name for size in shape):
+                    return
+                if len(shape) == len(actual):
+                    walk_closed(inner, element)
+            case (RecordType(_, left), RecordType(_, right)) | (SumType(_, left), SumType(_, right)):
+                for a, b in zip(left, right, strict=True):
+                    argument(a, b)
+            case TupleType(left), TupleType(right):
+                for a, b in zip(left, right, strict=True):
+                    walk(a, b)
+            case TangentType(left), TangentType(right):
+                walk(left, right)
+            case _:
+                pass
+
+    def walk_closed(one: Type, other: Type) -> None:
+        return None
+
+    def argument(one: Argument, other: Argument) -> None:
+        if isinstance(one, (Size, Unknown)):
+            if isinstance(other, (Size, Unknown)):
+                size(one, other)
+        elif not isinstance(other, (Size, Unknown)):
+            walk(one, other)
+
+    walk(wanted, found)
+    return list(pairs.values())
+
+
+def refuse_functions(value: Value, what: str) -> None:
+    if value.functions:
+        raise NotBuilt(f"a function {what}")
+
+
+__all__ = ["NOTHING", "Abstraction", "AnyFunction", "Entry", "FunctionSum", "FunctionValue", "Layouts", "StoredFunction", "Value",
+           "array_of", "identifier", "is_binder", "lifted", "matched_sizes", "named_places", "rename_places", "short_name"]
