@@ -78,7 +78,7 @@ def _check(_: Any, request: Request) -> Any:
 
 
 def _elaborate(program: Any, request: Request) -> Any:
-    return _load("dynlang.core:elaborate")(program, request.entries, tests=request.tests)
+    return _load("dynlang.core.elaborate:elaborate")(program, request.entries, tests=request.tests)
 
 
 def _differentiate(core: Any, _: Request) -> Any:
