@@ -94,7 +94,7 @@ def _optimise(ssa: Any, request: Request) -> Any:
 
 
 def _emit(ssa: Any, request: Request) -> Any:
-    return _load("dynlang.native.lower:lower")(ssa, target_of(request), request.entries)
+    return _load("dynlang.native.lower:lower")(ssa, target_of(request), sorted(ssa.functions))
 
 
 def target_of(request: Request) -> Any:

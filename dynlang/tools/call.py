@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dynlang import diag, pipeline
+from dynlang import pipeline
 from dynlang.core.nodes import Function
 from dynlang.tools import flat
 from dynlang.tools.cli import EXIT_INPUT, complain
@@ -20,12 +20,6 @@ from dynlang.tools.running import evaluate
 from dynlang.types import ArrayType, Size, Type
 
 Arrays = Mapping[str, np.ndarray]
-
-
-class UnknownFunction(diag.Diagnostic):
-    """The file has no function of the name that was asked for."""
-
-    code = "DYN0020"
 
 
 def call(arguments: argparse.Namespace) -> int | None:

@@ -45,7 +45,7 @@ def compiled(ssa: Any, names: list[str], level: int) -> Program:
 def test(arguments: argparse.Namespace) -> int:
     """Run the tests of each file; a failure is shown at its place, and the rest go on."""
     passed = failed = 0
-    for file, title, action in blocks(arguments, "tests"):
+    for file, title, action in blocks(arguments, "test"):
         try:
             action()
             passed += 1
@@ -59,7 +59,7 @@ def test(arguments: argparse.Namespace) -> int:
 
 def bench(arguments: argparse.Namespace) -> int | None:
     """Time the benchmarks of each file: the median of at least 20 runs, or of a second."""
-    for file, title, action in blocks(arguments, "benches"):
+    for file, title, action in blocks(arguments, "bench"):
         seconds = median_seconds(action)
         print(f"{Path(file).name}: {title:<40} {human(seconds)}", flush=True)
     return None
@@ -77,7 +77,8 @@ def blocks(arguments: argparse.Namespace, kind: str) -> Iterator[tuple[str, str,
 def blocks_of(file: str, kind: str, only: str, level: int) -> Iterator[tuple[str, str, Any]]:
     request = pipeline.Request(Path(file), level=level, tests=True)
     program = pipeline.build(request, until="typed")
-    wanted = [(place, block) for place, block in enumerate(getattr(program, kind)) if only in block.title]
+    every = program.tests if kind == "test" else program.benches
+    wanted = [(place, block) for place, block in enumerate(every) if only in block.title]
     if not wanted:
         return
     ssa = pipeline.build(request, until="opt")
