@@ -94,7 +94,8 @@ def _optimise(ssa: Any, request: Request) -> Any:
 
 
 def _emit(ssa: Any, request: Request) -> Any:
-    return _load("dynlang.native.lower:lower")(ssa, target_of(request), sorted(ssa.functions))
+    roots = request.entries or [name for name, function in ssa.functions.items() if name == "main" or function.export]
+    return _load("dynlang.native.lower:lower")(ssa, target_of(request), roots)
 
 
 def target_of(request: Request) -> Any:

@@ -101,8 +101,10 @@ def ir(arguments: argparse.Namespace) -> int | None:
 def grad(arguments: argparse.Namespace) -> int | None:
     """The derivative of one function, printed as a program that `dync check` accepts."""
     from dynlang.tools.derivative import derivative_text
+    from dynlang.tools.flat import BadArgument
 
-    print(derivative_text(Path(arguments.file), arguments.function, arguments.wrt or [], arguments.forward), end="")
+    try:
+        print(derivative_text(Path(arguments.file), arguments.function, arguments.wrt or [], arguments.forward), end="")
+    except BadArgument as error:
+        return complain(str(error))
     return None
-
-
