@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from dynlang.native.emit import Operand, vector
+from dynlang.native.emit import Operand, splat_constant, vector, width_of
 from dynlang.native.lanes import Lanes
 from dynlang.native.trigonometry import cosine, sine
 
@@ -209,6 +209,7 @@ def _exp_pair(v: Lanes, high: Operand, low: Operand) -> str:
     """exp(high + low)."""
     lowest, highest = _EXP_RANGE[v.dtype]
     clamped = v.at_least(v.at_most(high, highest), lowest)
+    low = v.select(v.compare("oeq", clamped, high), low, v.constant(0.0))
     n, bits = v.nearest_integer(clamped, _LOG2_E)
     first, second = _LN2[v.dtype]
     r = v.sub(clamped, v.mul(n, v.constant(first)))
@@ -223,7 +224,6 @@ def _power_of_size(v: Lanes, size: Operand, y: Operand) -> str:
     y = v.at_least(v.at_most(y, 2.0**65), -(2.0**65))
     if v.dtype == "f64":
         log = _log_pair(v, size)
-        # An exponent this small can't move the result from 1, and would only lose its low part.
         high, low = v.two_product(log[0], y)
         low = v.fma(log[1], y, low)
         return _exp_pair(v, *v.fast_two_sum(high, low))
@@ -319,8 +319,6 @@ _INTEGER_TYPES = {"i64": "i64", "i32": "i32", "i16": "i16", "i8": "i8", "u8": "i
 
 def _divide(f: Function, kind: str, x: Operand, y: Operand) -> tuple[str, str]:
     """(quotient rounded down, remainder with the divisor's sign). Dividing by -1 is negation, which wraps and can't trap."""
-    from dynlang.native.emit import splat_constant, width_of
-
     zero, one = splat_constant(kind, 0), splat_constant(kind, 1)
     boolean = vector("i1", width_of(kind))
     flip = f.icmp("eq", y, splat_constant(kind, -1), kind)
@@ -333,10 +331,6 @@ def _divide(f: Function, kind: str, x: Operand, y: Operand) -> tuple[str, str]:
     quotient = f.select(off, kind, f.sub(quotient, one, kind), quotient)
     remainder = f.select(off, kind, f.add(remainder, divisor, kind), remainder)
     return f.select(flip, kind, f.sub(zero, x, kind), quotient), remainder
-
-
-def _unsigned_divide(f: Function, kind: str, x: Operand, y: Operand, operation: str) -> str:
-    return f.binary(operation, kind, x, y)
 
 
 _INTEGER: dict[str, Callable[[Function, str, Operand, Operand], str]] = {
