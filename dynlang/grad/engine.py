@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dynlang.core.nodes import Atom, Block, Function, Jvp, Let, Literal, Module, Variable, Vjp
+from dynlang.core.nodes import Atom, Block, Call, Function, Jvp, Let, Literal, Module, Variable, Vjp
 from dynlang.core.walk import functions_called, rebuild, statements_in
 from dynlang.diag import CompileError, Diagnostic, Diagnostics, NotBuilt
 from dynlang.grad.activity import Activity
@@ -18,7 +18,7 @@ from dynlang.grad.forward import FunctionTangent
 from dynlang.grad.reverse.functions import FunctionReversal
 from dynlang.grad.state import Key, Pair, State
 from dynlang.grad.tangents import Tangents
-from dynlang.types import SumType, Type
+from dynlang.types import ArrayType, SumType, Type
 
 
 class Engine:
@@ -32,6 +32,8 @@ class Engine:
         self._pairs: dict[Key, Pair] = {}
         self._tangents: dict[tuple[str, tuple[bool, ...]], str] = {}
         self._unchecked: dict[str, str] = {}
+        self._called: set[Key] = set()
+        self._threaded: dict[str, frozenset[int]] = {}
 
     def may_go(self, function: str) -> bool:
         """Whether a call may be dropped when nobody reads its results."""
@@ -45,7 +47,37 @@ class Engine:
             self._pairs[key] = made.register()
             self.state.backwards.add(made.pair.backward)
             made.make()
+        self._called.add(key)
         return self._pairs[key]
+
+    def is_called(self, pair: Pair) -> bool:
+        """Whether somebody has the pair already: then its signature stands."""
+        return pair.key in self._called
+
+    def change_pair(self, pair: Pair) -> Pair:
+        self._pairs[pair.key] = pair
+        return pair
+
+    def is_threaded(self, function: str, position: int) -> bool:
+        """Whether a recursive function hands this parameter on: one destination is then threaded through the whole recursion."""
+        if function not in self._threaded:
+            self._threaded[function] = self._handed_on(function)
+        return position in self._threaded[function]
+
+    def is_recursive(self, function: str) -> bool:
+        return any(function in functions_called(self.state.functions[one].body) for one in self.reachable(function))
+
+    def _handed_on(self, function: str) -> frozenset[int]:
+        if not self.is_recursive(function):
+            return frozenset()
+        below = self.reachable(function)
+        found: set[int] = set()
+        for one in below:
+            parameters = set(self.state.functions[one].parameters)
+            for statement in statements_in(self.state.functions[one].body):
+                if isinstance(statement.right, Call) and statement.right.function == function:
+                    found |= {k for k, argument in enumerate(statement.right.arguments) if argument in parameters}
+        return frozenset(found)
 
     def forward(self, function: str, active: tuple[bool, ...]) -> str:
         key = function, active
@@ -80,13 +112,13 @@ class Engine:
             raise NotBuilt(f"the derivative of '{name}' inside '{name}' itself", requests[0].span if requests else function.span)
         for one in requests:
             assert isinstance(one.right, (Vjp, Jvp))
-            for below in self._reachable(one.right.function):
+            for below in self.reachable(one.right.function):
                 self._answer(below, done, (*path, name))
         done.add(name)
         if requests:
             self.state.functions[name] = replace(function, body=_Answers(self, function).block(function.body))
 
-    def _reachable(self, name: str) -> list[str]:
+    def reachable(self, name: str) -> list[str]:
         found: dict[str, None] = {}
         todo = [name]
         while todo:
@@ -130,25 +162,31 @@ class _Answers:
         reached = engine.activity.reached(request.function, asked, mask)
         self._diagnose(statement, request, function, reached)
         inout = {p for p, _ in function.inout}
-        pair = engine.reverse(Key(request.function, reached, mask, tuple(on and k not in inout for k, on in enumerate(reached))))
+        fresh = tuple(on and k not in inout and self._starts_fresh(request.function, k, function.parameters[k].type) for k, on in enumerate(reached))
+        pair = engine.reverse(Key(request.function, reached, mask, fresh))
         builder = state.builder(self.names)
         builder.span = statement.span
         results, gradients = statement.variables[:len(function.results)], statement.variables[len(function.results):]
         called = builder.call(pair.forward, *request.arguments, names=[one.name for one in function.results])
-        residual = called[-1]
-        forward = builder.statements.pop()
-        builder.statements.append(replace(forward, variables=(*results, residual_in(residual, called, results))))
-        residual = builder.statements[-1].variables[-1]
+        residual = residual_in(called[-1], called, results)
+        builder.statements[-1] = replace(builder.statements[-1], variables=(*results, residual))
         sizes = [request.arguments[k] for k in pair.passed] + [results[k] for k in pair.extras]
+        again = [request.arguments[k] for k in pair.again]
         given = [one for one in request.cotangents if one is not None]
+        zeros = [engine.adjoints.zeros_like(Region(builder), request.arguments[k]) for k in pair.destinations]
         hands_back = dict(function.inout)
         after = [results[hands_back[k]] for k in pair.rewound]
-        found = builder.call(pair.backward, *sizes, residual, *given, *after, names=["d"] * (len(pair.wanted) + len(pair.rewound)))
+        found = builder.call(pair.backward, *sizes, *again, residual, *given, *zeros, *after, names=["d"] * (len(pair.wanted) + len(pair.rewound)))
         by_position = dict(zip(pair.wanted, found, strict=False))
         for k, variable in zip(request.wrt, gradients, strict=True):
             value: Atom = by_position[k] if k in by_position else engine.adjoints.zeros_like(Region(builder), request.arguments[k])
             self._bind(builder.statements, variable, value, statement)
         return builder.statements
+
+    def _starts_fresh(self, function: str, position: int, kind: Type) -> bool:
+        """Weights get a destination from the start, so that the functions made for them serve everywhere."""
+        weight = isinstance(kind, ArrayType) and (len(kind.shape) > 1 or kind.row_sparse)
+        return not weight and not self.engine.is_threaded(function, position)
 
     def _bind(self, statements: list[Let], variable: Variable, value: Atom, statement: Let) -> None:
         """``variable = value`` where nothing but renaming is wanted: the binding of the value takes the name."""
@@ -226,8 +264,6 @@ def residual_in(residual: Variable, called: tuple[Variable, ...], results: tuple
 
 def wrapper(engine: Engine, function: Function) -> str:
     """``fn wrapper(args): return f(args)``, for a function whose derivative is a rule."""
-    from dynlang.core.nodes import Call
-
     name = f"{function.name}_called"
     state = engine.state
     if name not in state.functions:

@@ -33,8 +33,10 @@ class Key:
 class Pair:
     """The two functions made for a key; the order of the backward's parameters and results.
 
-    backward(sizes: parameters `passed`, results `extras`; residual; cotangents; destinations of `destinations`; final values of `rewound`)
-        -> (cotangents of the active parameters in order; values of `rewound` before the call)
+    backward(sizes: parameters `passed`, results `extras`; parameters `again`; residual; cotangents; destinations of `destinations`;
+             final values of `rewound`) -> (cotangents of the active parameters in order; values of `rewound` before the call)
+
+    Parameters are handed to the backward again rather than saved: the caller has them, or saves them once.
     """
 
     key: Key
@@ -43,6 +45,7 @@ class Pair:
     residual: str
     passed: tuple[int, ...]
     extras: tuple[int, ...]
+    again: tuple[int, ...]
     destinations: tuple[int, ...]
     rewound: tuple[int, ...]
 

@@ -15,8 +15,9 @@ from dynlang.grad.adjoints import Region
 from dynlang.grad.errors import NotDifferentiable
 from dynlang.grad.reverse.context import Reversal
 from dynlang.grad.state import Key, Pair
+from dynlang.grad.tangents import is_number
 from dynlang.diag import CompileError
-from dynlang.types import INT, Size, SumType
+from dynlang.types import ArrayType, Size, SumType, Type
 
 
 def reverse_call(r: Reversal, statement: Let, call: Call, region: Region) -> list[Let]:
@@ -27,9 +28,10 @@ def reverse_call(r: Reversal, statement: Let, call: Call, region: Region) -> lis
     if function.derivative is not None:
         return _reverse_with_rule(r, statement, call, function, region)
     call, function = _without_aliases(r, call, function)
-    cotangents = [r.engine.adjoints.take(region, one) for one in statement.variables]
-    mask = tuple(one is not None for one in cotangents)
     active = tuple(map(r.is_active, call.arguments))
+    cotangents = [r.engine.adjoints.take(region, one) for one in statement.variables]
+    _complete(r, statement, call, active, region, cotangents)
+    mask = tuple(one is not None for one in cotangents)
     rewound = _rewound(function)
     if not any(mask) and not rewound:
         return [statement]
@@ -40,9 +42,24 @@ def reverse_call(r: Reversal, statement: Let, call: Call, region: Region) -> lis
     if not any(reached) and not rewound:
         return [statement]
     inout = {parameter for parameter, _ in function.inout}
-    fresh = tuple(on and k not in inout and _has_nothing(region, call.arguments[k]) for k, on in enumerate(reached))
+    fresh = tuple(on and k not in inout and _has_nothing(region, call.arguments[k]) and not r.engine.is_threaded(call.function, k)
+                  for k, on in enumerate(reached))
     pair = r.engine.reverse(Key(call.function, reached, mask, fresh))
     return _emit(r, statement, call, function, region, pair, cotangents)
+
+
+def _complete(r: Reversal, statement: Let, call: Call, active: tuple[bool, ...], region: Region, cotangents: list[Atom | None]) -> None:
+    """Recursive functions get small zeros for missing cotangents: one pair of functions serves the root and the rest."""
+    if all(one is None for one in cotangents) or not r.engine.is_recursive(call.function):
+        return
+    results = r.engine.activity.call(call.function, active)
+    for k, variable in enumerate(statement.variables):
+        if cotangents[k] is None and results[k] and is_number(variable.type) and not _is_wide(variable.type):
+            cotangents[k] = r.engine.adjoints.zeros_like(region, variable)
+
+
+def _is_wide(kind: Type) -> bool:
+    return isinstance(kind, ArrayType) and len(kind.shape) > 1
 
 
 def _rewound(function: Function) -> tuple[int, ...]:
@@ -60,11 +77,12 @@ def _has_nothing(region: Region, argument: Atom) -> bool:
 
 
 def _emit(r: Reversal, statement: Let, call: Call, function: Function, region: Region, pair: Pair, cotangents: list[Atom | None]) -> list[Let]:
-    """``a'.., arrays before = f_backward(sizes, residual, cotangents, destinations, arrays after)``."""
+    """``a'.., arrays before = f_backward(sizes, arguments, residual, cotangents, destinations, arrays after)``."""
     builder = region.builder
     state = r.engine.state
     residual = Variable(r.names.fresh(f"{_short(call.function)}_saved"), residual_type(r, statement, call, pair))
     sizes = [r.primal(region, call.arguments[k]) for k in pair.passed] + [r.primal(region, statement.variables[k]) for k in pair.extras]
+    again = [r.primal(region, call.arguments[k]) for k in pair.again]
     present = [one for one in cotangents if one is not None]
     destinations: list[Atom] = []
     for k in pair.destinations:
@@ -75,7 +93,7 @@ def _emit(r: Reversal, statement: Let, call: Call, function: Function, region: R
     after = [region.primal.get(statement.variables[hands_back[k]].name, statement.variables[hands_back[k]]) for k in pair.rewound]
     hints = [f"d_{a.name}" if isinstance(a := call.arguments[k], Variable) else "d" for k in pair.wanted]
     hints += [f"{call.arguments[k]}_before" for k in pair.rewound]
-    found = builder.call(pair.backward, *sizes, residual, *present, *destinations, *after, names=hints)
+    found = builder.call(pair.backward, *sizes, *again, residual, *present, *destinations, *after, names=hints)
     for k, value in zip(pair.wanted, found, strict=False):
         argument = call.arguments[k]
         assert isinstance(argument, Variable)
@@ -172,5 +190,3 @@ def _specialised(r: Reversal, function: Function, same: dict[int, int]) -> str:
         function, name=name, parameters=parameters, results=results, body=renamed.block(function.body), inout=inout, export=None,
         sizes=sum(1 for k in kept if k < function.sizes), parameter_labels=(), result_labels=())
     return name
-
-

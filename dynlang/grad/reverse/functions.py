@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dynlang.core.build import Signature
 from dynlang.core.nodes import Arm, Atom, Block, Call, Case, Construct, Function, Let, Variable
 from dynlang.core.sizes import expand_size, size_of
-from dynlang.core.walk import bound_in
+from dynlang.core.walk import bound_in, free_variables
 from dynlang.grad.adjoints import Region
 from dynlang.grad.reverse.context import Reversal, can_rewind
 from dynlang.grad.reverse.residuals import consumed_arrays
@@ -50,9 +50,10 @@ class FunctionReversal:
         inout = dict(function.inout)
         destinations = tuple(k for k, on in enumerate(key.active) if on and not key.fresh[k] and k not in inout)
         rewound = tuple(k for k in inout if can_rewind(function.parameters[k].type)) if not function.checkpoint else ()
+        again = tuple(k for k in range(len(function.parameters)) if k not in passed and k not in inout)
         base = function.name
         return Pair(key, state.function_names.fresh(f"{base}_forward"), state.function_names.fresh(f"{base}_backward"),
-                    state.declare_residual(f"{type_name(base)}Residual"), passed, extras, destinations, rewound)
+                    state.declare_residual(f"{type_name(base)}Residual"), passed, extras, again, destinations, rewound)
 
     def _extra(self, k: int, passed: set[str]) -> bool:
         """Whether result k, an int that types mention, has to be handed to the backward."""
@@ -82,17 +83,17 @@ class FunctionReversal:
         self.names = names
         self.forward_results = (*function.results, Variable(names.fresh("saved"), outer))
         state.signatures[pair.forward] = Signature(function.parameters, self.forward_results)
+        self._backward_variables()
         self._backward_signature()
         return pair
 
-    def _backward_signature(self) -> None:
+    def _backward_variables(self) -> None:
         function, pair, names = self.function, self.pair, self.names
         tangents = self.engine.tangents
 
         def inside(kind: Type) -> Type:
             return substitute(tangents.of(kind), self.result_sizes)
 
-        sizes = [Variable(name, INT) for name in self.type_sizes()]
         self.residual_variable = Variable(names.fresh("saved"), self.residual())
         self.cotangents = [Variable(names.fresh(f"d_{one.name}"), inside(one.type)) if on else None
                            for one, on in zip(function.results, self.key.cotangents, strict=True)]
@@ -101,11 +102,16 @@ class FunctionReversal:
         hands_back = dict(function.inout)
         self.finals = {k: Variable(names.fresh(f"{function.parameters[k].name}_after"), inside(function.results[hands_back[k]].type))
                        for k in pair.rewound}
-        present = [one for one in self.cotangents if one is not None]
-        parameters = (*sizes, self.residual_variable, *present, *self.destinations.values(), *self.finals.values())
         results = [Variable(names.fresh(f"d_{function.parameters[k].name}"), tangents.of(function.parameters[k].type)) for k in pair.wanted]
         results += [Variable(names.fresh(f"{function.parameters[k].name}_before"), function.parameters[k].type) for k in pair.rewound]
-        self.engine.state.signatures[pair.backward] = Signature(parameters, tuple(results))
+        self.backward_results = tuple(results)
+
+    def _backward_signature(self) -> None:
+        sizes = [Variable(name, INT) for name in self.type_sizes()]
+        again = [self.function.parameters[k] for k in self.pair.again]
+        present = [one for one in self.cotangents if one is not None]
+        parameters = (*sizes, *again, self.residual_variable, *present, *self.destinations.values(), *self.finals.values())
+        self.engine.state.signatures[self.pair.backward] = Signature(parameters, self.backward_results)
 
     def _inout(self) -> tuple[tuple[int, int], ...]:
         """What the backward owns and hands back: destinations, cotangents of `inout` results, arrays rewound."""
@@ -143,11 +149,20 @@ class FunctionReversal:
         forward = reverse_block(r, function.body, cotangents, region)
         results = [self._final(region, function.parameters[k]) for k in self.pair.wanted]
         results += [region.primal.get(function.parameters[k].name, function.parameters[k]) for k in self.pair.rewound]
-        outside = set(self.type_sizes())
-        packed = r.pack(tuple(one for one in function.parameters if one.name not in outside),
-                        [one for one in forward], region.builder.block(*results))
+        handed = {function.parameters[k].name for k in self.pair.again} - r.consumed
+        outside = {*self.type_sizes(), *handed}
+        packed = r.pack(tuple(one for one in function.parameters if one.name not in outside), forward, region.builder.block(*results))
         saved = tuple(one for one in packed.saved if one.name not in outside)
+        self._hand_again(packed.backward, handed)
         self._define(packed.forward, packed.backward, saved)
+
+    def _hand_again(self, backward: Block, handed: set[str]) -> None:
+        """Only the parameters that the backward reads, unless recursive calls have already been made with all of them."""
+        read = {one.name for one in free_variables(backward)} & handed
+        if self.pair.again and not self.engine.is_called(self.pair):
+            again = tuple(k for k in self.pair.again if self.function.parameters[k].name in read)
+            self.pair = self.engine.change_pair(replace(self.pair, again=again))
+            self._backward_signature()
 
     def _final(self, region: Region, parameter: Variable) -> Atom:
         value = region.adjoints.get(parameter.name)
@@ -173,7 +188,7 @@ class FunctionReversal:
             documentation=f"Cotangents of the arguments of {function.name} from those of its results.", span=function.span))
 
     def _checkpointed(self) -> None:
-        """The arguments alone are saved; the backward calls the forward again."""
+        """Nothing is saved: the backward has the arguments, and calls the forward again."""
         engine, function, state = self.engine, self.function, self.engine.state
         if function.inout:
             raise NotBuilt("checkpoint of a function with inout parameters", function.span)
@@ -184,9 +199,7 @@ class FunctionReversal:
         sizes = [function.parameters[k] for k in pair.passed] + [again[k] for k in pair.extras]
         present = [engine.adjoints.retype(builder, one, engine.tangents.of(again[k].type))
                    for k, one in enumerate(self.cotangents) if one is not None]
-        found = builder.call(pair.backward, *sizes, again[-1], *present, *self.destinations.values())
-        outside = set(self.type_sizes())
-        saved = tuple(one for one in function.parameters if one.name not in outside)
-        self._define(list(function.body.statements), builder.block(*found), saved)
+        found = builder.call(pair.backward, *sizes, *(function.parameters[k] for k in pair.again), again[-1], *present, *self.destinations.values())
+        self._define(list(function.body.statements), builder.block(*found), ())
 
 

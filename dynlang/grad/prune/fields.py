@@ -1,0 +1,204 @@
+"""Residuals: fields that no backward reads go; a residual that only wraps another one is that one; an empty one is nothing.
+
+    EncodeResidual(EncodeCase(..))                    EncodeCase(..)
+    case saved: R(): x = tanh(y); yield x             x = tanh(y)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from dynlang.core.nodes import Arm, Atom, Block, Case, Construct, Constructor, Function, Let, Module, Right, SumDeclaration, Variable
+from dynlang.core.walk import Substitution, blocks_of, free_variables, rebuild, statements_in
+from dynlang.types import INT, Size, SumType, Type, map_type, size_variables, substitute
+
+
+def map_rights(function: Function, change: Callable[[Right], Right]) -> Function:
+    """Every right-hand side changed, inner ones first."""
+
+    def block(one: Block) -> Block:
+        return Block(tuple(replace(statement, right=change(rebuild(statement.right, lambda atom: atom, block)) if blocks_of(statement.right)
+                                   else change(statement.right)) for statement in one.statements), one.results)
+
+    return replace(function, body=block(function.body))
+
+
+# ---------------------------------------------------------------- fields nobody reads
+
+
+def without_dead_fields(module: Module, residuals: frozenset[str]) -> Module:
+    read: dict[tuple[str, str], set[int]] = {(name, one.name): set() for name in residuals if name in module.sums
+                                             for one in module.sums[name].constructors}
+    for function in module.functions.values():
+        for statement in statements_in(function.body):
+            right = statement.right
+            if isinstance(right, Case) and isinstance(right.scrutinee.type, SumType) and right.scrutinee.type.name in residuals:
+                for arm in right.arms:
+                    used = {one.name for one in free_variables(arm.body)}
+                    read[right.scrutinee.type.name, arm.constructor] |= {k for k, one in enumerate(arm.fields) if one.name in used}
+    kept: dict[tuple[str, str], tuple[int, ...]] = {}
+    for name in residuals & module.sums.keys():
+        for constructor in module.sums[name].constructors:
+            keep = _with_sizes(constructor, read[name, constructor.name])
+            if len(keep) < len(constructor.fields):
+                kept[name, constructor.name] = keep
+    return _keep_fields(module, kept) if kept else module
+
+
+def _with_sizes(constructor: Constructor, read: set[int]) -> tuple[int, ...]:
+    """Fields to keep: those read, and the ints that their types mention."""
+    keep = set(read)
+    for position in reversed(range(len(constructor.fields))):
+        if position in keep:
+            mentioned = size_variables(constructor.fields[position].type)
+            keep |= {k for k, one in enumerate(constructor.fields) if one.type == INT and one.name in mentioned}
+    return tuple(sorted(keep))
+
+
+def _keep_fields(module: Module, kept: Mapping[tuple[str, str], tuple[int, ...]]) -> Module:
+    def declaration(one: SumDeclaration) -> SumDeclaration:
+        return replace(one, constructors=tuple(
+            replace(constructor, fields=tuple(constructor.fields[k] for k in kept[one.name, constructor.name]))
+            if (one.name, constructor.name) in kept else constructor for constructor in one.constructors))
+
+    def change(right: Right) -> Right:
+        match right:
+            case Construct(kind, constructor, arguments) if (kind.name, constructor) in kept:
+                return replace(right, arguments=tuple(arguments[k] for k in kept[kind.name, constructor]))
+            case Case(scrutinee, arms) if isinstance(scrutinee.type, SumType):
+                name = scrutinee.type.name
+                return Case(scrutinee, tuple(
+                    replace(arm, fields=tuple(arm.fields[k] for k in kept[name, arm.constructor])) if (name, arm.constructor) in kept else arm
+                    for arm in arms))
+        return right
+
+    return Module({name: declaration(one) for name, one in module.sums.items()},
+                  {name: map_rights(one, change) for name, one in module.functions.items()})
+
+
+# ---------------------------------------------------------------- residuals that hold one residual, or nothing
+
+
+def without_wrappers(module: Module, residuals: frozenset[str]) -> Module:
+    wrapped: dict[str, SumDeclaration] = {}
+    empty: set[str] = set()
+    for name in sorted(residuals & module.sums.keys()):
+        declaration = module.sums[name]
+        if len(declaration.constructors) != 1:
+            continue
+        fields = declaration.constructors[0].fields
+        if not fields:
+            empty.add(name)
+        elif len(fields) == 1 and isinstance(fields[0].type, SumType) and _ends(name, fields[0].type.name, module, residuals):
+            wrapped[name] = declaration
+    if not wrapped and not empty:
+        return module
+    chosen = {name: one for name, one in wrapped.items() if one.constructors[0].fields[0].type.name not in wrapped}  # type: ignore[union-attr]
+    functions = {name: _Unwrapping(chosen, empty).function(one) for name, one in module.functions.items()}
+    sums = {name: _unwrapped_declaration(one, chosen) for name, one in module.sums.items() if name not in chosen}
+    return Module(sums, functions)
+
+
+def _ends(name: str, inner: str, module: Module, residuals: frozenset[str]) -> bool:
+    """Whether unwrapping comes to an end: the held residual isn't the wrapper itself."""
+    seen = {name}
+    while inner in residuals and inner in module.sums:
+        if inner in seen:
+            return False
+        seen.add(inner)
+        constructors = module.sums[inner].constructors
+        fields = constructors[0].fields if len(constructors) == 1 else ()
+        if len(fields) != 1 or not isinstance(fields[0].type, SumType):
+            return True
+        inner = fields[0].type.name
+    return inner in module.sums
+
+
+def _unwrapped_type(kind: Type, wrapped: Mapping[str, SumDeclaration]) -> Type:
+    def on_type(one: Type) -> Type | None:
+        if isinstance(one, SumType) and one.name in wrapped:
+            declaration = wrapped[one.name]
+            sizes = {name: size for name, size in zip(declaration.sizes, one.arguments, strict=True) if isinstance(size, Size)}
+            return substitute(declaration.constructors[0].fields[0].type, sizes)
+        return None
+
+    return map_type(kind, lambda size: size, on_type)
+
+
+def _unwrapped_declaration(declaration: SumDeclaration, wrapped: Mapping[str, SumDeclaration]) -> SumDeclaration:
+    return replace(declaration, constructors=tuple(
+        replace(one, fields=tuple(Variable(field.name, _unwrapped_type(field.type, wrapped)) for field in one.fields))
+        for one in declaration.constructors))
+
+
+class _Unwrapping:
+    """In one function: constructions of wrappers are their argument, `case` on a wrapper or an empty residual is its arm."""
+
+    def __init__(self, wrapped: Mapping[str, SumDeclaration], empty: set[str]) -> None:
+        self.wrapped, self.empty = wrapped, empty
+
+    def function(self, function: Function) -> Function:
+        self.aliases: dict[str, Atom] = {}
+        self.changed = False
+        body = self.block(function.body)
+        if not self.changed and not self._mentions(function):
+            return function
+        parameters, results = tuple(map(self.variable, function.parameters)), tuple(map(self.variable, function.results))
+        body = _Aliases(self.aliases, self.wrapped).block(body)
+        return replace(function, parameters=parameters, results=results, body=body)
+
+    def _mentions(self, function: Function) -> bool:
+        from dynlang.core.walk import bound_in
+
+        return any(_unwrapped_type(one.type, self.wrapped) != one.type for one in (*function.parameters, *function.results, *bound_in(function.body)))
+
+    def variable(self, variable: Variable) -> Variable:
+        return Variable(variable.name, _unwrapped_type(variable.type, self.wrapped))
+
+    def block(self, block: Block) -> Block:
+        statements: list[Let] = []
+        for statement in block.statements:
+            right = statement.right
+            match right:
+                case Construct(kind, _, (argument,)) if kind.name in self.wrapped:
+                    self.alias(statement.variables[0], argument)
+                case Case(scrutinee, (Arm(_, fields, body),)) if isinstance(scrutinee.type, SumType) and scrutinee.type.name in {*self.wrapped, *self.empty}:
+                    for field in fields:
+                        self.alias(field, scrutinee)
+                    inner = self.block(body)
+                    statements += inner.statements
+                    for variable, result in zip(statement.variables, inner.results, strict=True):
+                        self.alias(variable, result)
+                case _:
+                    statements.append(replace(statement, right=rebuild(right, lambda atom: atom, self.block)) if blocks_of(right) else statement)
+        return Block(tuple(statements), block.results)
+
+    def alias(self, variable: Variable, atom: Atom) -> None:
+        self.aliases[variable.name] = atom
+        self.changed = True
+
+
+class _Aliases(Substitution):
+    """Atoms for variables that are only other names, followed to the end; types unwrapped."""
+
+    def __init__(self, aliases: Mapping[str, Atom], wrapped: Mapping[str, SumDeclaration]) -> None:
+        def end(atom: Atom) -> Atom:
+            while isinstance(atom, Variable) and atom.name in aliases:
+                atom = aliases[atom.name]
+            return atom
+
+        self.wrapped = wrapped
+        super().__init__({name: end(atom) for name, atom in aliases.items()})
+        self.atoms = {name: Variable(atom.name, self.type(atom.type)) if isinstance(atom, Variable) else atom for name, atom in self.atoms.items()}
+
+    def type(self, kind: Type) -> Type:
+        return _unwrapped_type(substitute(kind, self.sizes) if self.sizes else kind, self.wrapped)
+
+    def atom(self, atom: Atom) -> Atom:
+        if not isinstance(atom, Variable):
+            return atom
+        return self.atoms.get(atom.name) or Variable(atom.name, self.type(atom.type))
+
+    def binder(self, variable: Variable) -> Variable:
+        return Variable(variable.name, self.type(variable.type))
