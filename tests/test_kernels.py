@@ -16,7 +16,7 @@ from dynlang.native.emit import ModuleText, vector
 from dynlang.native.lanes import FORMATS
 from dynlang.native.target import Target
 from dynlang.native.vectormath import BINARY, UNARY, emit_binary, emit_unary
-from tests.native_calls import address, link, narrow_targets
+from native_calls import address, link, narrow_targets
 
 NUMPY: dict[str, Any] = {
     "f32": np.float32,
@@ -254,8 +254,8 @@ def tolerance(dtype: str, terms: int) -> float:
     return (terms + 1) * {"f32": 4e-6, "f64": 1e-14}[dtype]
 
 
-SHAPES = [(0, 3, 4), (3, 0, 4), (3, 4, 0), (1, 1, 1), (2, 3, 5), (3, 300, 31), (5, 7, 17), (6, 16, 16), (7, 130, 33), (8, 8, 64), (9, 40, 40),
-          (13, 5, 31), (12, 64, 32), (25, 300, 47), (500, 3, 2)]  # fmt: skip
+SHAPES = [(0, 3, 4), (3, 0, 4), (3, 4, 0), (1, 1, 1), (2, 3, 5), (3, 300, 31), (5, 7, 17), (6, 16, 16), (7, 130, 33), (8, 8, 64),
+          (9, 40, 40), (13, 5, 31), (12, 64, 32), (25, 300, 47), (500, 3, 2)]  # fmt: skip
 FORMS: dict[str, Callable[[Any, Any], tuple[Any, Any]]] = {
     "matmul": lambda a, b: (a, b),
     "matmul_nt": lambda a, b: (a, np.ascontiguousarray(b.T)),
