@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from native_calls import address, link, narrow_targets
 
 from dynlang.native import kernels
 from dynlang.native import target as targets
@@ -16,7 +17,6 @@ from dynlang.native.emit import ModuleText, vector
 from dynlang.native.lanes import FORMATS
 from dynlang.native.target import Target
 from dynlang.native.vectormath import BINARY, UNARY, emit_binary, emit_unary
-from native_calls import address, link, narrow_targets
 
 NUMPY: dict[str, Any] = {
     "f32": np.float32,
