@@ -139,7 +139,7 @@ class Tangents:
 
     def _lazy_name(self, pattern: Type, count: int) -> str:
         name = f"Lazy{mangled(pattern)}"
-        if name not in self.state.sums:
+        if name not in self.linear:
             self.linear.add(name)
             self.lazy_of[name] = pattern
             self.zero_of[name] = f"Zero{mangled(pattern)}"
