@@ -16,7 +16,8 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
 
 
 def run(*command: object, cwd: Path = ROOT) -> str:
-    done = subprocess.run([str(part) for part in command], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False)
+    words = [str(part) for part in command]
+    done = subprocess.run(words, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     return done.stdout
 
@@ -77,8 +78,8 @@ def test_the_executable_is_small_and_needs_the_c_library_alone(trees: Path) -> N
     program = trees / "small"
     dync("build", TREELSTM / "train.dyn", "-o", program)
     assert program.stat().st_size < 1_000_000
-    needed = run("ldd", program)
-    assert {line.split()[0].split(".")[0].rsplit("/", 1)[-1] for line in needed.splitlines()} <= {"linux-vdso", "libc", "libm", "ld-linux-x86-64"}
+    needed = {line.split()[0].split(".")[0].rsplit("/", 1)[-1] for line in run("ldd", program).splitlines()}
+    assert needed <= {"linux-vdso", "libc", "libm", "ld-linux-x86-64"}
 
 
 @pytest.mark.slow
