@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from dynlang.native import kernels
 from dynlang.native.emit import Function, ModuleText, Operand, Signature, vector
 from dynlang.native.kernels import SCALARS
-from dynlang.native.kernels.vectors import SQUARE, element_bytes, lanes, transpose_block
+from dynlang.native.kernels.vectors import SQUARE, by_columns, element_bytes, lanes, transpose_block
 
 _PANEL_BYTES = 16384
 _ROW_BLOCK = 480
@@ -32,12 +32,9 @@ def _panel(f: Function, scalar: str) -> tuple[int, int]:
     return width, _PANEL_BYTES // (element_bytes(scalar) * width)
 
 
-def row_groups(rows: int) -> tuple[int, ...]:
-    """The heights of tiles that are made for a target: 8, 4, 2, 1 or 6, 3, 1."""
-    heights = [rows]
-    while heights[-1] > 1:
-        heights.append(heights[-1] // 2)
-    return tuple(heights)
+def heights_of_tiles(rows: int) -> tuple[int, ...]:
+    """The heights of tiles that are made for a target: the full one and half of it."""
+    return (rows, rows // 2) if rows > 1 else (rows,)
 
 
 def _build(f: Function, dtype: str, form: str, accumulate: bool) -> None:
@@ -101,21 +98,26 @@ def _few_rows(f: Function, dtype: str, scalar: str, accumulate: bool) -> None:
 
 
 def _run_tiles(f: Function, scalar: str, form: str, work: _Strip) -> None:
-    """As many of the tallest tiles as fit, then the lower ones."""
+    """As many of the tallest tiles as fit, then the lowest that holds the rest."""
     transposed = form == "_tn"
-    start: Operand = 0
-    for height in row_groups(f.target.tile[0]):
-        tile = _tile(f.module, scalar, height, transposed)
-        left = f.sub(work.rows, start)
-        stop = f.add(start, f.sub(left, f.binary("urem", "i64", left, height))) if height > 1 else work.rows
-        with f.loop(start, stop, height) as group:
-            row = f.add(work.row, group.index)
-            at = f.add(f.mul(work.depth, "%m"), row) if transposed else f.add(f.mul(row, "%k"), work.depth)
-            a = f.offset("%A", at, scalar)
-            c = f.offset("%C", f.add(f.mul(row, "%n"), work.column), scalar)
-            stride = "%m" if transposed else "%k"
-            f.call(tile.name, work.k, a, stride, work.panel, work.step, c, "%n", work.columns, work.fresh)
-        start = stop
+
+    def run(start: Operand, height: int, count: Operand) -> None:
+        row = f.add(work.row, start)
+        at = f.add(f.mul(work.depth, "%m"), row) if transposed else f.add(f.mul(row, "%k"), work.depth)
+        a, c = f.offset("%A", at, scalar), f.offset("%C", f.add(f.mul(row, "%n"), work.column), scalar)
+        stride = "%m" if transposed else "%k"
+        tile = _tile(f.module, scalar, height, transposed).name
+        f.call(tile, work.k, a, stride, work.panel, work.step, c, "%n", count, work.columns, work.fresh)
+
+    heights = heights_of_tiles(f.target.tile[0])
+    rest = f.binary("urem", "i64", work.rows, heights[0])
+    whole = f.sub(work.rows, rest)
+    with f.loop(0, whole, heights[0]) as group:
+        run(group.index, heights[0], heights[0])
+    for height, lower in zip(heights, (*heights[1:], 0), strict=True):
+        fits = f.binary("and", "i1", f.icmp("sgt", rest, lower), f.icmp("sle", rest, height))
+        with f.when(fits):
+            run(whole, height, rest)
 
 
 _TILE = (
@@ -126,16 +128,17 @@ _TILE = (
     "i64 step",
     "ptr noalias c",
     "i64 across",
+    "i64 count",
     "i64 columns",
     "i1 fresh",
 )
 
 
 def _tile(module: ModuleText, scalar: str, rows: int, transposed: bool) -> Signature:
-    """C[rows x columns] += A panel, where `across` is from row to row of C and `step` from row to row of the panel.
+    """C[count x columns] += A panel, where `across` is from row to row of C and `step` from row to row of the panel.
 
-    `stride` is from row to row of A, or with `transposed` from step to step of k. A tile with fewer columns than the
-    panel goes through a copy of its part of C.
+    `stride` is from row to row of A, or with `transposed` from step to step of k. A tile that is not full goes through
+    a copy of its part of C, and takes the last row of A again for those that are missing.
     """
     name = f"dyn.kernel.tile{'_tn' if transposed else ''}.{rows}.{scalar}"
 
@@ -145,10 +148,10 @@ def _tile(module: ModuleText, scalar: str, rows: int, transposed: bool) -> Signa
         block = vector(scalar, lanes(scalar))
         parts = [lanes(scalar) * i for i in range(f.target.tile[1])]
         room = f.slot(scalar, count=rows * width, align=64)
-        partial = f.icmp("slt", "%columns", width)
+        partial = f.binary("or", "i1", f.icmp("slt", "%columns", width), f.icmp("slt", "%count", rows))
         with f.when(partial):
             f.fill_bytes(room, 0, rows * width * element_bytes(scalar))
-            _copy_part(f, scalar, rows, "%c", "%across", room, width)
+            _copy_part(f, scalar, "%c", "%across", room, width)
         c = f.select(partial, "ptr", room, "%c")
         apart = f.select(partial, "i64", width, "%across")
         places = [f.offset(f.offset(c, f.mul(apart, i), scalar), part, scalar) for i in range(rows) for part in parts]
@@ -158,13 +161,15 @@ def _tile(module: ModuleText, scalar: str, rows: int, transposed: bool) -> Signa
         with choice.no():
             before = [f.load(block, place) for place in places]
         totals = [(block, choice.merge(block, "zeroinitializer", value)) for value in before]
-        starts = [f.offset("%a", f.mul("%stride", i), scalar) for i in range(rows)] if not transposed else []
+        last = f.sub("%count", 1)
+        lines: list[Operand] = [0, *(f.minimum(last, i) for i in range(1, rows))]
+        starts = [f.offset("%a", f.mul("%stride", line), scalar) for line in lines] if not transposed else []
         with f.loop(0, "%k", carried=totals) as loop:
             row = f.offset("%panel", f.mul(loop.index, "%step"), scalar)
             pieces = [f.load(block, f.offset(row, part, scalar)) for part in parts]
             if transposed:
                 base = f.offset("%a", f.mul(loop.index, "%stride"), scalar)
-                elements = [f.load(scalar, f.offset(base, i, scalar)) for i in range(rows)]
+                elements = [f.load(scalar, f.offset(base, line, scalar)) for line in lines]
             else:
                 elements = [f.load(scalar, f.offset(start, loop.index, scalar)) for start in starts]
             wide = [f.splat(block, element) for element in elements]
@@ -173,20 +178,27 @@ def _tile(module: ModuleText, scalar: str, rows: int, transposed: bool) -> Signa
         for value, place in zip(loop.carried, places, strict=True):
             f.store(block, value, place)
         with f.when(partial):
-            _copy_part(f, scalar, rows, room, width, "%c", "%across")
+            _copy_part(f, scalar, room, width, "%c", "%across")
         f.ret()
 
     return module.require(name, build_tile)
 
 
-def _copy_part(f: Function, scalar: str, rows: int, source: Operand, source_step: Operand, target: Operand, target_step: Operand) -> None:
-    """`%columns` elements of each row."""
-    with f.loop(0, rows) as row:
+def _copy_part(f: Function, scalar: str, source: Operand, source_step: Operand, target: Operand, target_step: Operand) -> None:
+    """`%columns` elements of `%count` rows."""
+    with f.loop(0, "%count") as row:
         from_row = f.offset(source, f.mul(row.index, source_step), scalar)
-        to_row = f.offset(target, f.mul(row.index, target_step), scalar)
-        with f.loop(0, "%columns") as column:
-            element = f.load(scalar, f.offset(from_row, column.index, scalar))
-            f.store(scalar, element, f.offset(to_row, column.index, scalar))
+        _copy_row(f, scalar, from_row, f.offset(target, f.mul(row.index, target_step), scalar))
+
+
+def _copy_row(f: Function, scalar: str, source: Operand, target: Operand) -> None:
+    """`%columns` elements."""
+
+    def copy(column: str, width: int) -> None:
+        kind = vector(scalar, width)
+        f.store(kind, f.load(kind, f.offset(source, column, scalar)), f.offset(target, column, scalar))
+
+    by_columns(f, scalar, "%columns", copy)
 
 
 _PACK = ("i64 k", "i64 columns", "ptr noalias readonly b", "i64 stride", "ptr noalias panel")
@@ -210,12 +222,7 @@ def _pack(module: ModuleText, scalar: str) -> Signature:
             target = f.offset("%panel", f.mul(row.index, width), scalar)
             for part in range(0, width, lanes(scalar)):
                 f.store(block, "zeroinitializer", f.offset(target, part, scalar), 64)
-            with f.loop(0, "%columns") as column:
-                f.store(
-                    scalar,
-                    f.load(scalar, f.offset(source, column.index, scalar)),
-                    f.offset(target, column.index, scalar),
-                )
+            _copy_row(f, scalar, source, target)
         f.ret()
 
     return module.require(f"dyn.kernel.pack.{scalar}", build_pack)
