@@ -230,8 +230,8 @@ class _Region:
             kind = one.results[0].type
             assert isinstance(kind, Array)
             inner.span = one.span
-            result = inner.value(one.name, [inside[value] for value in one.operands], kind.element, one.attributes, hint=one.results[0].name)
-            inside[one.results[0]] = result
+            given = [inside[value] for value in one.operands]
+            inside[one.results[0]] = inner.value(one.name, given, kind.element, one.attributes, hint=one.results[0].name)
         results = [value for position in positions for value in self.operations[position].results if self.escapes(value, members)]
         inner.emit("yield", [inside[value] for value in results])
         trailing = [value for value in offsets if value is not None]
@@ -280,7 +280,7 @@ class _Region:
         nodes = {position: 1 << position for position in range(len(self.operations))}
         for members in groups:
             nodes.update((position, members) for position in bits(members))
-        before = {members: 0 for members in nodes.values()}
+        before = dict.fromkeys(nodes.values(), 0)
         for position, members in nodes.items():
             before[members] |= self.depend.before[position] & ~members
         waiting = {members: {nodes[position] for position in bits(needed)} for members, needed in before.items()}

@@ -30,7 +30,7 @@ from dynlang.ops import OPS
 from dynlang.ssa.build import Copier, map_functions, with_body
 from dynlang.ssa.nodes import Function, Module, Operation, Region, Value
 
-FRESH = frozenset({"fill", "list_empty", "rows_empty", "broadcast", "iota"})
+FRESH = frozenset({"fill", "empty", "list_empty", "rows_empty", "broadcast", "iota"})
 Key = tuple[object, ...]
 
 

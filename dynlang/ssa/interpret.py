@@ -25,8 +25,8 @@ from dynlang.ops import OPS
 from dynlang.ops.dtypes import NUMPY, round_to_bf16
 from dynlang.ops.memory import Failure
 from dynlang.ssa.build import fused_offsets
-from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Rows, Scalar, String, Value, ValueType
-from dynlang.ssa.ownership import consumed_operands, is_element
+from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Scalar, String, Value, ValueType
+from dynlang.ssa.ownership import consumed_operands, is_element, reused
 
 DEPTH_LIMIT = 20_000
 """Nested calls of recursive functions, after which a program is told that it recurses too deeply."""
@@ -210,7 +210,8 @@ def _kind_of(value: Any) -> ValueType:
     if isinstance(value, list):
         return List(tuple(_kind_of(one) for one in value[0]) if value else ())
     if isinstance(value, np.ndarray) and value.ndim:
-        return Array(Box(""), (0,) * value.ndim) if value.dtype == object else Array(Scalar(_DTYPE_NAMES[value.dtype.name]), (0,) * value.ndim)
+        element = Box("") if value.dtype == object else Scalar(_DTYPE_NAMES[value.dtype.name])
+        return Array(element, (0,) * value.ndim)
     return Scalar(_DTYPE_NAMES[np.asarray(value).dtype.name])
 
 
@@ -308,6 +309,8 @@ class _Machine:
     def counted_results(self, one: Operation, given: Sequence[Any], operands: Sequence[Any], results: Sequence[Any]) -> list[Any]:
         """Blocks for the results. What the result holds of blocks that the operands hold is retained, or moved if consumed."""
         heap = self.heap
+        if "reuse" in one.attributes:
+            return self.in_place(one, given, results)
         consumed = consumed_operands(one)
         if not consumed:
             made = []
@@ -338,6 +341,19 @@ class _Machine:
             heap.release(each)
         return [first, *(each if isinstance(each, Block) else self.counted_result(stored(each, value.type), value)
                          for each, value in zip(rest, one.results[1:], strict=True))]
+
+    def in_place(self, one: Operation, given: Sequence[Any], results: Sequence[Any]) -> list[Any]:
+        """Arrays in the blocks of the operands that `reuse` names, where nobody else has them."""
+        made: list[Any] = [None] * len(results)
+        for position, operand in reused(one):
+            block = given[operand]
+            if block.count == 1:
+                block.payload = stored(results[position], one.results[position].type)
+                made[position] = block
+            else:
+                self.heap.release(block)
+        return [self.heap.new(stored(result, value.type), value.type) if block is None else block
+                for block, result, value in zip(made, results, one.results, strict=True)]
 
     def counted_result(self, payload: Any, value: Value) -> Any:
         if not value.counted:
@@ -425,11 +441,15 @@ class _Machine:
             kind = inner.results[0].type
             inside[inner.results[0]] = stored(found, Array(kind, ()) if isinstance(found, np.ndarray) and found.ndim else kind)
         whole = [np.broadcast_to(inside[each], sizes).copy() for each in region.operations[-1].operands]
+        if self.counted and "reuse" in one.attributes:
+            return self.in_place(one, [values[each] for each in one.operands], whole)
         return [self.heap.new(stored(each, value.type), value.type) for each, value in zip(whole, one.results, strict=True)]
 
 
 _STRUCTURAL: dict[str, Callable[[_Machine, Operation, dict[Any, Any]], list[Any]]] = {
     "constant": _Machine.constant, "call": _Machine.call_operation, "construct": _Machine.construct, "switch": _Machine.switch,
     "if": _Machine.conditional, "for": _Machine.counted_loop, "while": _Machine.open_loop, "retain": _Machine.retain,
-    "release": _Machine.release, "fused": _Machine.fused, "yield": lambda machine, one, values: [], "return": lambda machine, one, values: [],
+    "release": _Machine.release, "fused": _Machine.fused,
+    "yield": lambda machine, one, values: [],
+    "return": lambda machine, one, values: [],
 }

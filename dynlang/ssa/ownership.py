@@ -4,6 +4,7 @@
 - `call` takes over the positions that the callee owns.
 - A row with the trait `consumes` takes over its first operand; what it stores in a list, or as an element of an array of
   references, it takes over too. Rows and arrays of numbers copy what they are given.
+- The attribute `reuse` of an elementwise loop names the operands that it takes over.
 - Every other operand is borrowed. Results are owned; the parameters of `switch` regions are borrowed from the box.
 """
 
@@ -26,10 +27,19 @@ def consumed_operands(operation: Operation, functions: Mapping[str, Function] | 
             raise ValueError("which operands a call takes over is known from its function")
         callee = functions[str(operation.attributes["function"])]
         return tuple(i for i, one in enumerate(operation.operands) if i in callee.owned and one.counted)
+    if "reuse" in operation.attributes:
+        return tuple(sorted(operand for _, operand in reused(operation)))
     row = OPS.get(operation.name)
     if row is None or not row.has("consumes") or not operation.operands or not operation.operands[0].counted:
         return ()
     return (0, *(i for i in range(1, len(operation.operands)) if stores(operation, i)))
+
+
+def reused(operation: Operation) -> tuple[tuple[int, int], ...]:
+    """Pairs of a result and the operand whose block it may take over."""
+    pairs = operation.attributes.get("reuse", ())
+    assert isinstance(pairs, tuple)
+    return pairs
 
 
 def stores(operation: Operation, position: int) -> bool:

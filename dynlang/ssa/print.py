@@ -74,7 +74,10 @@ def attribute(value: object) -> str:
 
 def _sum(one: SumDeclaration) -> str:
     sizes = f"<{', '.join(one.sizes)}>" if one.sizes else ""
-    rows = [f"  {symbol(each.name)}({', '.join(f'{symbol(field.name)}: {core_type(field.type)}' for field in each.fields)})" for each in one.constructors]
+    rows = []
+    for each in one.constructors:
+        fields = ", ".join(f"{symbol(field.name)}: {core_type(field.type)}" for field in each.fields)
+        rows.append(f"  {symbol(each.name)}({fields})")
     return "\n".join([f"sum @{symbol(one.name)}{sizes} {{", *rows, "}"])
 
 
@@ -150,7 +153,7 @@ class _Printer:
         parameters = self.typed(one.parameters)
         body = self.operations(one.body, "  ")
         mentioned = {size for result in one.results for size in sizes_of(result.type)}
-        results = ", ".join(f"{self.name(each)}: {self.type(each.type)}" if each in mentioned else self.type(each.type) for each in one.results)
+        results = ", ".join(self.typed([each]) if each in mentioned else self.type(each.type) for each in one.results)
         flags = [f"{key} = {attribute(value)}" for key, value in _flags(one) if value]
         extra = f" with {{{', '.join(flags)}}}" if flags else ""
         return "\n".join([f"func @{symbol(one.name)}({parameters}) -> ({results}){extra} {{", *body, "}"])

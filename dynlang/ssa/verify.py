@@ -167,7 +167,8 @@ class _FunctionCheck:
 
     def binding(self, values: Sequence[Value], to: Sequence[Value]) -> dict[str, Size]:
         """Each value's name stands for the size that another value is."""
-        return {self.names.name(one): self.names(other) for one, other in zip(values, to, strict=False) if one.type == I64 and other.type == I64}
+        pairs = zip(values, to, strict=False)
+        return {self.names.name(one): self.names(other) for one, other in pairs if one.type == I64 and other.type == I64}
 
     def same_types(self, given: Sequence[Value], wanted: Sequence[Value], what: str) -> None:
         """`given` fit `wanted`, whose types may mention one another."""
@@ -259,7 +260,8 @@ class _FunctionCheck:
             fields = self.fields(box, constructor.name, region.parameters)
             self.expect(len(fields) == len(region.parameters), f"case {constructor.name} has {len(fields)} fields")
             for value, kind in zip(region.parameters, fields, strict=True):
-                self.expect(self.core(value) == kind, f"case {constructor.name}: {self.names.name(value)} is {self.core(value)}, not {kind}")
+                have = self.core(value)
+                self.expect(have == kind, f"case {constructor.name}: {self.names.name(value)} is {have}, not {kind}")
             self.same_types(region.operations[-1].operands, one.results, f"the yield of {constructor.name}")
 
     def conditional(self, one: Operation) -> None:
@@ -320,9 +322,10 @@ class _FunctionCheck:
 
 
 _CHECKS: dict[str, Callable[[_FunctionCheck, Operation], None]] = {
-    "constant": _FunctionCheck.constant, "call": _FunctionCheck.call, "construct": _FunctionCheck.construct, "switch": _FunctionCheck.switch,
-    "if": _FunctionCheck.conditional, "for": _FunctionCheck.counted_loop, "while": _FunctionCheck.open_loop, "yield": lambda check, one: None,
-    "return": _FunctionCheck.give_back, "retain": _FunctionCheck.count, "release": _FunctionCheck.count, "fused": _FunctionCheck.fused,
+    "constant": _FunctionCheck.constant, "call": _FunctionCheck.call, "construct": _FunctionCheck.construct,
+    "switch": _FunctionCheck.switch, "if": _FunctionCheck.conditional, "for": _FunctionCheck.counted_loop,
+    "while": _FunctionCheck.open_loop, "yield": lambda check, one: None, "return": _FunctionCheck.give_back,
+    "retain": _FunctionCheck.count, "release": _FunctionCheck.count, "fused": _FunctionCheck.fused,
 }
 
 _ACCEPTS: dict[str, Callable[[Value], bool]] = {

@@ -19,7 +19,7 @@ from dynlang import runtime
 from dynlang.core.nodes import SumDeclaration
 from dynlang.native.emit import Function, ModuleText, signature
 from dynlang.native.lower.layout import LIST_HEADER, SLOT_BYTES, bare, counted, has_children, of_core, spell
-from dynlang.ssa.nodes import Array, Box, List, ValueType
+from dynlang.ssa.nodes import Array, Box, List, Scalar, ValueType
 
 KIND_SHIFT = 46
 """Payloads are smaller than 2**46 bytes (`runtime.context.LARGEST_REQUEST_BYTES`): the bits above hold a kind's number."""
@@ -66,6 +66,13 @@ class Counting:
         kind = bare(kind)
         name = f"own.{symbol(spell(kind))}" if has_children(kind) else "own.plain"
         made = self.module.require(name, lambda module: self._define_own(name, kind))
+        return f.call(made.name, "%context", block)
+
+    def room(self, f: Function, block: str) -> str:
+        """A block as large, with a count of one, to be overwritten: the block itself if it had one owner, else a new one.
+
+        Null where memory is out. The old reference is consumed; what a block with other owners holds may still be read."""
+        made = self.module.require("room", lambda module: self._define_own("room", Array(Scalar("u8"), ()), copies=False))
         return f.call(made.name, "%context", block)
 
     def retain_slots(self, f: Function, slots: str, count: str | int) -> None:
@@ -133,7 +140,7 @@ class Counting:
                 f.store("i64", f.sub(count, 1), count_at)
         f.ret()
 
-    def _define_own(self, name: str, kind: ValueType) -> None:
+    def _define_own(self, name: str, kind: ValueType, copies: bool = True) -> None:
         runtime.declare(self.module, "dyn.allocate")
         f = self.module.function(name, "ptr", "ptr context", "ptr block")
         count_at = f.offset("%block", -16, "i8")
@@ -144,7 +151,8 @@ class Counting:
         copy = f.call("dyn.allocate", "%context", payload)
         with f.when(f.icmp("eq", copy, "null", "ptr")):
             f.ret("null")
-        f.copy_bytes(copy, "%block", payload)
+        if copies:
+            f.copy_bytes(copy, "%block", payload)
         if has_children(kind):
             self.visit_children(f, "%block", payload, kind, lambda place, _: self.retain(f, f.load("ptr", place)))
         with f.when(f.icmp("sgt", count, 1)):

@@ -22,6 +22,7 @@ from dynlang.ops import OPS
 from dynlang.ops.dtypes import BYTES
 from dynlang.ssa.build import fused_offsets
 from dynlang.ssa.nodes import Array, Operation, Region, Scalar, Value
+from dynlang.ssa.ownership import reused
 
 CALL = re.compile(r"call (?P<kind>.+?) @(?P<name>[\w.]+)\((?P<arguments>.*)\)$")
 
@@ -327,7 +328,7 @@ def lower_elementwise(frame: Frame, operation: Operation) -> None:
     inner = Value(result.name, Scalar(dtype_of(result)))
     body = [Operation(operation.name, list(parameters), [inner], operation.attributes), Operation("yield", [inner], [])]
     region = Region(parameters, body)
-    _loop(frame, region, operation.operands, [result])
+    _loop(frame, operation, region, (None,) * len(parameters))
 
 
 for _name, _row in OPS.items():
@@ -337,18 +338,18 @@ for _name, _row in OPS.items():
 
 @lowers("fused")
 def lower_fused(frame: Frame, operation: Operation) -> None:
-    _loop(frame, operation.regions[0], operation.operands, operation.results, fused_offsets(operation))
+    _loop(frame, operation, operation.regions[0], fused_offsets(operation))
 
 
-def _loop(frame: Frame, region: Region, operands: Sequence[Value], results: Sequence[Value], offsets: Sequence[int | None] = ()) -> None:
+def _loop(frame: Frame, operation: Operation, region: Region, offsets: Sequence[int | None]) -> None:
     """`offsets`: for each input the operand that says from which element on it is read, if not from the first."""
     inputs = []
-    for place, _ in enumerate(region.parameters):
-        one, offset = operands[place], offsets[place] if offsets else None
-        start = "0" if offset is None else frame[operands[offset]]
+    for one, offset in zip(operation.operands, offsets, strict=False):
+        start = "0" if offset is None else frame[operation.operands[offset]]
         inputs.append(Input(frame[one], dtype_of(one), isinstance(one.type, Array), start))
     outputs = []
-    for result in results:
-        frame.define(result, frame.allocate_array(result.type))
+    taken = dict(reused(operation))
+    for place, result in enumerate(operation.results):
+        frame.define(result, frame.room(operation.operands[taken[place]]) if place in taken else frame.allocate_array(result.type))
         outputs.append((frame[result], dtype_of(result)))
-    ElementLoop(frame, region, inputs, outputs, frame.elements(results[0].type)).emit()
+    ElementLoop(frame, region, inputs, outputs, frame.elements(operation.results[0].type)).emit()

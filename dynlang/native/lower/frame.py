@@ -159,6 +159,12 @@ class Frame:
         self.stop_if(self.f.icmp("eq", block, "null", "ptr"))
         return block
 
+    def room(self, value: Value) -> str:
+        """The block of a value to be overwritten, or a new one where others own it too."""
+        block = self.counting.room(self.f, self[value])
+        self.stop_if(self.f.icmp("eq", block, "null", "ptr"))
+        return block
+
     def retain(self, operand: str, kind: ValueType) -> str:
         if counted(kind):
             self.counting.retain(self.f, operand)
