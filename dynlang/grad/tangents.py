@@ -55,6 +55,9 @@ class Tangents:
         self.zero_of: dict[str, str] = {}
         self.fields_of: dict[tuple[str, str], tuple[TangentField, ...]] = {}
         self.constructor_of: dict[tuple[str, str], str] = {}
+        for name in list(state.sums):
+            if tangent_sum_name(name) in state.sums:
+                self.tangent_sum(name)
 
     # -- which types carry derivatives
 
