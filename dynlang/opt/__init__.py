@@ -17,6 +17,7 @@ from dynlang.opt.count_references import count_references
 from dynlang.opt.drop_unused import drop_unused
 from dynlang.opt.fuse import fuse
 from dynlang.opt.hoist import hoist
+from dynlang.opt.inline import inline
 from dynlang.opt.reuse import reuse
 from dynlang.opt.share import share
 from dynlang.opt.simplify import simplify
@@ -37,7 +38,8 @@ class Pass:
 
 
 PASSES: tuple[Pass, ...] = (
-    Pass("simplify", simplify, (), 1, "first: what is known needn't be looked at by the others"),
+    Pass("inline", inline, (), 1, "first: the others see through no call"),
+    Pass("simplify", simplify, (), 1, "what is known needn't be looked at by the others"),
     Pass("share", share, ("simplify",), 1, "behind simplify, which makes equal what only looked different"),
     Pass("hoist", hoist, ("share",), 1, "sizes and scalars leave loops, so that what is fused inside is small"),
     Pass("drop_unused", drop_unused, ("simplify", "share"), 1, "what the others replaced is still there"),

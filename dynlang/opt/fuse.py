@@ -54,6 +54,8 @@ from dynlang.types import Size
 
 DTYPES = frozenset({"f64", "f32", "i64", "i32", "bool"})
 """Half types and bytes round after every operation in ways of their own; they stay single operations."""
+SCALAR_FORM = {"accumulate": "add"}
+"""What an operation in place is inside a loop, where `reuse` gives it back its place."""
 MOST_OPERATIONS = 48
 MOST_INPUTS = 20
 Shape = tuple[Size, ...]
@@ -65,7 +67,7 @@ def fuse(module: Module) -> Module:
 
 def is_elementwise(one: Operation) -> bool:
     row = OPS.get(one.name)
-    if row is None or not row.has("elementwise") or len(one.results) != 1:
+    if row is None or not (row.has("elementwise") or one.name in SCALAR_FORM) or len(one.results) != 1:
         return False
     return all(dtype_of(value) in DTYPES for value in [*one.operands, *one.results]) and isinstance(one.results[0].type, Array)
 
@@ -164,7 +166,7 @@ class _Region:
         return position is not None and bool(members >> position & 1)
 
     def worthwhile(self, members: int) -> bool:
-        """Several operations, or one that reads a piece of an array."""
+        """Several operations, or one that reads a piece of an array; an accumulation alone has a kernel of its own."""
         if members.bit_count() > 1:
             return True
         position = next(bits(members))
@@ -231,7 +233,7 @@ class _Region:
             assert isinstance(kind, Array)
             inner.span = one.span
             given = [inside[value] for value in one.operands]
-            inside[one.results[0]] = inner.value(one.name, given, kind.element, one.attributes, hint=one.results[0].name)
+            inside[one.results[0]] = inner.value(SCALAR_FORM.get(one.name, one.name), given, kind.element, one.attributes, hint=one.results[0].name)
         results = [value for position in positions for value in self.operations[position].results if self.escapes(value, members)]
         inner.emit("yield", [inside[value] for value in results])
         trailing = [value for value in offsets if value is not None]
