@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from native_calls import address, link, narrow_targets
 
 from dynlang.native import kernels
 from dynlang.native import target as targets
@@ -17,6 +16,7 @@ from dynlang.native.emit import ModuleText, vector
 from dynlang.native.lanes import FORMATS
 from dynlang.native.target import Target
 from dynlang.native.vectormath import BINARY, UNARY, emit_binary, emit_unary
+from native_calls import address, link, narrow_targets
 
 NUMPY: dict[str, Any] = {
     "f32": np.float32,

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from native_calls import address, link
 
 from dynlang import runtime
 from dynlang.native import target as targets
@@ -24,6 +23,7 @@ from dynlang.runtime import context as layout
 from dynlang.runtime import reference
 from dynlang.runtime.context import ErrorCode
 from dynlang.runtime.specification import LONGEST, Specification, parse_specification
+from native_calls import address, link
 
 
 @cache
@@ -345,7 +345,9 @@ def test_ints_are_parsed(native: Runtime, text: bytes) -> None:
 
 PARSED = [b"", b"1", b"-1.5", b"+5.", b".5", b".", b"-", b"-.", b"1e5", b"1e", b"1e+", b"1E-7", b"inf", b"-Infinity", b"NaN", b"nano",
           b"0x10", b"1.2.3",
-          b"1e400", b"4.9e-324", b"1" * 400, b"e5", b"1 ", b"infinit", b"0.1e-1", b"1e5.0", b"\0", b"1\0", b"0.1", b"2.5e+3"]  # fmt: skip
+          b"1e400", b"4.9e-324", b"1" * 400, b"e5", b"1 ", b"infinit", b"0.1e-1", b"1e5.0", b"\0", b"1\0", b"0.1", b"2.5e+3",
+          b"1.5e999999999999999999999",
+          b"-1.5e-99999999999999999999", b"123456789.123456789e-10", b"0.000001e6", b"1." + b"0" * 300 + b"1e2"]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", PARSED)

@@ -12,6 +12,7 @@ offset  field
     48  ptr  end of the chunk in use
     56  ptr  list of chunks, each linked through its first eight bytes
     64  ptr  list of large blocks, linked both ways
+    72  i64  bytes of the caller's stack that a call into a library may use
    128  [48 x ptr]  free lists by size class
    512  [1024 x i8] text of the error, ends with a zero byte
 """
@@ -31,6 +32,7 @@ CHUNK_NEXT = 40
 CHUNK_END = 48
 CHUNKS = 56
 LARGE_BLOCKS = 64
+STACK_BUDGET = 72
 FREE_LISTS = 128
 ERROR_TEXT = 512
 ERROR_TEXT_BYTES = 1024

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dynlang import runtime
 from dynlang.native.emit import Function, ModuleText, Operand, Signature, number
 from dynlang.runtime.memory import payload_bytes
-from dynlang.runtime.strings import zero_terminated
+from dynlang.runtime.strings import SPARE_BYTES, zero_terminated
 
 ATTRIBUTES: dict[str, str] = {}
+
+# An exponent beyond which every number is 0 or infinite, whatever its digits; a text has fewer digits than this.
+_ENOUGH = 1 << 60
 
 
 def _is_digit(f: Function, byte: Operand) -> str:
@@ -64,9 +67,31 @@ def _parse_float(f: Function) -> None:
     text = f.call("dyn.zero_terminated", "%context", "%string")
     with f.when(f.icmp("eq", text, "null", "ptr")):
         f.ret("false")
+    _remove_point(f, text, length)
     f.store("double", f.call("strtod", text, "null"), "%result")
     f.call("free", text)
     f.ret("true")
+
+
+def _remove_point(f: Function, text: str, length: Operand) -> None:
+    """12.5e3 becomes 125e2: what the C library takes for a point depends on the host's locale."""
+    f.module.declare("memchr", "ptr", "ptr", "i32", "i64")
+    f.module.declare("memmove", "ptr", "ptr", "ptr", "i64")
+    f.module.declare("strtol", "i64", "ptr", "ptr", "i32")
+    f.module.declare("snprintf", "i32", "ptr", "i64", "ptr", variadic=True)
+    point = f.call("memchr", text, ord("."), length)
+    with f.when(f.icmp("ne", point, "null", "ptr")):
+        start = f.add(f.sub(f.convert("ptrtoint", "ptr", point, "i64"), f.convert("ptrtoint", "ptr", text, "i64")), 1)
+        stop = f.call("dyn.skip_digits", text, length, start)
+        marked = f.icmp("slt", stop, length)
+        # Without an exponent the text ends here, and an empty text reads as 0.
+        after = f.select(marked, "i64", f.add(stop, 1), stop)
+        power = f.call("strtol", f.offset(text, after, "i8"), "null", 10)
+        power = f.minimum(f.maximum(power, -_ENOUGH), _ENOUGH)
+        f.call("memmove", point, f.offset(point, 1, "i8"), f.sub(stop, start))
+        end = f.offset(text, f.sub(stop, 1), "i8")
+        shifted = f.sub(power, f.sub(stop, start))
+        f.call("snprintf", end, SPARE_BYTES, f.module.bytes_constant(b"e%lld\0"), extra=[("i64", shifted)])
 
 
 def _is_float_text(module: ModuleText) -> Signature:

@@ -9,6 +9,9 @@ from dynlang.runtime.memory import payload_bytes
 
 ATTRIBUTES: dict[str, str] = {}
 
+SPARE_BYTES = 32
+"""Room behind the text of `zero_terminated`."""
+
 
 def allocate_or_return(f: Function, length: Operand) -> str:
     """A new block; the function being written returns null where there is no memory."""
@@ -25,7 +28,7 @@ def zero_terminated(module: ModuleText) -> Signature:
     def body(f: Function) -> None:
         f.module.declare("malloc", "ptr", "i64")
         length = payload_bytes(f, "%string")
-        copy = f.call("malloc", f.add(length, 1))
+        copy = f.call("malloc", f.add(length, SPARE_BYTES))
         with f.when(f.icmp("eq", copy, "null", "ptr")):
             runtime.fail(f, ErrorCode.OUT_OF_MEMORY, "out of memory: {} bytes were asked for", length)
             f.ret("null")
