@@ -74,7 +74,7 @@ def _parse(_: None, request: Request) -> Any:
 
 
 def _check(_: Any, request: Request) -> Any:
-    return _load("dynlang.check:check_program")(request.path)
+    return _load("dynlang.check.program:check_program")(request.path)
 
 
 def _elaborate(program: Any, request: Request) -> Any:
@@ -132,23 +132,30 @@ STAGES = (
 
 
 def build(request: Request, until: str = "llvm") -> Any:
-    """The form of `request.path` after the stage named `until`."""
+    """The form of `request.path` after the stage named `until`; what has run for this request isn't run again."""
     form: Any = None
-    for number, stage in enumerate(STAGES):
-        began = time.perf_counter()
-        form = stage.run(form, request)
-        seconds = time.perf_counter() - began
-        request.keep[stage.name] = form
-        if request.timing:
-            print(f"{stage.name:>8} {1e3 * seconds:8.1f} ms", file=sys.stderr)
-        if request.dump is not None and (stage.text or isinstance(form, str)):
-            request.dump.mkdir(parents=True, exist_ok=True)
-            (request.dump / f"{number:02}-{stage.name}.txt").write_text(text_of(stage.name, form), encoding="utf-8")
-        if request.verify and stage.verify:
-            _verify(stage, form)
+    for stage in STAGES:
+        if stage.name not in request.keep:
+            request.keep[stage.name] = _run(stage, form, request)
+        form = request.keep[stage.name]
         if stage.name == until:
             return form
     raise ValueError(f"there is no stage {until!r}")
+
+
+def _run(stage: Stage, before: Any, request: Request) -> Any:
+    """One stage, with what `--time`, `--dump` and `--verify` ask for."""
+    began = time.perf_counter()
+    form = stage.run(before, request)
+    if request.timing:
+        print(f"{stage.name:>8} {1e3 * (time.perf_counter() - began):8.1f} ms", file=sys.stderr)
+    if request.dump is not None and (stage.text or isinstance(form, str)):
+        request.dump.mkdir(parents=True, exist_ok=True)
+        file = request.dump / f"{STAGES.index(stage):02}-{stage.name}.txt"
+        file.write_text(text_of(stage.name, form), encoding="utf-8")
+    if request.verify and stage.verify:
+        _verify(stage, form)
+    return form
 
 
 def text_of(name: str, form: Any) -> str:
