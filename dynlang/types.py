@@ -343,12 +343,12 @@ def _nominal(name: str, arguments: tuple[Argument, ...]) -> str:
 
 
 def array_of(element: Type, shape: tuple[SizeArgument, ...], row_sparse: bool = False) -> Type:
-    """``element[shape]``: an array of arrays has the axes of both, the outer ones first (rule 7).
+    """``element[shape]``: an array of arrays has the axes of both, the outer ones first (rule 7); f32[?][n] stays jagged.
 
     >>> str(array_of(ArrayType(F32, (Size.variable('m'),)), (Size.variable('n'),)))
     'f32[n, m]'
     """
-    if isinstance(element, ArrayType) and not element.row_sparse:
+    if isinstance(element, ArrayType) and not element.row_sparse and not any(isinstance(size, Unknown) for size in element.shape):
         return ArrayType(element.element, shape + element.shape)
     return ArrayType(element, shape, row_sparse) if shape else element
 
@@ -437,15 +437,67 @@ def size_variables(kind: Type) -> frozenset[str]:
 
 
 def unknowns(kind: Type) -> tuple[Unknown, ...]:
-    """The existential sizes of a type, left to right; a named one counts once."""
+    """The existential sizes that opening a value of this type gives names to, left to right; a named one counts once.
+
+    A size binds at the nearest array element, list element or function result (rule 4), so those stay closed:
+
+    >>> unknowns(ArrayType(F32, (Unknown(), Unknown("k"), Unknown("k")))), unknowns(ListType((ArrayType(F32, (Unknown(),)),)))
+    ((Unknown(name=None), Unknown(name='k')), ())
+    """
     found: list[Unknown] = []
-    for part in parts(kind):
+    for part in opened_parts(kind):
         if isinstance(part, Unknown):
             if part.name is None or part not in found:
                 found.append(part)
         elif not isinstance(part, Size):
             found += [one for one in unknowns(part) if one.name is None or one not in found]
     return tuple(found)
+
+
+def opened_parts(kind: Type) -> Iterator[Type | SizeArgument]:
+    """The components whose unknown sizes belong to a value of this type itself."""
+    match kind:
+        case ArrayType(_, shape):
+            yield from shape
+        case TupleType() | RecordType() | SumType() | TangentType() | RowsType():
+            yield from parts(kind)
+
+
+def open_unknowns(kind: Type, names: tuple[str, ...]) -> Type:
+    """The type with its k-th unknown (as `unknowns` counts) replaced by the k-th name.
+
+    >>> str(open_unknowns(ArrayType(F32, (Unknown(), Size.constant(3))), ("n",)))
+    'f32[n, 3]'
+    """
+    waiting = iter(names)
+    known: dict[str, Size] = {}
+
+    def size(one: SizeArgument) -> SizeArgument:
+        if isinstance(one, Size):
+            return one
+        if one.name is None:
+            return Size.variable(next(waiting))
+        return known[one.name] if one.name in known else known.setdefault(one.name, Size.variable(next(waiting)))
+
+    def argument(one: Argument) -> Argument:
+        return size(one) if isinstance(one, (Size, Unknown)) else walk(one)
+
+    def walk(one: Type) -> Type:
+        match one:
+            case ArrayType(element, shape, row_sparse):
+                return array_of(element, tuple(map(size, shape)), row_sparse)
+            case TupleType(items):
+                return TupleType(tuple(map(walk, items)))
+            case RecordType(name, arguments):
+                return RecordType(name, tuple(map(argument, arguments)))
+            case SumType(name, arguments):
+                return SumType(name, tuple(map(argument, arguments)))
+            case TangentType(of):
+                return tangent(walk(of))
+            case _:
+                return one
+
+    return walk(kind)
 
 
 def tangent(kind: Type) -> Type:

@@ -134,6 +134,17 @@ class Primitive(Expression):
 
 
 @dataclass(frozen=True, slots=True)
+class Mutate(Expression):
+    """An op that consumes its first operand, done to a place: ``list.push(x)``, ``list.pop()``.
+
+    The place takes the op's first result; the value is what else the op returns, the empty tuple if nothing."""
+
+    op: str
+    place: Place
+    arguments: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Broadcast(Expression):
     """Repeats `value` over new leading axes."""
 
@@ -240,6 +251,17 @@ class Binding:
     locals: tuple[Local | None, ...]
     value: Expression
     span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence(Expression):
+    """`bindings` evaluated in order, then `value`. Their locals (also as sizes) are in scope in all that follows in the function.
+
+    An int that isn't a polynomial becomes a size this way (``zeros(f(x))``: ``count = f(x)``, checked not negative), the middle
+    of a chain ``a < f(x) < b`` is evaluated once, and a sum of 100,000 terms stays flat."""
+
+    bindings: tuple[Binding, ...]
+    value: Expression
 
 
 @dataclass(frozen=True, slots=True)

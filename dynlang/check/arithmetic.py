@@ -1,0 +1,515 @@
+"""Operators: number types that agree (rule 22), shapes that fit (rule 23), bounds of index arithmetic (rule 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dynlang.check import errors, typed
+from dynlang.check.context import ERROR, Context, handles, is_int
+from dynlang.check.fit import adapt, article, is_float, number_type, origins, shape_of, size_labels, unique_labels, with_numbers
+from dynlang.check.typenames import combine
+from dynlang.check.world import show
+from dynlang.diag import Diagnostic, Label
+from dynlang.ops.table import OPS
+from dynlang.source import Span
+from dynlang.syntax import nodes as ast
+from dynlang.types import (
+    BOOL,
+    F32,
+    F64,
+    INT,
+    INTEGERS,
+    ArrayType,
+    ErrorType,
+    IndexType,
+    ScalarType,
+    Size,
+    StringType,
+    Type,
+    TypeVariable,
+    array_of,
+)
+
+BINARY = {"+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floor_division", "%": "floor_modulo"}
+COMPARISONS = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal", "==": "equal", "!=": "not_equal"}
+CHAIN_LIMIT = 100
+"""A longer chain of operators is cut into pieces, each bound to a name, so that later stages never meet a deep tree."""
+
+
+# ---------------------------------------------------------------- sizes behind values
+
+
+def as_size(context: Context, value: typed.Expression, depth: int = 0) -> Size | None:
+    """The polynomial that an int expression is, if it is one."""
+    if depth > CHAIN_LIMIT:
+        return None
+    match value:
+        case typed.Literal(_, _, int() as amount) if not isinstance(amount, bool):
+            return Size.constant(amount)
+        case typed.SizeValue(_, _, size):
+            return size
+        case typed.LocalReference(_, _, local):
+            return context.local_sizes.get(local.name)
+        case typed.Primitive(_, _, "neg", (inner,)):
+            size = as_size(context, inner, depth + 1)
+            return None if size is None else -size
+        case typed.Primitive(_, _, ("add" | "sub" | "mul" | "floor_division") as op, (left, right)):
+            word = {"add": "+", "sub": "-", "mul": "*", "floor_division": "//"}[op]
+            a, b = as_size(context, left, depth + 1), as_size(context, right, depth + 1)
+            return None if a is None or b is None else combine(a, word, b)
+    return None
+
+
+def index_bound(context: Context, value: typed.Expression) -> Size | None:
+    """One more than the largest value that an int expression can have: idx<n> has n, a literal c has c + 1 (rule 10)."""
+    match value:
+        case typed.Expression(IndexType(bound)):
+            return bound
+        case typed.Literal(_, _, int() as amount) if amount >= 0:
+            return Size.constant(amount + 1)
+    size = as_size(context, value) if is_int(value.type) else None
+    if size is not None and size.has_no_negative_coefficient() and isinstance(value, typed.SizeValue):
+        return size + 1
+    return None
+
+
+def bound_of(context: Context, op: str, left: typed.Expression, right: typed.Expression) -> Type:
+    """The type of int arithmetic: an index where a bound follows from those of the operands, else `int`."""
+    if op == "floor_modulo":
+        size = as_size(context, right)
+        return IndexType(size) if size is not None and size.has_no_negative_coefficient() and isinstance(right, (typed.SizeValue, typed.Literal)) else INT
+    if op not in ("add", "mul") or not (isinstance(left.type, IndexType) or isinstance(right.type, IndexType)):
+        return INT
+    a, b = index_bound(context, left), index_bound(context, right)
+    if a is None or b is None:
+        return INT
+    return IndexType(a + b - 1 if op == "add" else (a - 1) * (b - 1) + 1)
+
+
+# ---------------------------------------------------------------- elementwise operations
+
+
+def is_adaptable(value: typed.Expression) -> bool:
+    """Whether an expression is a literal, a size or arithmetic of such, whose number type is still open."""
+    return number_type(value.type) is not None and adapt(value, with_numbers(value.type, F64)) is not None
+
+
+def common_number(values: Sequence[typed.Expression]) -> Type | None:
+    """The number type that operands meet in: that of those which can't change, else a float if there is one."""
+    fixed = [number_type(value.type) for value in values if not is_adaptable(value)]
+    if fixed:
+        return fixed[0]
+    kinds = [number_type(value.type) for value in values]
+    return next((kind for kind in kinds if is_float(kind)), kinds[0] if kinds else None)
+
+
+def harmonise(values: Sequence[typed.Expression]) -> list[typed.Expression] | None:
+    """The operands in one number type; None if they have several."""
+    number = common_number(values)
+    found: list[typed.Expression] = []
+    for value in values:
+        own = number_type(value.type)
+        if own is None or number is None:
+            return None
+        if own == number:
+            found.append(value)
+            continue
+        adapted = adapt(value, with_numbers(value.type, number))
+        if adapted is None:
+            return None
+        found.append(adapted)
+    return found
+
+
+def is_scalar(value: typed.Expression) -> bool:
+    """Scalars fit any shape. A value of a type parameter may be an array; a literal or size is none."""
+    if isinstance(value.type, TypeVariable):
+        return isinstance(value, typed.Literal) or (isinstance(value, typed.Convert) and isinstance(value.value, (typed.SizeValue, typed.Literal)))
+    return not isinstance(value.type, ArrayType)
+
+
+def align(values: Sequence[typed.Expression]) -> tuple[list[typed.Expression], tuple] | None:
+    """The operands with equal shapes or scalar, and the shape; None if two shapes don't fit (rule 23)."""
+    shape = max((shape_of(value.type) for value in values), key=len, default=())
+    aligned: list[typed.Expression] = []
+    for value in values:
+        own = shape_of(value.type)
+        if is_scalar(value) or own == shape:
+            aligned.append(value)
+        elif shape[len(shape) - len(own):] == own:
+            leading = shape[: len(shape) - len(own)]
+            element = value.type.element if isinstance(value.type, ArrayType) else value.type
+            aligned.append(typed.Broadcast(array_of(element, shape), value.span, value, leading))
+        else:
+            return None
+    return aligned, shape
+
+
+def elementwise(context: Context, op: str, values: Sequence[typed.Expression], span: Span, symbol: str = "") -> typed.Expression:
+    """A row of the table applied to each element; `symbol` is how the program writes it."""
+    if any(isinstance(value.type, ErrorType) for value in values):
+        return typed.Literal(ERROR, span, 0)
+    row, word = OPS[op], symbol or op
+    conditions = [value for value, accepted in zip(values, row.accepts, strict=True) if accepted == "bool"]
+    for value in conditions:
+        if scalar_part(value.type) != BOOL:
+            return context.fail(errors.OperandTypes(f"`{word}` takes `bool` here, not {article(value.type)}", value.span, found=show(value.type)))
+    others = [value for value in values if not any(value is one for one in conditions)]
+    if others and not all(scalar_part(value.type) == BOOL for value in others):
+        numbers = harmonise(others)
+        if numbers is None:
+            return context.fail(number_error(context, word, others, span))
+        others = numbers
+        if "float" in row.accepts and not is_float(number_type(others[0].type)) and all(map(is_adaptable, others)):
+            others = [adapt(value, with_numbers(value.type, F32)) or value for value in others]
+    elif others and row.accepts[-1] != "any":
+        return context.fail(errors.OperandTypes(f"`{word}` takes numbers, not `bool`", span, found=show(others[0].type)))
+    waiting = iter(others)
+    values = [value if any(value is one for one in conditions) else next(waiting) for value in values]
+    for value, accepted in zip(values, row.accepts, strict=True):
+        if not accepts(value.type, accepted):
+            return context.fail(unaccepted(word, value, accepted, span))
+    aligned = align(values)
+    if aligned is None:
+        return context.fail(shape_error(context, word, values, span))
+    operands, shape = aligned
+    element = scalar_part(operands[-1].type)
+    if row.has("comparison"):
+        element = BOOL
+    if element is None:
+        raise AssertionError(op)
+    return typed.Primitive(array_of(element, shape), span, op, tuple(operands))
+
+
+def scalar_part(kind: Type) -> Type | None:
+    """What one element is: idx counts as int."""
+    match kind:
+        case ArrayType(element, _):
+            return scalar_part(element)
+        case IndexType():
+            return INT
+        case ScalarType() | TypeVariable():
+            return kind
+    return None
+
+
+def accepts(kind: Type, word: str) -> bool:
+    """Whether an op's operand may have this type; `word` as in the table."""
+    number = number_type(kind)
+    match word:
+        case "any":
+            return scalar_part(kind) is not None
+        case "bool":
+            return scalar_part(kind) == BOOL
+        case "number":
+            return number is not None
+        case "float":
+            return is_float(number)
+        case "integer":
+            return isinstance(number, ScalarType) and number.dtype in INTEGERS
+    return True
+
+
+def unaccepted(word: str, value: typed.Expression, accepted: str, span: Span) -> Diagnostic:
+    wanted = {"float": "floats", "integer": "integers", "number": "numbers"}.get(accepted, accepted)
+    hint = ""
+    if accepted == "float" and number_type(value.type) is not None:
+        hint = "`//` divides ints, rounding down; `f32(...)` converts" if word == "/" else "convert it: `f32(...)`"
+    return errors.OperandTypes(f"`{word}` takes {wanted}, not {article(value.type)}", span, found=show(value.type), hint=hint)
+
+
+def number_error(context: Context, word: str, values: Sequence[typed.Expression], span: Span) -> Diagnostic:
+    for value in values:
+        if number_type(value.type) is None:
+            hint = "an f-string puts values into text: `f\"{x}\"`" if any(isinstance(one.type, StringType) for one in values) else ""
+            return errors.OperandTypes(f"`{word}` takes numbers, not {article(value.type)}", span, found=show(value.type), hint=hint)
+    kinds = [number_type(value.type) for value in values]
+    first = kinds[0]
+    other = next(kind for kind in kinds if kind != first)
+    wanted = next((kind for kind in kinds if is_float(kind)), other)
+    labels = tuple(Label(value.span, show(value.type)) for value in values)
+    return errors.OperandTypes(f"the operands of `{word}` have different number types: {show(first or F32)} and {show(other or F32)}", span,
+                               secondary=labels, hint=f"nothing is converted silently: write `{show(wanted or F32)}(...)` around the other")
+
+
+def shape_error(context: Context, word: str, values: Sequence[typed.Expression], span: Span) -> Diagnostic:
+    left, right = two_that_differ(values)
+    a, b = shape_of(left.type), shape_of(right.type)
+    hint = ""
+    if a == b[::-1] and len(a) == 2:
+        hint = "the shapes fit if one of them is transposed: `transpose(...)`"
+    elif len(a) != len(b) and min(len(a), len(b)) == 1 and max(a, b, key=len)[0] == min(a, b, key=len)[0]:
+        hint = "a smaller rank repeats over leading axes: its sizes must be the last ones of the other operand"
+    elif all(isinstance(size, Size) for size in (*a, *b)) and len(a) == len(b):
+        differing = next((pair for pair in zip(a, b, strict=True) if pair[0] != pair[1]), None)
+        if differing and (differing[0] - differing[1]).value in (1, -1):  # type: ignore[operator]
+            hint = f"the sizes are one apart: {differing[0]} and {differing[1]}"
+    sizes = [size for size in (*a, *b) if isinstance(size, Size)]
+    labels = [label for size in sizes for label in size_labels(context, size)]
+    secondary = (Label(left.span, show(left.type)), Label(right.span, show(right.type)), *origins(context, left), *origins(context, right), *labels)
+    return errors.SizeMismatch(f"the operands of `{word}` have shapes that don't fit: {show(left.type)} and {show(right.type)}", span,
+                               secondary=unique_labels(secondary), hint=hint)
+
+
+def two_that_differ(values: Sequence[typed.Expression]) -> tuple[typed.Expression, typed.Expression]:
+    arrays = [value for value in values if isinstance(value.type, ArrayType)]
+    for value in arrays[1:]:
+        if shape_of(value.type) != shape_of(arrays[0].type):
+            return arrays[0], value
+    return arrays[0], arrays[-1]
+
+
+# ---------------------------------------------------------------- operators
+
+
+@handles(ast.Binary)
+def infer_binary(context: Context, node: ast.Binary, hint: Type | None) -> typed.Expression:
+    """A chain of operators of one level, applied from the left in a loop; long chains are cut into named pieces."""
+    hint = operand_hint(hint)
+    total = context.infer(node.first, hint)  # type: ignore[arg-type]
+    bindings: list[typed.Binding] = []
+    for count, operation in enumerate(node.rest, 1):
+        operand = context.infer(operation.operand, hint)
+        span = Span(node.span.source, node.span.start, operation.operand.span.end)
+        total = binary(context, operation.operator, total, operand, span, operation.span)
+        if count % CHAIN_LIMIT == 0 and count < len(node.rest) and not isinstance(total.type, ErrorType):
+            local = context.temporary("part", total.type)
+            bindings.append(typed.Binding((local,), total, span))
+            total = typed.LocalReference(total.type, span, local)
+    if bindings and not isinstance(total.type, ErrorType):
+        return typed.Sequence(total.type, node.span, tuple(bindings), total)
+    return total
+
+
+def operand_hint(hint: Type | None) -> Type | None:
+    """What the wanted type of arithmetic says of its operands: their number type, if it is a float."""
+    return hint if hint is not None and is_float(number_type(hint)) else None
+
+
+def binary(context: Context, operator: str, left: typed.Expression, right: typed.Expression, span: Span, at: Span) -> typed.Expression:
+    if isinstance(left.type, ErrorType) or isinstance(right.type, ErrorType):
+        return typed.Literal(ERROR, span, 0)
+    if operator == "@":
+        return contract(context, left, right, span, at)
+    if operator == "+" and isinstance(left.type, StringType) and isinstance(right.type, StringType):
+        return typed.Primitive(left.type, span, "string_concat", (left, right))
+    op = BINARY[operator]
+    if is_int(left.type) and is_int(right.type):
+        found = int_arithmetic(context, op, operator, left, right, span)
+        if found is not None:
+            return found
+    result = elementwise(context, op, (left, right), at, operator)
+    return respan(result, span)
+
+
+def respan(value: typed.Expression, span: Span) -> typed.Expression:
+    from dataclasses import replace
+
+    return replace(value, span=span)
+
+
+def int_arithmetic(context: Context, op: str, operator: str, left: typed.Expression, right: typed.Expression, span: Span) -> typed.Expression | None:
+    """Arithmetic of sizes is a size; of indices an index where its bound follows."""
+    if op == "div":
+        return None
+    if any(isinstance(one, typed.SizeValue) for one in (left, right)) and all(isinstance(one, (typed.SizeValue, typed.Literal)) for one in (left, right)):
+        a, b = as_size(context, left), as_size(context, right)
+        size = combine(a, operator, b) if a is not None and b is not None else None
+        if size is not None:
+            return typed.SizeValue(INT, span, size)
+    return typed.Primitive(bound_of(context, op, left, right), span, op, (left, right))
+
+
+def contract(context: Context, left: typed.Expression, right: typed.Expression, span: Span, at: Span) -> typed.Expression:
+    """``left @ right``: the left's last axis with the right's first (rule 23)."""
+    for value in (left, right):
+        if not isinstance(value.type, ArrayType) or number_type(value.type) is None:
+            return context.fail(errors.OperandTypes(f"`@` takes arrays of numbers, not {article(value.type)}", value.span, found=show(value.type),
+                                                    hint="numbers are multiplied with `*`" if number_type(value.type) else ""))
+    values = harmonise((left, right))
+    if values is None:
+        return context.fail(number_error(context, "@", (left, right), at))
+    left, right = values
+    a, b = shape_of(left.type), shape_of(right.type)
+    if len(b) > 2:
+        return context.fail(errors.OperandTypes(f"the right operand of `@` has rank 1 or 2, not {len(b)}", right.span, found=show(right.type)))
+    if a[-1] != b[0]:
+        return context.fail(inner_sizes(context, left, right, at))
+    element = number_type(left.type) or F32
+    rest = (*a[:-1], *b[1:])
+    op = {(1, 1): "dot", (2, 1): "matvec", (1, 2): "vecmat", (2, 2): "matmul"}.get((len(a), len(b)))
+    if op is not None:
+        return typed.Primitive(array_of(element, rest), span, op, (left, right))
+    return contract_flattened(left, right, element, a, b, rest, span)
+
+
+def contract_flattened(left: typed.Expression, right: typed.Expression, element: Type, a: tuple, b: tuple, rest: tuple, span: Span) -> typed.Expression:
+    """A left operand of rank 3 or more as one matrix: its leading axes are rows."""
+    rows = Size.constant(1)
+    for size in a[:-1]:
+        rows = rows * size
+    flat = typed.Primitive(ArrayType(element, (rows, a[-1])), left.span, "reshape", (left,), (), (rows, a[-1]))
+    op = "matvec" if len(b) == 1 else "matmul"
+    product = typed.Primitive(ArrayType(element, (rows, *b[1:])), span, op, (flat, right))
+    return typed.Primitive(ArrayType(element, rest), span, "reshape", (product,), (), rest)
+
+
+def inner_sizes(context: Context, left: typed.Expression, right: typed.Expression, at: Span) -> Diagnostic:
+    """784 against 785, with both origins; a transposed operand is recognised."""
+    a, b = shape_of(left.type), shape_of(right.type)
+    inner, outer = a[-1], b[0]
+    hint = ""
+    if len(b) == 2 and inner == b[1]:
+        hint = f"they fit if the right operand is transposed: `... @ transpose({describe_value(right)})`"
+    elif len(a) == 2 and a[0] == outer:
+        hint = f"they fit if the left operand is transposed: `transpose({describe_value(left)}) @ ...`"
+    elif len(a) == 1 and len(b) == 2 and inner == b[1]:
+        hint = "they fit the other way round: `right @ left`"
+    elif isinstance(inner, Size) and isinstance(outer, Size) and (inner - outer).value in (1, -1):
+        hint = "the sizes are one apart: was a bias column added to one of them?"
+    labels = (Label(left.span, f"{show(left.type)}: its last size is {inner}"), Label(right.span, f"{show(right.type)}: its first size is {outer}"),
+              *origins(context, left), *origins(context, right))
+    return errors.InnerSizes(f"the inner sizes of `@` differ: {inner} and {outer}", at, secondary=unique_labels(labels), hint=hint)
+
+
+def describe_value(value: typed.Expression) -> str:
+    text = value.span.text
+    return text if 0 < len(text) <= 20 else "..."
+
+
+@handles(ast.Negate)
+def infer_negate(context: Context, node: ast.Negate, hint: Type | None) -> typed.Expression:
+    value = context.infer(node.operand, operand_hint(hint))
+    if isinstance(value, typed.Literal) and not isinstance(value.value, (bool, str)) and not isinstance(value.type, IndexType):
+        return typed.Literal(value.type, node.span, -value.value)
+    if isinstance(value, typed.SizeValue):
+        return typed.SizeValue(INT, node.span, -value.size)
+    return elementwise(context, "neg", (value,), node.span, "-")
+
+
+@handles(ast.Power)
+def infer_power(context: Context, node: ast.Power, hint: Type | None) -> typed.Expression:
+    """``x ** y``; a square is a product, and ints take literal exponents alone."""
+    base = context.infer(node.base, operand_hint(hint))
+    exponent = context.infer(node.exponent, operand_hint(hint))
+    if isinstance(base.type, ErrorType) or isinstance(exponent.type, ErrorType):
+        return typed.Literal(ERROR, node.span, 0)
+    amount = exponent.value if isinstance(exponent, typed.Literal) else None
+    integral = number_type(base.type) is not None and not is_float(number_type(base.type))
+    if isinstance(base, typed.Literal) and integral and not isinstance(amount, int):
+        integral = False
+    if integral:
+        if not isinstance(amount, int) or isinstance(amount, bool) or not 0 <= amount <= 64:
+            return context.fail(errors.OperandTypes("ints take a literal exponent from 0 to 64", exponent.span, hint="convert the base: `f32(...) ** ...`"))
+        return repeated_product(context, base, amount, node.span)
+    if amount == 2 and number_type(base.type) is not None:
+        return repeated_product(context, base, 2, node.span)
+    return elementwise(context, "power", (base, exponent), node.span, "**")
+
+
+def repeated_product(context: Context, base: typed.Expression, amount: int, span: Span) -> typed.Expression:
+    if is_int(base.type):
+        base = typed.SizeValue(INT, base.span, base.size) if isinstance(base, typed.SizeValue) else base
+    if amount == 0:
+        return typed.Literal(INT, span, 1)
+    if amount == 1:
+        return base
+    kind: Type = INT if isinstance(base.type, IndexType) else base.type
+    if isinstance(base, (typed.LocalReference, typed.Literal, typed.SizeValue)):
+        local, bindings = base, ()
+    else:
+        name = context.temporary("base", base.type)
+        local, bindings = typed.LocalReference(base.type, base.span, name), (typed.Binding((name,), base, base.span),)
+    product: typed.Expression = local
+    for _ in range(amount - 1):
+        product = typed.Primitive(kind, span, "mul", (product, local))
+    return typed.Sequence(kind, span, bindings, product) if bindings else product
+
+
+# ---------------------------------------------------------------- comparison and logic
+
+
+@handles(ast.Compare)
+def infer_compare(context: Context, node: ast.Compare, hint: Type | None) -> typed.Expression:
+    """``a < b <= c``: every neighbouring pair holds, each operand evaluated once."""
+    left = context.infer(node.first)
+    bindings: list[typed.Binding] = []
+    tests: list[typed.Expression] = []
+    for position, operation in enumerate(node.rest):
+        right = context.infer(operation.operand)
+        if position < len(node.rest) - 1 and not isinstance(right, (typed.LocalReference, typed.Literal, typed.SizeValue)):
+            local = context.temporary("middle", right.type)
+            bindings.append(typed.Binding((local,), right, right.span))
+            right = typed.LocalReference(right.type, right.span, local)
+        tests.append(compare(context, operation.operator, left, right, node.first.span.to(operation.operand.span), operation.span))
+        left = right
+    if any(isinstance(test.type, ErrorType) for test in tests):
+        return typed.Literal(ERROR, node.span, 0)
+    total = tests[0]
+    for test in tests[1:]:
+        if total.type != BOOL or test.type != BOOL:
+            return context.fail(errors.OperandTypes("a chain of comparisons is of numbers, not of arrays", node.span, hint="join two comparisons with `logical_and`"))
+        total = typed.ShortCircuit(BOOL, node.span, "and", total, test)
+    return typed.Sequence(total.type, node.span, tuple(bindings), total) if bindings else total
+
+
+def compare(context: Context, operator: str, left: typed.Expression, right: typed.Expression, span: Span, at: Span) -> typed.Expression:
+    if isinstance(left.type, StringType) and isinstance(right.type, StringType):
+        return compare_strings(operator, left, right, span)
+    if isinstance(left.type, ErrorType) or isinstance(right.type, ErrorType):
+        return typed.Literal(ERROR, span, 0)
+    if operator not in ("==", "!=") and scalar_part(left.type) == BOOL:
+        return context.fail(errors.OperandTypes(f"`{operator}` orders numbers and strings, not `bool`", at))
+    if scalar_part(left.type) is None or scalar_part(right.type) is None:
+        one = left if scalar_part(left.type) is None else right
+        other = right if one is left else left
+        return context.fail(errors.OperandTypes(f"`{operator}` compares numbers, bools and strings, not {article(one.type)}", at,
+                                                secondary=(Label(other.span, show(other.type)),),
+                                                hint="a sum type is taken apart with `match`" if "Sum" in type(one.type).__name__ else ""))
+    return respan(elementwise(context, COMPARISONS[operator], (left, right), at, operator), span)
+
+
+def compare_strings(operator: str, left: typed.Expression, right: typed.Expression, span: Span) -> typed.Expression:
+    if operator in ("==", "!="):
+        equal = typed.Primitive(BOOL, span, "string_equal", (left, right))
+        return equal if operator == "==" else typed.Primitive(BOOL, span, "logical_not", (equal,))
+    a, b = (left, right) if operator in ("<", ">=") else (right, left)
+    less = typed.Primitive(BOOL, span, "string_less", (a, b))
+    return less if operator in ("<", ">") else typed.Primitive(BOOL, span, "logical_not", (less,))
+
+
+def condition(context: Context, node: ast.Expr, what: str) -> typed.Expression:
+    """An expression that decides something: a bool, nothing else counts as true."""
+    value = context.infer(node, BOOL)
+    if value.type == BOOL or isinstance(value.type, ErrorType):
+        return value
+    hint = ""
+    if number_type(value.type) is not None and not shape_of(value.type):
+        hint = "no number counts as true: compare it, `... != 0`"
+    elif scalar_part(value.type) == BOOL:
+        hint = "an array of bools is reduced first: `all(...)` or `any(...)`"
+    elif isinstance(value.type, StringType):
+        hint = "compare it: `... != \"\"`"
+    return context.fail(errors.ConditionNotBool(f"{what} is a `bool`, not {article(value.type)}", value.span, found=show(value.type), hint=hint))
+
+
+@handles(ast.Logical)
+def infer_logical(context: Context, node: ast.Logical, hint: Type | None) -> typed.Expression:
+    total = condition(context, node.operands[0], f"an operand of `{node.operator}`")
+    for operand in node.operands[1:]:
+        right = condition(context, operand, f"an operand of `{node.operator}`")
+        if isinstance(total.type, ErrorType) or isinstance(right.type, ErrorType):
+            total = typed.Literal(ERROR, node.span, 0)
+        else:
+            total = typed.ShortCircuit(BOOL, total.span.to(right.span), node.operator, total, right)
+    return total
+
+
+@handles(ast.Not)
+def infer_not(context: Context, node: ast.Not, hint: Type | None) -> typed.Expression:
+    value = context.infer(node.operand, hint)
+    if scalar_part(value.type) == BOOL:
+        return typed.Primitive(value.type, node.span, "logical_not", (value,))
+    if isinstance(value.type, ErrorType):
+        return value
+    return context.fail(errors.ConditionNotBool(f"`not` takes a `bool`, not {article(value.type)}", value.span, found=show(value.type)))

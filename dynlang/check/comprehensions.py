@@ -1,0 +1,365 @@
+"""Comprehensions and reductions (rules 25 to 27)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dynlang.check import errors, typed
+from dynlang.check.arithmetic import condition, elementwise, scalar_part
+from dynlang.check.builtins import failed
+from dynlang.check.calls import builtin
+from dynlang.check.context import ERROR, Context, handles, is_int
+from dynlang.check.fit import article, is_float, number_type
+from dynlang.check.iteration import Source, bind_target, source
+from dynlang.check.world import show
+from dynlang.diag import Label
+from dynlang.source import Span
+from dynlang.syntax import nodes as ast
+from dynlang.types import (
+    BOOL,
+    INT,
+    ArrayType,
+    ErrorType,
+    IndexType,
+    ListType,
+    Size,
+    Type,
+    Unknown,
+    array_of,
+    size_variables,
+)
+
+REDUCTIONS = ("sum", "prod", "max", "min", "mean", "any", "all", "argmax", "argmin", "logsumexp", "count")
+
+
+@handles(ast.Comprehension)
+def infer_comprehension(context: Context, node: ast.Comprehension, hint: Type | None) -> typed.Expression:
+    """``[e for i, j]``: an array, its leading axes those of the comprehension."""
+    axes = sum(len(clause.axes) for clause in node.clauses)
+    inner = None
+    if isinstance(hint, ArrayType) and len(hint.shape) >= axes:
+        inner = array_of(hint.element, hint.shape[axes:]) if hint.shape[axes:] else hint.element
+    return comprehend(context, node, "array", inner, node.span)
+
+
+def comprehend(context: Context, node: ast.Comprehension, kind: str, hint: Type | None, span: Span) -> typed.Expression:
+    """A comprehension of a kind: 'array', or a reduction."""
+    known = set(context.taken)
+    outer: list[typed.Binding] = []
+    first = node.clauses[0].axes[0]
+    ready = source(context, first.iterable) if first.iterable is not None else None
+    with context.inside("a comprehension"):
+        axes = read_axes(context, node, outer, ready)
+        guard = None
+        tests = [condition(context, clause.guard, "a guard") for clause in node.clauses if clause.guard is not None]
+        for test in tests:
+            guard = test if guard is None else typed.ShortCircuit(BOOL, test.span, "and", guard, test)
+        body = context.infer(node.value, hint)
+    if axes is None or isinstance(body.type, ErrorType) or (guard is not None and isinstance(guard.type, ErrorType)):
+        return typed.Literal(ERROR, span, 0)
+    if hint is not None:
+        from dynlang.check.fit import fitting
+
+        body = fitting(context, body, hint) or body
+    known |= {local.name for binding in outer for local in binding.locals if local is not None}
+    known |= {name for axis in axes[:1] for name in axis.count.variables()}
+    if kind == "array":
+        dependent = [name for axis in axes for name in sorted(axis.count.variables() - known)]
+        if dependent:
+            return context.fail(errors.SizeEscapes("the ranges of an array comprehension are known before it begins", span,
+                                                   hint="build a `List`, or nest comprehensions"))
+    result = result_type(context, kind, axes, guard, body, known, span)
+    if result is None:
+        return typed.Literal(ERROR, span, 0)
+    found = typed.Comprehension(result, span, kind, tuple(axes), guard, body)
+    return typed.Sequence(result, span, tuple(outer), found) if outer else found
+
+
+# ---------------------------------------------------------------- axes
+
+
+def read_axes(context: Context, node: ast.Comprehension, outer: list[typed.Binding], ready: Source | None) -> list[typed.Axis] | None:
+    """The axes with their ranges. What an axis needs beforehand is bound outside, or in the axis before it; what the first
+    runs over, `ready`, was evaluated outside."""
+    axes: list[typed.Axis] = []
+    fine = True
+    for clause in node.clauses:
+        for axis in clause.axes:
+            if axis.iterable is None:
+                found = inferred_axis(context, axis, node)
+            else:
+                items = ready if axis is node.clauses[0].axes[0] else source(context, axis.iterable)
+                found = (items.bindings, bind_axis(context, axis.target, items.count, items.item)) if items is not None else None
+            if found is None:
+                fine = False
+                declare_failed(context, axis.target)
+                continue
+            before, made = found
+            if axes:
+                last = axes[-1]
+                axes[-1] = typed.Axis(last.index, last.count, (*last.bindings, *before))
+            else:
+                outer += before
+            axes.append(made)
+    return axes if fine else None
+
+
+def declare_failed(context: Context, target: ast.Target) -> None:
+    if isinstance(target, ast.Identifier):
+        context.declare(target.text, ERROR, target.span)
+        return
+    for item in target.items:
+        declare_failed(context, item)
+
+
+def bind_axis(context: Context, target: ast.Target, count: Size, item) -> typed.Axis:
+    """The index of an axis, and the names that its pattern gives to the item there."""
+    kind = IndexType(count)
+    if isinstance(target, ast.Identifier):
+        probe = typed.Local(target.text, kind)
+        value = item(typed.LocalReference(kind, target.span, probe))
+        if isinstance(value, typed.LocalReference) and value.local is probe:
+            return typed.Axis(context.declare(target.text, kind, target.span), count)
+    index = context.temporary("index", kind)
+    bindings: list[typed.Binding] = []
+    bind_target(context, target, item(typed.LocalReference(kind, target.span, index)), bindings)
+    return typed.Axis(index, count, tuple(bindings))
+
+
+def inferred_axis(context: Context, axis: ast.Axis, node: ast.Comprehension) -> tuple[list[typed.Binding], typed.Axis] | None:
+    """A bare name: its range is that of every axis which it indexes by itself, and they agree (rule 26)."""
+    if not isinstance(axis.target, ast.Identifier):
+        context.report(errors.BadComprehension("a pattern needs `in` and what it runs over", axis.span))
+        return None
+    name = axis.target.text
+    found: list[tuple[Size, Span]] = []
+    hidden = {one.text for clause in node.clauses for other in clause.axes if other.iterable is None
+              for one in names_of(other.target)} - {name}
+    for index, position in bare_uses(node, name):
+        size = axis_size(context, index.value, position, hidden | {name})
+        if size is not None:
+            found.append((size, index.span))
+    if not found:
+        context.report(errors.BadComprehension(f"the range of `{name}` can't be inferred: it is no index by itself", axis.span,
+                                               hint=f"say it: `for {name} in n`"))
+        return None
+    for size, span in found[1:]:
+        if size != found[0][0]:
+            context.report(errors.RangesDisagree(
+                f"`{name}` runs over {found[0][0]} here and over {size} there", axis.span,
+                secondary=(Label(found[0][1], f"{found[0][0]} items"), Label(span, f"{size} items")), hint=f"say which: `for {name} in n`"))
+            return None
+    return [], typed.Axis(context.declare(name, IndexType(found[0][0]), axis.span), found[0][0])
+
+
+def names_of(target: ast.Target) -> Iterator[ast.Identifier]:
+    if isinstance(target, ast.Identifier):
+        yield target
+    else:
+        for item in target.items:
+            yield from names_of(item)
+
+
+def bare_uses(node: ast.Comprehension, name: str) -> Iterator[tuple[ast.Index, int]]:
+    """The index expressions where the name stands alone, with its position."""
+    waiting: list[ast.Node] = [node.value, *(clause.guard for clause in node.clauses if clause.guard is not None),
+                               *(axis.iterable for clause in node.clauses for axis in clause.axes if axis.iterable is not None)]
+    while waiting:
+        current = waiting.pop(0)
+        if isinstance(current, ast.Comprehension) and any(one.text == name for clause in current.clauses for axis in clause.axes
+                                                          for one in names_of(axis.target)):
+            continue
+        if isinstance(current, ast.Index):
+            for position, index in enumerate(current.indices):
+                if isinstance(index, ast.Name) and index.text == name:
+                    yield current, position
+        waiting += list(ast.children(current))
+
+
+def axis_size(context: Context, value: ast.Expr, position: int, hidden: set[str]) -> Size | None:
+    """The size of one axis of an expression that can be read before the comprehension's own names are known."""
+    if any(isinstance(one, ast.Name) and (one.text in hidden or unresolved(context, one.text)) for one in ast.walk(value)):
+        return None
+    with context.trial() as found:
+        taken = set(context.taken)
+        kind = context.infer(value).type
+    if found.errors or not isinstance(kind, ArrayType) or position >= len(kind.shape):
+        return None
+    size = kind.shape[position]
+    if not isinstance(size, Size) or size.variables() - taken - context.taken:
+        return None
+    return size
+
+
+def unresolved(context: Context, name: str) -> bool:
+    return context.find(name) is None and context.symbol(name) is None
+
+
+# ---------------------------------------------------------------- results
+
+
+def result_type(context: Context, kind: str, axes: list[typed.Axis], guard: typed.Expression | None, body: typed.Expression,
+                known: set[str], span: Span) -> Type | None:
+    """The type of a comprehension, or None after an error."""
+    escaping = sorted(name for name in size_variables(body.type) if name not in known and name not in context.size_names())
+    if escaping:
+        labels = tuple(label for name in escaping if (label := context.origin_label(name)) is not None)
+        context.report(errors.SizeEscapes(f"the size `{escaping[0]}` differs from item to item", body.span, found=show(body.type), secondary=labels,
+                                          hint="arrays of different lengths go into a `List`"))
+        return None
+    if kind == "array":
+        if guard is not None and len(axes) > 1:
+            context.report(errors.BadComprehension("a guard in `[...]` stands with one axis", guard.span))
+            return None
+        shape = (Unknown(),) if guard is not None else tuple(axis.count for axis in axes)
+        return array_of(body.type, shape)
+    return reduced_type(context, kind, axes, body, span)
+
+
+def reduced_type(context: Context, kind: str, axes: list[typed.Axis], body: typed.Expression, span: Span) -> Type | None:
+    """What a reduction of items of this type gives."""
+    number = number_type(body.type)
+    if kind in ("any", "all", "count"):
+        if body.type != BOOL:
+            context.report(errors.OperandTypes(f"`{kind}` takes conditions, not {article(body.type)}", body.span, found=show(body.type)))
+            return None
+        return INT if kind == "count" else BOOL
+    if number is None or (kind in ("mean", "logsumexp") and not is_float(number)):
+        wanted = "floats" if kind in ("mean", "logsumexp") else "numbers"
+        hint = "convert it: `f32(...)`" if number is not None else "`count` counts conditions" if body.type == BOOL else ""
+        context.report(errors.OperandTypes(f"`{kind}` takes {wanted}, not {article(body.type)}", body.span, found=show(body.type), hint=hint))
+        return None
+    if isinstance(body.type, ArrayType) and kind not in ("sum", "mean", "prod"):
+        context.report(errors.OperandTypes(f"`{kind}` compares numbers, not {article(body.type)}", body.span, found=show(body.type)))
+        return None
+    if kind in ("argmax", "argmin"):
+        if len(axes) > 1:
+            context.report(errors.BadComprehension(f"`{kind}` takes one axis", span))
+            return None
+        return IndexType(axes[0].count)
+    return INT if is_int(body.type) else body.type
+
+
+# ---------------------------------------------------------------- reductions
+
+
+@builtin(*REDUCTIONS)
+def call_reduction(context: Context, node: ast.Call, hint: Type | None) -> typed.Expression:
+    """``sum(e for i)``, ``sum(x)``, ``mean(x, axis=0)``, ``max(a, b)``."""
+    assert isinstance(node.function, ast.Name)
+    name = node.function.text
+    arguments = [one for one in node.arguments if one.name is None]
+    named = [one for one in node.arguments if one.name is not None]
+    if any(one.borrow for one in node.arguments) or any(one.name is not None and one.name.text != "axis" for one in named):
+        return context.fail(errors.UnknownParameter(f"`{name}` takes values and `axis=`", node.span))
+    if name in ("max", "min") and len(arguments) == 2 and not named:
+        return two_values(context, "maximum" if name == "max" else "minimum", name, arguments, node.span, hint)
+    if len(arguments) != 1 or len(named) > 1:
+        return context.fail(errors.WrongArity(f"`{name}` takes one array or comprehension, and {len(arguments)} arguments are given", node.span,
+                                              hint="several values go into an array: `[a, b]`"))
+    value = arguments[0].value
+    wanted = hint if hint is not None and is_float(number_type(hint)) and name not in ("any", "all", "count") and not isinstance(hint, ArrayType) else None
+    if isinstance(value, ast.Comprehension) and not named:
+        return comprehend(context, value, name, wanted, node.span)
+    array = context.infer(value)
+    if isinstance(array.type, ListType):
+        item = ast.Identifier("item", span=value.span)
+        clause = ast.Clause((ast.Axis(item, value, span=value.span),), span=value.span)
+        return comprehend(context, ast.Comprehension(ast.Name("item", span=value.span), (clause,), span=value.span), name, None, node.span)
+    if isinstance(array.type, ErrorType):
+        return array
+    if not isinstance(array.type, ArrayType) or scalar_part(array.type) is None:
+        return context.fail(errors.OperandTypes(f"`{name}` takes an array or comprehension, not {article(array.type)}", array.span, found=show(array.type),
+                                                hint=f"`{name}(a, b)` takes two values" if name in ("max", "min") else ""))
+    axes = read_axis(context, named[0].value, array.type) if named else tuple(range(len(array.type.shape)))
+    if axes is None:
+        return failed(node.span)
+    return reduce_array(context, name, array, axes, node.span, bool(named))
+
+
+def two_values(context: Context, op: str, name: str, arguments: list[ast.Argument], span: Span, hint: Type | None) -> typed.Expression:
+    wanted = hint if hint is not None and is_float(number_type(hint)) else None
+    values = [context.infer(argument.value, wanted) for argument in arguments]
+    found = elementwise(context, op, values, span, name)
+    if isinstance(found, typed.Primitive) and all(isinstance(value.type, IndexType) for value in values) and values[0].type == values[1].type:
+        return typed.Primitive(values[0].type, span, op, found.arguments)
+    return found
+
+
+def read_axis(context: Context, node: ast.Expr, kind: ArrayType) -> tuple[int, ...] | None:
+    """``axis=1``, ``axis=(1, 2)``, ``axis=-1``: literals."""
+    items = node.items if isinstance(node, ast.Tuple) else (node,)
+    found: list[int] = []
+    for item in items:
+        amount = item.value if isinstance(item, ast.Integer) else None
+        if isinstance(item, ast.Negate) and isinstance(item.operand, ast.Integer):
+            amount = -item.operand.value
+        rank = len(kind.shape)
+        if amount is None or not -rank <= amount < rank:
+            context.report(errors.NotIndexable(f"an axis of {article(kind)} is a literal from 0 to {rank - 1}", item.span))
+            return None
+        found.append(amount % rank)
+    return tuple(sorted(set(found)))
+
+
+def reduce_array(context: Context, name: str, array: typed.Expression, axes: tuple[int, ...], span: Span, partial: bool) -> typed.Expression:
+    """A reduction of an array over some of its axes."""
+    assert isinstance(array.type, ArrayType)
+    element = scalar_part(array.type)
+    assert element is not None
+    boolean = name in ("any", "all", "count")
+    if boolean != (element == BOOL) or (name in ("mean", "logsumexp") and not is_float(element)):
+        wanted = "bools" if boolean else "floats" if name in ("mean", "logsumexp") else "numbers"
+        return context.fail(errors.OperandTypes(f"`{name}` takes {wanted}, not {article(array.type)}", array.span, found=show(array.type)))
+    rest = tuple(size for axis, size in enumerate(array.type.shape) if axis not in axes)
+    result = array_of(element, rest) if rest else element
+    attributes = (("axes", axes),) if rest else ()
+    match name:
+        case "sum" | "prod" | "max" | "min" | "any" | "all":
+            return typed.Primitive(result, span, f"reduce_{name}", (array,), attributes)
+        case "count":
+            ones = typed.Convert(ArrayType(INT, array.type.shape), span, array)
+            return typed.Primitive(array_of(INT, rest) if rest else INT, span, "reduce_sum", (ones,), attributes)
+        case "mean":
+            return mean_of(array, axes, result, attributes, span)
+        case "argmax" | "argmin":
+            if len(axes) != 1:
+                return context.fail(errors.OperandTypes(f"`{name}` takes a vector, or one axis: `axis=0`", span, found=show(array.type)))
+            bound = array.type.shape[axes[0]]
+            assert isinstance(bound, Size)
+            index = IndexType(bound)
+            return typed.Primitive(array_of(index, rest) if rest else index, span, name, (array,), attributes)
+    return logsumexp_of(context, array, axes, span)
+
+
+def mean_of(array: typed.Expression, axes: tuple[int, ...], result: Type, attributes: tuple, span: Span) -> typed.Expression:
+    assert isinstance(array.type, ArrayType)
+    total = Size.constant(1)
+    for axis in axes:
+        size = array.type.shape[axis]
+        assert isinstance(size, Size)
+        total = total * size
+    number = number_type(array.type)
+    assert number is not None
+    count = typed.Convert(number, span, typed.SizeValue(INT, span, total))
+    return typed.Primitive(result, span, "div", (typed.Primitive(result, span, "reduce_sum", (array,), attributes), count))
+
+
+def logsumexp_of(context: Context, array: typed.Expression, axes: tuple[int, ...], span: Span) -> typed.Expression:
+    """By a comprehension over the elements; over one axis of several, one for each of the rest."""
+    assert isinstance(array.type, ArrayType)
+    element = scalar_part(array.type)
+    assert element is not None
+    local = context.temporary("terms", array.type)
+    whole = typed.LocalReference(array.type, array.span, local)
+    sizes = [size for size in array.type.shape if isinstance(size, Size)]
+    indices = [context.temporary("k", IndexType(size)) for size in sizes]
+    references = tuple(typed.LocalReference(one.type, span, one) for one in indices)
+    item = typed.Index(element, span, whole, references)
+    inner = typed.Comprehension(element, span, "logsumexp", tuple(typed.Axis(indices[a], sizes[a]) for a in axes), None, item)
+    rest = [axis for axis in range(len(sizes)) if axis not in axes]
+    total: typed.Expression = inner
+    if rest:
+        kind = array_of(element, tuple(sizes[axis] for axis in rest))
+        total = typed.Comprehension(kind, span, "array", tuple(typed.Axis(indices[a], sizes[a]) for a in rest), None, inner)
+    return typed.Sequence(total.type, span, (typed.Binding((local,), array, array.span),), total)

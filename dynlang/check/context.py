@@ -1,0 +1,305 @@
+"""What the checker knows while it reads one body: names in scope, sizes and where they came from, the rules in force.
+
+`infer` and `expect` are the two directions of the checker. Each kind of expression has one handler, registered with
+`@handles(ast.Name)` in the module that is about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from dynlang.check import errors, typed
+from dynlang.check.world import Generic, Signature, Symbol, World
+from dynlang.diag import Diagnostic, Diagnostics, Label
+from dynlang.source import Span
+from dynlang.syntax import nodes as ast
+from dynlang.types import (
+    INT,
+    ErrorType,
+    IndexType,
+    Size,
+    Type,
+    TypeVariable,
+    open_unknowns,
+    unknowns,
+)
+
+ERROR = ErrorType()
+
+Handler = Callable[["Context", Any, "Type | None"], typed.Expression]
+HANDLERS: dict[type, Handler] = {}
+
+
+def handles(*kinds: type) -> Callable[[Handler], Handler]:
+    """Registers the function that infers expressions of these kinds."""
+
+    def register(handler: Handler) -> Handler:
+        for kind in kinds:
+            HANDLERS[kind] = handler
+        return handler
+
+    return register
+
+
+# ---------------------------------------------------------------- what a local name means
+
+
+@dataclass(frozen=True, slots=True)
+class LocalEntry:
+    """A variable. `size`: what it is as a size, for immutable ints whose value is a polynomial."""
+
+    local: typed.Local
+    span: Span
+    size: Size | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SizeEntry:
+    size: Size
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class TypeEntry:
+    type: Type
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class NestedEntry:
+    """A nested function; its captures stand in the signature."""
+
+    signature: Signature
+    span: Span
+
+
+Entry = LocalEntry | SizeEntry | TypeEntry | NestedEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a size variable came from, for messages: "the size of `words`, opened here"."""
+
+    text: str
+    span: Span
+
+
+@dataclass
+class Context:
+    """The state of checking one function body, constant, test or benchmark."""
+
+    world: World
+    module: str
+    diagnostics: Diagnostics
+    owner: str = ""
+    is_proc: bool = False
+    returns: Type | None = None
+    scopes: list[dict[str, Entry]] = field(default_factory=lambda: [{}])
+    taken: set[str] = field(default_factory=set)
+    origins: dict[str, Origin] = field(default_factory=dict)
+    declared: dict[str, Span] = field(default_factory=dict)
+    local_sizes: dict[str, Size] = field(default_factory=dict)
+    """What immutable int locals are as sizes, by their unique names."""
+    nested: list[typed.Function] = field(default_factory=list)
+    nested_signatures: dict[str, Signature] = field(default_factory=dict)
+    captured_sizes: dict[str, frozenset[str]] = field(default_factory=dict)
+    """The sizes that each nested function can see around it."""
+    loops: int = 0
+    uses: int = 0
+    parameters: set[str] = field(default_factory=set)
+    frozen: str = ""
+    """Not empty inside lambdas and comprehensions, where nothing outer is assigned or lent: says which."""
+    frozen_depth: int = 0
+    body: Callable[[Context, ast.Block], tuple[typed.Statement, ...]] | None = None
+
+    # ---------------------------------------------------------------- names
+
+    def unique(self, name: str) -> str:
+        """A name that nothing else in this function has: `h`, then `h_2`."""
+        candidate, number = name, 1
+        while candidate in self.taken:
+            number += 1
+            candidate = f"{name}_{number}"
+        self.taken.add(candidate)
+        return candidate
+
+    def declare(self, name: str, kind: Type, span: Span, mutable: bool = False, size: Size | None = None) -> typed.Local:
+        """A new variable of the innermost scope; it hides outer ones of its name."""
+        local = typed.Local(self.unique(name), kind, mutable)
+        self.declared[local.name] = span
+        if is_int(kind) and not mutable:
+            size = size if size is not None else Size.variable(local.name)
+            self.local_sizes[local.name] = size
+            self.origins.setdefault(local.name, Origin("an int of the program", span))
+        if name != "_":
+            self.scopes[-1][name] = LocalEntry(local, span, size)
+        return local
+
+    def declare_size(self, name: str, span: Span, text: str) -> Size:
+        """A new size variable of the innermost scope."""
+        unique = self.unique(name)
+        self.origins[unique] = Origin(text, span)
+        self.scopes[-1][name] = SizeEntry(Size.variable(unique), span)
+        return Size.variable(unique)
+
+    def fresh_size(self, name: str, text: str, span: Span) -> str:
+        """A size variable that no program text can name: an opened unknown."""
+        unique = self.unique(name)
+        self.origins[unique] = Origin(text, span)
+        return unique
+
+    def fresh_size_of(self, local: typed.Local, text: str, span: Span) -> None:
+        """An int variable of the compiler as a size."""
+        self.local_sizes[local.name] = Size.variable(local.name)
+        self.origins[local.name] = Origin(text, span)
+
+    def temporary(self, name: str, kind: Type) -> typed.Local:
+        """A variable of the compiler, which no program text can name."""
+        return typed.Local(self.unique(name), kind)
+
+    def find(self, name: str) -> Entry | None:
+        for scope in reversed(self.scopes):
+            if name in scope:
+                return scope[name]
+        return None
+
+    def symbol(self, name: str) -> Symbol | None:
+        return self.world.lookup(self.module, name)
+
+    def names(self) -> set[str]:
+        """All names in sight, for suggestions."""
+        found = set(self.world.visible(self.module))
+        for scope in self.scopes:
+            found |= set(scope)
+        return found
+
+    def size_names(self) -> set[str]:
+        """The size variables that names in scope stand for."""
+        found: set[str] = set()
+        for scope in self.scopes:
+            for entry in scope.values():
+                if isinstance(entry, SizeEntry):
+                    found |= entry.size.variables()
+        return found
+
+    @contextmanager
+    def scope(self) -> Iterator[dict[str, Entry]]:
+        self.scopes.append({})
+        try:
+            yield self.scopes[-1]
+        finally:
+            self.scopes.pop()
+
+    @contextmanager
+    def inside(self, what: str) -> Iterator[None]:
+        """Within a lambda or comprehension, what stands outside of it can't be assigned or lent."""
+        before = self.frozen, self.frozen_depth
+        self.frozen, self.frozen_depth = what, len(self.scopes)
+        self.scopes.append({})
+        try:
+            yield
+        finally:
+            self.scopes.pop()
+            self.frozen, self.frozen_depth = before
+
+    def is_frozen(self, name: str) -> bool:
+        """Whether a name is declared outside of the lambda or comprehension that we are in."""
+        return bool(self.frozen) and not any(name in scope for scope in self.scopes[self.frozen_depth:])
+
+    @staticmethod
+    def origin(text: str, span: Span) -> Origin:
+        return Origin(text, span)
+
+    # ---------------------------------------------------------------- errors
+
+    def report(self, found: Diagnostic) -> None:
+        self.diagnostics.add(found)
+
+    def fail(self, found: Diagnostic) -> typed.Expression:
+        """Report, and stand for the expression that can't be understood."""
+        self.report(found)
+        assert found.span is not None
+        return typed.Literal(ERROR, found.span, 0)
+
+    @contextmanager
+    def trial(self) -> Iterator[Diagnostics]:
+        """Errors within are looked at, not reported; names made within are forgotten."""
+        before, taken, origins = self.diagnostics, set(self.taken), dict(self.origins)
+        nested, signatures = list(self.nested), dict(self.nested_signatures)
+        self.diagnostics = Diagnostics(limit=1)
+        try:
+            yield self.diagnostics
+        finally:
+            self.diagnostics, self.taken, self.origins = before, taken, origins
+            self.nested, self.nested_signatures = nested, signatures
+
+    def origin_label(self, name: str) -> Label | None:
+        """The place that a size variable came from."""
+        origin = self.origins.get(name)
+        return Label(origin.span, f"`{name}` is {origin.text}") if origin else None
+
+    # ---------------------------------------------------------------- expressions
+
+    def infer(self, node: ast.Expr, hint: Type | None = None) -> typed.Expression:
+        """The expression, of whatever type it has; the hint only helps where the expression leaves a choice."""
+        found = self.infer_packed(node, hint)
+        return self.open(found, describe(node))
+
+    def infer_packed(self, node: ast.Expr, hint: Type | None = None) -> typed.Expression:
+        """Like `infer`, but unknown sizes of the type stay closed."""
+        return HANDLERS[type(node)](self, node, hint)
+
+    def expect(self, node: ast.Expr, wanted: Type, role: str = "") -> typed.Expression:
+        """The expression as a value of a type; an error where it isn't one. `role` says what asks for it."""
+        from dynlang.check.fit import fit
+
+        return fit(self, self.infer(node, wanted), wanted, role)
+
+    def open(self, value: typed.Expression, what: str = "this value") -> typed.Expression:
+        """Unknown sizes of the value become new size variables (rule 4)."""
+        closed = unknowns(value.type)
+        if not closed or isinstance(value.type, ErrorType):
+            return value
+        names = tuple(self.fresh_size(one.name or "size", f"a size of {what}, known when it runs", value.span) for one in closed)
+        return typed.Open(open_unknowns(value.type, names), value.span, value, names)
+
+    def signature_of(self, name: str) -> Signature:
+        return self.nested_signatures.get(name) or self.world.signatures[name]
+
+
+def describe(node: ast.Expr) -> str:
+    """An expression in a message: a name or a call by name, else "this value"."""
+    match node:
+        case ast.Name(text):
+            return f"`{text}`"
+        case ast.Attribute(ast.Name(left), name):
+            return f"`{left}.{name.text}`"
+        case ast.Call(function):
+            inner = describe(function)
+            return "this value" if inner == "this value" else f"the result of {inner}"
+        case ast.Index(value):
+            inner = describe(value)
+            return "this value" if inner == "this value" else f"an item of {inner}"
+        case ast.Attribute(_, name):
+            return f"`.{name.text}`"
+    return "this value"
+
+
+def generic_entries(generics: tuple[Generic, ...]) -> dict[str, Entry]:
+    """The parameters of a declaration as names of a scope."""
+    entries: dict[str, Entry] = {}
+    for one in generics:
+        argument = one.argument
+        entries[one.name] = SizeEntry(argument, one.span) if isinstance(argument, Size) else TypeEntry(argument, one.span)  # type: ignore[arg-type]
+    return entries
+
+
+def is_int(kind: Type) -> bool:
+    return kind == INT or isinstance(kind, IndexType)
+
+
+__all__ = ["ERROR", "Context", "Entry", "LocalEntry", "NestedEntry", "Origin", "SizeEntry", "TypeEntry", "TypeVariable", "describe",
+           "errors", "generic_entries", "handles", "is_int"]

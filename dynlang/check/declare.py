@@ -1,0 +1,462 @@
+"""Declarations: from the items of a file to the tables of its `Interface`.
+
+Two rounds, because names may be used before they are declared, in other modules too: first every module enters its
+names (`enter_names`), then types, records, sums and signatures are read (`read_declarations`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from dynlang.check import errors
+from dynlang.check.context import ERROR, Context, SizeEntry, generic_entries
+from dynlang.check.solve import determined, sizes_of, type_variables
+from dynlang.check.typenames import NAMED, has_kind, read_size_argument, read_type
+from dynlang.check.world import (
+    AliasInfo,
+    ConstructorInfo,
+    FieldInfo,
+    Generic,
+    Interface,
+    ParameterInfo,
+    RecordInfo,
+    Signature,
+    SumInfo,
+    Symbol,
+    World,
+    show,
+)
+from dynlang.diag import Diagnostics, Label, NotBuilt
+from dynlang.source import Span
+from dynlang.syntax import nodes as ast
+from dynlang.types import (
+    INT,
+    UNIT,
+    Argument,
+    ArrayType,
+    FunctionType,
+    RecordType,
+    Size,
+    SumType,
+    TupleType,
+    Type,
+    TypeVariable,
+    Unknown,
+    open_unknowns,
+    parts,
+    unknowns,
+)
+
+Named = ast.Alias | ast.TypeDef | ast.Record | ast.Function | ast.Let
+
+# ---------------------------------------------------------------- names
+
+
+def enter_names(module: ast.Module, interface: Interface, imports: dict[int, str], diagnostics: Diagnostics) -> None:
+    """Every declaration and import of a file as a name. `imports`: the module that each import item found, by `id`."""
+    for item in module.items:
+        match item:
+            case ast.Import(path, alias):
+                name = alias.text if alias else path.parts[0].text
+                if id(item) in imports:
+                    enter(interface, name, Symbol("module", imports[id(item)], item.span), diagnostics, exported=False)
+            case ast.FromImport():
+                pass
+            case ast.Alias(name) | ast.TypeDef(name) | ast.Record(name) | ast.Function(_, _, _, name):
+                kind = {ast.Alias: "alias", ast.TypeDef: "sum", ast.Record: "record", ast.Function: "function"}[type(item)]
+                enter(interface, name.text, Symbol(kind, f"{interface.name}.{name.text}", name.span), diagnostics)
+            case ast.Let(False, ast.Identifier() as name):
+                enter(interface, name.text, Symbol("constant", f"{interface.name}.{name.text}", name.span), diagnostics)
+            case ast.Let():
+                diagnostics.add(errors.AssignImmutable("at the top of a file stands `let NAME = ...`, without `var` and for one name", item.span))
+        if isinstance(item, ast.TypeDef):
+            for one in item.alternatives:
+                symbol = Symbol("constructor", f"{interface.name}.{item.name.text}#{one.name.text}", one.name.span)
+                enter(interface, one.name.text, symbol, diagnostics)
+
+
+def enter_repeated(module: ast.Module, interface: Interface, imports: dict[int, str], syntaxes: Mapping[str, ast.Module], world: World) -> None:
+    """A sum type that repeats one of an imported module, word for word, is that type.
+
+    So a program can spell out the tree that `data.read_trees` reads, and match on it without a prefix."""
+    for item in module.items:
+        if not isinstance(item, ast.TypeDef) or item.generics:
+            continue
+        for name in dict.fromkeys(imports.values()):
+            other = next((one for one in syntaxes[name].items if isinstance(one, ast.TypeDef) and one.name == item.name), None)
+            if other is not None and other.alternatives == item.alternatives and closed_over(item):
+                for word in (item.name.text, *(one.name.text for one in item.alternatives)):
+                    symbol = world.interfaces[name].symbols.get(word)
+                    if symbol is not None and word in interface.symbols:
+                        interface.symbols[word] = interface.exported[word] = symbol
+                break
+
+
+def closed_over(item: ast.TypeDef) -> bool:
+    """Whether a sum mentions itself and built-in types alone, so that it means the same everywhere."""
+    names = {node.path.text for one in item.alternatives for field in one.payload for node in ast.walk(field.type) if isinstance(node, ast.TypeName)}
+    return names <= {item.name.text, *NAMED}
+
+
+def enter(interface: Interface, name: str, symbol: Symbol, diagnostics: Diagnostics, exported: bool = True) -> None:
+    first = interface.symbols.get(name)
+    if first is not None:
+        diagnostics.add(errors.DuplicateName(f"`{name}` is declared twice", symbol.span, secondary=(Label(first.span, "first here"),)))
+        return
+    interface.symbols[name] = symbol
+    if exported:
+        interface.exported[name] = symbol
+
+
+def enter_imported(module: ast.Module, interface: Interface, imports: dict[int, str], world: World, diagnostics: Diagnostics) -> None:
+    """The names of ``from module import name``; called when the imported modules have entered theirs.
+
+    The prelude hands on what it imports, so that it can be put together from several files."""
+    for item in module.items:
+        if not isinstance(item, ast.FromImport) or id(item) not in imports:
+            continue
+        source = world.interfaces.get(imports[id(item)])
+        for one in item.names:
+            found = source.exported.get(one.name.text) if source else None
+            if found is None:
+                if source is not None:
+                    hint = errors.suggest(one.name.text, source.exported)
+                    diagnostics.add(errors.UnknownField(f"the module `{source.name}` has no `{one.name.text}`", one.name.span, hint=hint))
+                continue
+            name = (one.alias or one.name).text
+            enter(interface, name, Symbol(found.kind, found.name, one.span), diagnostics, exported=interface.name == "prelude")
+
+
+# ---------------------------------------------------------------- types, records, sums
+
+
+def read_generics(context: Context, nodes: Iterable[ast.Generic]) -> tuple[Generic, ...]:
+    """The parameters in `<...>`: lower case is a size, upper case a type. They enter the innermost scope."""
+    found: list[Generic] = []
+    for node in nodes:
+        name = node.name.text
+        if any(one.name == name for one in found):
+            context.report(errors.DuplicateName(f"the parameter `{name}` is declared twice", node.span))
+            continue
+        is_size = name[0].islower() or name[0] == "_"
+        default: Argument | None = None
+        if node.default is not None:
+            default = read_size_argument(context, node.default) if is_size else read_type(context, node.default)
+        kind = "size" if is_size else generic_kind(context, node, default)
+        found.append(Generic(name, kind, node.name.span, default))
+        context.scopes[-1].update(generic_entries((found[-1],)))
+        if is_size:
+            context.taken.add(name)
+    return tuple(found)
+
+
+def generic_kind(context: Context, node: ast.Generic, default: Argument | None) -> str:
+    if node.kind is None:
+        fits_float = default is not None and not isinstance(default, (Size, Unknown)) and default != ERROR and has_kind(default, "float")
+        return "float" if fits_float else "any"
+    if node.kind.text not in ("any", "number", "float"):
+        context.report(errors.WrongKind(f"`{node.kind.text}` is no kind of type: the kinds are `any`, `number` and `float`", node.kind.span))
+        return "any"
+    return node.kind.text
+
+
+def declaring(world: World, module: str, diagnostics: Diagnostics) -> Context:
+    return Context(world, module, diagnostics)
+
+
+def read_types(module: ast.Module, interface: Interface, world: World, diagnostics: Diagnostics) -> None:
+    """Records, sums and aliases: first their parameters, so that they can be named, then what they hold."""
+    aliases = [item for item in module.items if isinstance(item, ast.Alias)]
+    for item in module.items:
+        context = declaring(world, interface.name, diagnostics)
+        match item:
+            case ast.Record(name, generics) if is_own(interface, name):
+                info = RecordInfo(f"{interface.name}.{name.text}", interface.name, read_generics(context, generics), (), {}, name.span, item.doc or "")
+                interface.records[info.name] = world.records[info.name] = info
+            case ast.TypeDef(name, generics) if is_own(interface, name):
+                sum_info = SumInfo(f"{interface.name}.{name.text}", interface.name, read_generics(context, generics), (), name.span, item.doc or "")
+                interface.sums[sum_info.name] = world.sums[sum_info.name] = sum_info
+    read_aliases(aliases, interface, world, diagnostics)
+
+
+def is_own(interface: Interface, name: ast.Identifier) -> bool:
+    symbol = interface.symbols.get(name.text)
+    return symbol is not None and symbol.span == name.span
+
+
+def read_aliases(items: list[ast.Alias], interface: Interface, world: World, diagnostics: Diagnostics) -> None:
+    """Aliases in an order in which each uses only those before it; what is left over goes in a circle."""
+    waiting = {f"{interface.name}.{item.name.text}": item for item in items if is_own(interface, item.name)}
+    while waiting:
+        ready = [name for name, item in waiting.items() if not used_aliases(item, interface) & set(waiting)]
+        for name in ready or list(waiting):
+            item = waiting.pop(name)
+            if not ready:
+                diagnostics.add(errors.InfiniteType(f"the type `{item.name.text}` stands for itself", item.name.span))
+            context = declaring(world, interface.name, diagnostics)
+            generics = read_generics(context, item.generics)
+            kind = read_type(context, item.type) if ready else ERROR
+            interface.aliases[name] = world.aliases[name] = AliasInfo(name, interface.name, generics, kind, item.name.span)
+
+
+def used_aliases(item: ast.Alias, interface: Interface) -> set[str]:
+    names = {node.path.text for node in ast.walk(item.type) if isinstance(node, ast.TypeName)}
+    return {symbol.name for name in names if (symbol := interface.symbols.get(name)) is not None and symbol.kind == "alias"}
+
+
+def read_members(module: ast.Module, interface: Interface, world: World, diagnostics: Diagnostics) -> None:
+    """Fields and constructors, then the signatures of functions and methods."""
+    for item in module.items:
+        context = declaring(world, interface.name, diagnostics)
+        match item:
+            case ast.Record(name) if is_own(interface, name):
+                info = world.records[f"{interface.name}.{name.text}"]
+                context.scopes[-1].update(generic_entries(info.generics))
+                fields = read_fields(context, item.fields)
+                methods = {one.name.text: f"{info.name}.{one.name.text}" for one in item.methods}
+                done = RecordInfo(info.name, info.module, info.generics, fields, methods, info.span, info.documentation)
+                interface.records[info.name] = world.records[info.name] = done
+            case ast.TypeDef(name) if is_own(interface, name):
+                sum_info = world.sums[f"{interface.name}.{name.text}"]
+                context.scopes[-1].update(generic_entries(sum_info.generics))
+                constructors = tuple(ConstructorInfo(one.name.text, read_fields(context, one.payload), one.name.span) for one in item.alternatives)
+                finished = SumInfo(sum_info.name, sum_info.module, sum_info.generics, constructors, sum_info.span, sum_info.documentation)
+                interface.sums[sum_info.name] = world.sums[sum_info.name] = finished
+
+
+def read_fields(context: Context, nodes: Iterable[ast.Field | ast.Payload]) -> tuple[FieldInfo, ...]:
+    found: list[FieldInfo] = []
+    for node in nodes:
+        if any(one.name == node.name.text for one in found):
+            context.report(errors.DuplicateName(f"the field `{node.name.text}` is declared twice", node.name.span))
+            continue
+        default = node.default if isinstance(node, ast.Field) else None
+        found.append(FieldInfo(node.name.text, read_type(context, node.type), node.span, default))
+    return tuple(found)
+
+
+# ---------------------------------------------------------------- signatures
+
+
+def read_signatures(module: ast.Module, interface: Interface, world: World, diagnostics: Diagnostics) -> None:
+    for item in module.items:
+        if isinstance(item, ast.Function) and is_own(interface, item.name):
+            context = declaring(world, interface.name, diagnostics)
+            add_signature(interface, world, read_signature(context, item, f"{interface.name}.{item.name.text}"))
+        elif isinstance(item, ast.Record) and is_own(interface, item.name):
+            info = world.records[f"{interface.name}.{item.name.text}"]
+            seen: dict[str, Span] = {one.name: one.span for one in info.fields}
+            for method in item.methods:
+                if method.name.text in seen:
+                    first = Label(seen[method.name.text], "first here")
+                    diagnostics.add(errors.DuplicateName(f"`{method.name.text}` is declared twice", method.name.span, secondary=(first,)))
+                    continue
+                seen[method.name.text] = method.name.span
+                context = declaring(world, interface.name, diagnostics)
+                add_signature(interface, world, read_signature(context, method, f"{info.name}.{method.name.text}", info))
+
+
+def add_signature(interface: Interface, world: World, signature: Signature) -> None:
+    interface.signatures[signature.name] = world.signatures[signature.name] = signature
+
+
+def read_signature(context: Context, node: ast.Function, name: str, record: RecordInfo | None = None) -> Signature:
+    """A function's generics, parameters and result. ``?n`` in a parameter is a size parameter; so is a bare `?`."""
+    generics = record.generics if record else ()
+    context.scopes[-1].update(generic_entries(generics))
+    context.taken |= {one.name for one in generics}
+    own = read_generics(context, node.generics)
+    for one in own:
+        if any(one.name == other.name for other in generics):
+            context.report(errors.DuplicateName(f"the parameter `{one.name}` is one of the record already", one.span))
+    opened = opened_sizes(context, node)
+    parameters: list[ParameterInfo] = []
+    for position, parameter in enumerate(node.params):
+        if any(one.name == parameter.name.text for one in parameters):
+            context.report(errors.DuplicateName(f"the parameter `{parameter.name.text}` is declared twice", parameter.span))
+            continue
+        kind, anonymous = parameter_type(context, parameter, record if position == 0 else None)
+        opened += anonymous
+        parameters.append(ParameterInfo(parameter.name.text, kind, parameter.span, parameter.inout, parameter.default))
+    returns = read_type(context, node.result) if node.result is not None else UNIT
+    signature = Signature(name, node.is_proc, (*generics, *own, *opened), tuple(parameters), returns, node.name.span, context.module,
+                          is_method=record is not None)
+    check_signature(context, node, signature, own)
+    return signature
+
+
+def opened_sizes(context: Context, node: ast.Function) -> tuple[Generic, ...]:
+    """The sizes that ``?n`` in parameters declare."""
+    found: list[Generic] = []
+    for parameter in node.params:
+        for one in ast.walk(parameter.type) if parameter.type is not None else ():
+            if isinstance(one, ast.Unknown) and one.name is not None and context.find(one.name.text) is None:
+                found.append(Generic(one.name.text, "size", one.span))
+                context.scopes[-1][one.name.text] = SizeEntry(Size.variable(one.name.text), one.span)
+                context.taken.add(one.name.text)
+    return tuple(found)
+
+
+def parameter_type(context: Context, node: ast.Param, record: RecordInfo | None) -> tuple[Type, tuple[Generic, ...]]:
+    """A parameter's type, its unknown sizes made size parameters; `self` has the type of the record."""
+    if node.type is None:
+        if record is not None and node.name.text == "self":
+            return record.type, ()
+        what = "`self` stands first in a method" if node.name.text == "self" else f"the parameter `{node.name.text}` has no type"
+        context.report(errors.CannotInfer(what, node.span, hint=f"write `{node.name.text}: f32`, or another type"))
+        return ERROR, ()
+    kind = read_type(context, rename_opened(context, node.type))
+    closed = unknowns(kind)
+    if not closed or node.inout:
+        return kind, ()
+    generics = []
+    for one in closed:
+        size = context.unique(one.name or f"size_of_{node.name.text}")
+        generics.append(Generic(size, "size", node.span))
+    return open_unknowns(kind, tuple(one.name for one in generics)), tuple(generics)
+
+
+def rename_opened(context: Context, node: ast.Type) -> ast.Type:
+    """``?n`` of a parameter as the size parameter that it declares."""
+    from dataclasses import fields, replace
+
+    if isinstance(node, ast.Unknown) and node.name is not None:
+        return ast.TypeName(ast.Dotted((node.name,), span=node.span), span=node.span)
+    changed = {}
+    for one in fields(node):
+        value = getattr(node, one.name)
+        if isinstance(value, tuple):
+            changed[one.name] = tuple(rename_opened(context, item) if isinstance(item, TYPE_NODES) else item for item in value)
+        elif isinstance(value, TYPE_NODES) and one.name in ("element", "type", "result"):
+            changed[one.name] = rename_opened(context, value)
+    return replace(node, **changed)
+
+
+TYPE_NODES = (ast.TypeName, ast.ArrayType, ast.SparseType, ast.TupleType, ast.ArrowType, ast.Unknown, ast.Integer, ast.Binary)
+
+
+def check_signature(context: Context, node: ast.Function, signature: Signature, own: tuple[Generic, ...]) -> None:
+    """Each size and type parameter can be determined by an argument or by the expected type (rule 3)."""
+    kinds = [one.type for one in signature.parameters] + [signature.returns]
+    if any(kind == ERROR for kind in kinds):
+        return
+    sizes = [one.name for one in signature.generics if one.is_size]
+    known = determined(sizes, kinds) | {one.name for one in signature.parameters if one.type == INT}
+    mentioned = {variable for kind in kinds for size in sizes_of(kind) for variable in size.variables()}
+    types = {one.name for kind in kinds for one in type_variables(kind)}
+    for one in own:
+        if one.is_size and one.name not in known:
+            why = f"no argument has a size that gives `{one.name}`" if one.name in mentioned else "no parameter's type mentions it"
+            context.report(errors.UndeterminedSize(f"the size `{one.name}` can never be determined: {why}", one.span,
+                                                   hint="use it as a size of its own in the type of a parameter or of the result"))
+        elif not one.is_size and one.name not in types:
+            context.report(errors.CannotInfer(f"the type `{one.name}` can never be determined: no parameter's type mentions it", one.span))
+    if node.export and any(has_function(kind) for kind in kinds):
+        context.report(errors.ExportedFunctionValue(f"`{node.name.text}` is exported, and has a function in its signature", node.name.span))
+    if signature.is_proc and any(decorator.path.text == "derivative" for decorator in node.decorators):
+        context.report(errors.BadDerivativeRule("a derivative is a `fn`", node.name.span))
+
+
+def has_function(kind: Type) -> bool:
+    return isinstance(kind, FunctionType) or any(has_function(part) for part in parts(kind) if not isinstance(part, (Size, Unknown)))
+
+
+# ---------------------------------------------------------------- types that contain themselves
+
+
+def check_finite(interface: Interface, world: World, diagnostics: Diagnostics) -> None:
+    """A record that contains itself other than through a sum, list or function has no finite value; a sum needs a
+    constructor that ends; and a recursive type nests itself with the same type arguments (rule 8)."""
+    for info in interface.records.values():
+        path = contains_itself(world, info.name)
+        if path:
+            hint = "let a sum type stand between: `type Tree:` with a `Leaf` that ends it, or use a `List`"
+            diagnostics.add(errors.InfiniteType(f"the record `{info.name.rpartition('.')[2]}` contains itself, through {path}", info.span, hint=hint))
+    for info in interface.sums.values():
+        if not ends(world, info.name):
+            diagnostics.add(errors.InfiniteType(
+                f"no value of `{info.name.rpartition('.')[2]}` is finite: each of its alternatives contains it", info.span,
+                hint="add an alternative that doesn't contain it"))
+    for info in (*interface.records.values(), *interface.sums.values()):
+        nested = nests_differently(world, info)
+        if nested is not None:
+            where, other = nested
+            diagnostics.add(errors.PolymorphicRecursion(
+                f"`{show(info.type)}` contains itself as `{show(other)}`, with other type arguments", where,
+                hint="a recursive type may change its sizes, but not its type arguments"))
+
+
+def contains_itself(world: World, name: str) -> str:
+    """The fields through which a record holds a value of itself: ``.next`` or ``.a.b``; "" if it doesn't."""
+
+    def search(kind: Type, trail: tuple[str, ...], seen: frozenset[str]) -> str:
+        match kind:
+            case RecordType(found, _):
+                if found == name and trail:
+                    return ".".join(("", *trail))
+                if found in seen or found not in world.records:
+                    return ""
+                for one in world.records[found].fields:
+                    path = search(one.type, (*trail, one.name), seen | {found})
+                    if path:
+                        return path
+            case ArrayType(element, _):
+                return search(element, trail, seen)
+            case TupleType(items):
+                return next((path for item in items if (path := search(item, trail, seen))), "")
+        return ""
+
+    return search(RecordType(name), (), frozenset())
+
+
+def ends(world: World, name: str) -> bool:
+    """Whether a sum has a value that is finite: the least fixed point over the sums that it mentions."""
+    finite: set[str] = set()
+
+    def is_finite(kind: Type, seen: frozenset[str]) -> bool:
+        match kind:
+            case SumType(found, _):
+                return found in finite or found not in world.sums
+            case RecordType(found, _):
+                return found in seen or found not in world.records or all(is_finite(one.type, seen | {found}) for one in world.records[found].fields)
+            case ArrayType(element, shape):
+                return any(not isinstance(size, Size) or size.value == 0 for size in shape) or is_finite(element, seen)
+            case TupleType(items):
+                return all(is_finite(item, seen) for item in items)
+        return True
+
+    changed = True
+    while changed:
+        changed = False
+        for other in world.sums.values():
+            if other.name not in finite and any(all(is_finite(one.type, frozenset()) for one in c.fields) for c in other.constructors):
+                finite.add(other.name)
+                changed = True
+    return name in finite or not world.sums[name].constructors
+
+
+def nests_differently(world: World, info: RecordInfo | SumInfo) -> tuple[Span, Type] | None:
+    """The first place where a type mentions itself with other type arguments."""
+    own = info.type
+    fields = info.fields if isinstance(info, RecordInfo) else tuple(one for c in info.constructors for one in c.fields)
+
+    def search(kind: Type) -> Type | None:
+        if isinstance(kind, (RecordType, SumType)) and kind.name == info.name:
+            for mine, other in zip(own.arguments, kind.arguments, strict=False):
+                if isinstance(mine, TypeVariable) and mine != other:
+                    return kind
+        for part in parts(kind):
+            if not isinstance(part, (Size, Unknown)):
+                found = search(part)
+                if found is not None:
+                    return found
+        return None
+
+    for one in fields:
+        found = search(one.type)
+        if found is not None:
+            return one.span, found
+    return None
+
+
+__all__ = ["NotBuilt", "check_finite", "enter_imported", "enter_names", "read_members", "read_signature", "read_signatures", "read_types"]

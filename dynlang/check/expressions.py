@@ -1,0 +1,334 @@
+"""Simple expressions: literals, names, tuples, arrays, conditionals, text, lambdas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dynlang.check import errors, typed
+from dynlang.check.arithmetic import condition
+from dynlang.check.context import ERROR, Context, LocalEntry, NestedEntry, SizeEntry, TypeEntry, handles
+from dynlang.check.fit import adapt, article, differing_sizes, fit, fitting, is_float, number_type, size_labels, unique_labels
+from dynlang.check.solve import HOLE, has_hole
+from dynlang.check.world import Symbol, show
+from dynlang.diag import Label, NotBuilt
+from dynlang.source import Span
+from dynlang.syntax import nodes as ast
+from dynlang.types import (
+    BOOL,
+    F32,
+    INT,
+    ArrayType,
+    ErrorType,
+    FunctionType,
+    IndexType,
+    ScalarType,
+    Size,
+    StringType,
+    SumType,
+    TupleType,
+    Type,
+    TypeVariable,
+    array_of,
+)
+
+STRING = StringType()
+
+
+@dataclass(frozen=True, slots=True)
+class Given(ast.Node):
+    """An expression that is checked already, where the checker builds syntax of its own."""
+
+    expression: typed.Expression
+
+
+@handles(Given)
+def infer_given(context: Context, node: Given, hint: Type | None) -> typed.Expression:
+    return node.expression
+
+
+# ---------------------------------------------------------------- literals
+
+
+@handles(ast.Integer)
+def infer_integer(context: Context, node: ast.Integer, hint: Type | None) -> typed.Expression:
+    literal = typed.Literal(INT, node.span, node.value)
+    if not -(1 << 63) <= node.value < 1 << 64:
+        return context.fail(errors.LiteralRange(f"the number {node.span.text[:40]} is too large for an `int` (64 bits)", node.span))
+    if isinstance(hint, ScalarType) and hint.dtype != "bool" and adapt(literal, hint) is None:
+        return context.fail(errors.LiteralRange(f"the number {node.value} is outside `{hint}`", node.span))
+    return literal
+
+
+@handles(ast.Float)
+def infer_float(context: Context, node: ast.Float, hint: Type | None) -> typed.Expression:
+    number = number_type(hint) if hint is not None else None
+    return typed.Literal(number if number is not None and is_float(number) else F32, node.span, node.value)
+
+
+@handles(ast.Boolean)
+def infer_boolean(context: Context, node: ast.Boolean, hint: Type | None) -> typed.Expression:
+    return typed.Literal(BOOL, node.span, node.value)
+
+
+@handles(ast.String)
+def infer_string(context: Context, node: ast.String, hint: Type | None) -> typed.Expression:
+    return typed.Literal(STRING, node.span, node.value)
+
+
+@handles(ast.FString)
+def infer_fstring(context: Context, node: ast.FString, hint: Type | None) -> typed.Expression:
+    """Pieces of text and formatted values, joined from the left."""
+    pieces: list[typed.Expression] = []
+    for part in node.parts:
+        if isinstance(part, str):
+            pieces.append(typed.Literal(STRING, node.span, part))
+        else:
+            pieces.append(formatted(context, context.infer(part.value), part.format))
+    return join_text(pieces, node.span)
+
+
+def join_text(pieces: list[typed.Expression], span: Span) -> typed.Expression:
+    total = pieces[0] if pieces else typed.Literal(STRING, span, "")
+    for piece in pieces[1:]:
+        total = typed.Primitive(STRING, span, "string_concat", (total, piece))
+    return total
+
+
+def formatted(context: Context, value: typed.Expression, specification: str = "") -> typed.Expression:
+    """A value as text; strings as they are."""
+    if isinstance(value.type, ErrorType):
+        return typed.Literal(STRING, value.span, "")
+    if isinstance(value.type, FunctionType):
+        return context.fail(errors.BadFormat(f"{article(value.type)} has no text", value.span))
+    if specification and specification[-1] in "eEfFgG%" and not is_float(number_type(value.type)):
+        return context.fail(errors.BadFormat(f"the format `{specification}` is for floats, not for {article(value.type)}", value.span,
+                                             hint="convert it: `f32(...)`" if number_type(value.type) else ""))
+    if isinstance(value.type, StringType) and not specification:
+        return value
+    return typed.Format(STRING, value.span, value, specification)
+
+
+# ---------------------------------------------------------------- names
+
+
+@handles(ast.Name)
+def infer_name(context: Context, node: ast.Name, hint: Type | None) -> typed.Expression:
+    entry = context.find(node.text)
+    match entry:
+        case LocalEntry(local):
+            return reference(context, local, node.span)
+        case SizeEntry(size):
+            return typed.SizeValue(INT, node.span, size)
+        case TypeEntry():
+            return context.fail(errors.NotAValue(f"`{node.text}` is a type, not a value", node.span, hint=f"`{node.text}(e)` converts a number"))
+        case NestedEntry(signature):
+            from dynlang.check.functions import function_value
+
+            return function_value(context, signature, node, hint)
+    symbol = context.symbol(node.text)
+    if symbol is not None:
+        return infer_symbol(context, symbol, node, node.text, hint)
+    from dynlang.check.calls import builtin_value
+
+    found = builtin_value(context, node, hint)
+    return found if found is not None else context.fail(unknown_name(context, node.text, node.span))
+
+
+def reference(context: Context, local: typed.Local, span: Span) -> typed.Expression:
+    """A read of a variable; an immutable int that is a polynomial of sizes is that size (rule 2)."""
+    size = context.local_sizes.get(local.name)
+    if size is not None and size.single_variable != local.name and local.type == INT and size.variables():
+        return typed.SizeValue(INT, span, size)
+    return typed.LocalReference(local.type, span, local)
+
+
+def unknown_name(context: Context, name: str, span: Span) -> errors.UnknownName:
+    from dynlang.check.calls import builtin_names
+
+    words = {"None": "there is no null: use a sum type", "True": "the word is `true`", "False": "the word is `false`", "lambda": "a lambda is `x => e`",
+             "null": "there is no null: use a sum type", "self": "`self` is the first parameter of a method"}
+    hint = words.get(name) or errors.suggest(name, context.names() | builtin_names())
+    return errors.UnknownName(f"there is no `{name}` here", span, hint=hint)
+
+
+def infer_symbol(context: Context, symbol: Symbol, node: ast.Expr, name: str, hint: Type | None) -> typed.Expression:
+    """A name of the top of a module as a value."""
+    from dynlang.check.functions import constructor_value, function_value
+
+    match symbol.kind:
+        case "function":
+            return function_value(context, context.signature_of(symbol.name), node, hint)
+        case "constant":
+            return constant(context, symbol, node.span)
+        case "constructor":
+            return constructor_value(context, symbol, node, hint)
+        case "module":
+            return context.fail(errors.NotAValue(f"`{name}` is a module, not a value", node.span, hint=f"its members are named `{name}.…`"))
+    return context.fail(errors.NotAValue(f"`{name}` is a type, not a value", node.span,
+                                         hint=f"`{name}(...)` makes one" if symbol.kind == "record" else ""))
+
+
+def constant(context: Context, symbol: Symbol, span: Span) -> typed.Expression:
+    """A top-level `let`; one that is a literal stands for the literal, which takes the type asked for."""
+    info = context.world.constants.get(symbol.name)
+    if info is None:
+        return context.fail(errors.CannotInfer(f"`{symbol.name.rpartition('.')[2]}` is used before its value is known", span,
+                                               hint="a top-level `let` uses those above it; or give it a type: `let x: f32 = ...`"))
+    if info.literal is not None:
+        return typed.Literal(info.type, span, info.literal)
+    return typed.ConstantReference(info.type, span, info.name)
+
+
+# ---------------------------------------------------------------- tuples, arrays
+
+
+@handles(ast.Tuple)
+def infer_tuple(context: Context, node: ast.Tuple, hint: Type | None) -> typed.Expression:
+    hints: list[Type | None] = [None] * len(node.items)
+    if isinstance(hint, TupleType) and len(hint.items) == len(node.items):
+        hints = [None if one == HOLE else one for one in hint.items]
+    items = [context.infer(item, wanted) for item, wanted in zip(node.items, hints, strict=True)]
+    fitted = [fitting(context, item, wanted) or item if wanted is not None else item for item, wanted in zip(items, hints, strict=True)]
+    if any(isinstance(item.type, ErrorType) for item in fitted):
+        return typed.Literal(ERROR, node.span, 0)
+    return typed.MakeTuple(TupleType(tuple(item.type for item in fitted)), node.span, tuple(fitted))
+
+
+@handles(ast.List)
+def infer_array(context: Context, node: ast.List, hint: Type | None) -> typed.Expression:
+    """``[a, b, c]``: items of one type. Literals take the type of the others."""
+    inner = element_hint(hint)
+    items = [context.infer(item, inner) for item in node.items]
+    if any(isinstance(item.type, ErrorType) for item in items):
+        return typed.Literal(ERROR, node.span, 0)
+    if not items:
+        if isinstance(hint, ArrayType) and not has_hole(hint):
+            return typed.MakeArray(array_of(inner or hint.element, (Size.constant(0),)), node.span, ())
+        return context.fail(errors.EmptyArray("nothing tells the type of an empty array", node.span,
+                                              hint="give its type, `let x: f32[0] = []`, or use a growing `List()`"))
+    if inner is not None and all(fitting(context, item, inner) is not None for item in items):
+        kind = inner
+    else:
+        kind = common_type(context, items)
+    fitted: list[typed.Expression] = []
+    for item in items:
+        found = fitting(context, item, kind)
+        if found is None:
+            return context.fail(items_differ(context, items[0], item, kind))
+        fitted.append(found)
+    if isinstance(kind, FunctionType):
+        raise NotBuilt("arrays of functions", node.span)
+    return typed.MakeArray(array_of(kind, (Size.constant(len(fitted)),)), node.span, tuple(fitted))
+
+
+def element_hint(hint: Type | None) -> Type | None:
+    """What the items of an array should be, if the array should have the hinted type."""
+    if not isinstance(hint, ArrayType) or has_hole(hint):
+        return None
+    return array_of(hint.element, hint.shape[1:]) if hint.shape[1:] else hint.element
+
+
+def common_type(context: Context, items: list[typed.Expression]) -> Type:
+    """The type that all items can have: the first that isn't only a literal's, else the widest literal's."""
+    from dynlang.check.arithmetic import is_adaptable
+
+    fixed = [item.type for item in items if not is_adaptable(item)]
+    if not fixed:
+        return next((item.type for item in items if is_float(number_type(item.type))), items[0].type)
+    if any(isinstance(kind, IndexType) and kind != fixed[0] for kind in fixed) or isinstance(fixed[0], IndexType) and len(fixed) < len(items):
+        bounds = [kind for kind in fixed if all(fitting(context, item, kind) is not None for item in items)]
+        return bounds[0] if bounds else INT
+    return fixed[0]
+
+
+def items_differ(context: Context, first: typed.Expression, other: typed.Expression, kind: Type) -> errors.BranchesDiffer:
+    labels = [Label(first.span, show(first.type)), Label(other.span, show(other.type))]
+    pair = differing_sizes(other.type, kind)
+    for size in pair or ():
+        labels += size_labels(context, size)
+    hint = "arrays of different lengths go into a `List`" if pair else ""
+    return errors.BranchesDiffer(f"the items of an array have one type, and these differ: {show(kind)} and {show(other.type)}", other.span,
+                                 secondary=unique_labels(tuple(labels)), hint=hint)
+
+
+# ---------------------------------------------------------------- conditional
+
+
+@handles(ast.IfExpr)
+def infer_conditional(context: Context, node: ast.IfExpr, hint: Type | None) -> typed.Expression:
+    test = condition(context, node.condition, "the condition of `if`")
+    then = context.infer(node.then, hint)
+    otherwise = context.infer(node.orelse, hint if hint is not None else None)
+    joined = join_branches(context, then, otherwise, hint)
+    if joined is None:
+        return context.fail(branches_differ(context, then, otherwise, node.span))
+    kind, left, right = joined
+    if isinstance(kind, ErrorType) or isinstance(test.type, ErrorType):
+        return typed.Literal(ERROR, node.span, 0)
+    return typed.Conditional(kind, node.span, test, left, right)
+
+
+def join_branches(context: Context, then: typed.Expression, otherwise: typed.Expression, hint: Type | None
+                  ) -> tuple[Type, typed.Expression, typed.Expression] | None:
+    """Both branches as values of one type."""
+    if isinstance(then.type, ErrorType) or isinstance(otherwise.type, ErrorType):
+        return ERROR, then, otherwise
+    wanted = [hint] if hint is not None and not has_hole(hint) else []
+    if number_type(then.type) is not None and number_type(otherwise.type) is not None:
+        wanted.append(common_type(context, [then, otherwise]))
+    for kind in (*wanted, then.type, otherwise.type, INT):
+        left, right = fitting(context, then, kind), fitting(context, otherwise, kind)
+        if left is not None and right is not None:
+            return kind, left, right
+    return None
+
+
+def branches_differ(context: Context, then: typed.Expression, otherwise: typed.Expression, span: Span) -> errors.BranchesDiffer:
+    labels = [Label(then.span, show(then.type)), Label(otherwise.span, show(otherwise.type))]
+    pair = differing_sizes(then.type, otherwise.type)
+    for size in pair or ():
+        labels += size_labels(context, size)
+    hint = "an annotation with `?` allows another size: `let x: f32[?] = ...`" if pair else ""
+    return errors.BranchesDiffer(f"the two branches differ: {show(then.type)} and {show(otherwise.type)}", span,
+                                 secondary=unique_labels(tuple(labels)), hint=hint)
+
+
+# ---------------------------------------------------------------- lambdas
+
+
+@handles(ast.Lambda)
+def infer_lambda(context: Context, node: ast.Lambda, hint: Type | None) -> typed.Expression:
+    """``(x, y) => e``: parameter types from annotations, else from what is asked for (rule 20)."""
+    wanted = hint if isinstance(hint, FunctionType) else None
+    if wanted is not None and len(wanted.parameters) != len(node.params):
+        return context.fail(errors.WrongArity(
+            f"this function takes {errors.plural(len(node.params), 'argument')}, and one of {len(wanted.parameters)} is needed", node.span,
+            expected=show(wanted)))
+    with context.inside("a lambda"):
+        parameters: list[typed.Local] = []
+        for position, parameter in enumerate(node.params):
+            kind = lambda_parameter(context, parameter, wanted.parameters[position] if wanted else None)
+            parameters.append(context.declare(parameter.name.text, kind, parameter.span))
+        returns = wanted.result if wanted is not None and wanted.result != HOLE and not has_hole(wanted.result) else None
+        body = context.infer_packed(node.body, returns)
+        if returns is not None and not isinstance(body.type, ErrorType):
+            body = fit(context, context.open(body), returns, "the result of the lambda")
+    if any(isinstance(one.type, ErrorType) for one in parameters) or isinstance(body.type, ErrorType):
+        return typed.Literal(ERROR, node.span, 0)
+    modes = wanted.modes if wanted is not None else ()
+    return typed.Lambda(FunctionType(tuple(one.type for one in parameters), body.type, modes), node.span, tuple(parameters), body)
+
+
+def lambda_parameter(context: Context, node: ast.Param, wanted: Type | None) -> Type:
+    from dynlang.check.typenames import read_type
+
+    if node.type is not None:
+        return read_type(context, node.type)
+    if wanted is None or has_hole(wanted):
+        context.report(errors.CannotInfer(f"the type of the parameter `{node.name.text}` can't be inferred", node.span,
+                                          hint=f"write its type: `({node.name.text}: f32) => ...`"))
+        return ERROR
+    return wanted
+
+
+__all__ = ["Given", "SumType", "TypeVariable", "constant", "formatted", "infer_name", "join_branches", "join_text", "reference", "unknown_name"]

@@ -1,0 +1,376 @@
+"""Whether a value fits the type that is asked for, and the small steps that make it fit.
+
+A value fits a type if the types are equal, or after one of these steps: a literal or size takes the number type;
+``idx<a>`` stands for ``idx<b>`` (a <= b by rule 9) and for `int`; sizes are packed under a declared `?`; a generic
+function, method or callable record becomes a function value. Nothing else is converted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from dynlang.check import errors, typed
+from dynlang.check.context import ERROR, Context
+from dynlang.check.solve import HOLE
+from dynlang.check.world import show
+from dynlang.diag import Diagnostic, Label
+from dynlang.types import (
+    FLOATS,
+    INT,
+    INTEGERS,
+    Argument,
+    ArrayType,
+    ErrorType,
+    FunctionType,
+    IndexType,
+    ListType,
+    RecordType,
+    RowsType,
+    ScalarType,
+    Size,
+    SumType,
+    TangentType,
+    TupleType,
+    Type,
+    TypeVariable,
+    Unknown,
+    array_of,
+    unknowns,
+)
+
+INTEGER_LIMITS = {"i64": 64, "i32": 32, "i16": 16, "i8": 8}
+
+
+def fit(context: Context, value: typed.Expression, wanted: Type, role: str = "") -> typed.Expression:
+    """The value as one of the wanted type; reports where it can't be, and gives the error expression."""
+    fitted = fitting(context, value, wanted)
+    if fitted is not None:
+        return fitted
+    return context.fail(mismatch(context, value, wanted, role))
+
+
+def fitting(context: Context, value: typed.Expression, wanted: Type) -> typed.Expression | None:
+    """The value as one of the wanted type, or None."""
+    if value.type == wanted or isinstance(value.type, ErrorType) or isinstance(wanted, ErrorType) or wanted == HOLE:
+        return value
+    if isinstance(value, typed.Open) and value.value.type == wanted:
+        return value.value
+    adapted = adapt(value, wanted)
+    if adapted is not None:
+        return adapted
+    if isinstance(wanted, FunctionType):
+        from dynlang.check.functions import as_function
+
+        found = as_function(context, value, wanted)
+        if found is not None:
+            return found
+    if is_subtype(value.type, wanted):
+        return value
+    if unknowns_inside(wanted) and packs(value.type, wanted):
+        return typed.Pack(wanted, value.span, value)
+    if isinstance(value, typed.MakeTuple) and isinstance(wanted, TupleType) and len(value.items) == len(wanted.items):
+        items = [fitting(context, item, kind) for item, kind in zip(value.items, wanted.items, strict=True)]
+        if all(item is not None for item in items):
+            return typed.MakeTuple(wanted, value.span, tuple(item for item in items if item is not None))
+    if isinstance(value, typed.Conditional):
+        then, otherwise = fitting(context, value.then, wanted), fitting(context, value.otherwise, wanted)
+        if then is not None and otherwise is not None:
+            return typed.Conditional(wanted, value.span, value.condition, then, otherwise)
+    return None
+
+
+# ---------------------------------------------------------------- order of types
+
+
+def is_subtype(actual: Type, wanted: Type) -> bool:
+    """Whether every value of one type is a value of the other as it stands (rule 9)."""
+    match actual, wanted:
+        case _, _ if actual == wanted or isinstance(actual, ErrorType) or isinstance(wanted, ErrorType):
+            return True
+        case IndexType(bound), IndexType(other):
+            return (other - bound).has_no_negative_coefficient()
+        case IndexType(), ScalarType("i64"):
+            return True
+        case TupleType(items), TupleType(others):
+            return len(items) == len(others) and all(map(is_subtype, items, others))
+        case ArrayType(), ArrayType():
+            if actual.shape != wanted.shape or actual.row_sparse != wanted.row_sparse:
+                return False
+            return actual.element == wanted.element or (isinstance(actual.element, IndexType) and is_subtype(actual.element, wanted.element))
+        case FunctionType(parameters, result), FunctionType(others, returned):
+            return (len(parameters) == len(others) and modes_of(actual) == modes_of(wanted)
+                    and all(map(is_subtype, others, parameters)) and is_subtype(result, returned))
+    return False
+
+
+def modes_of(kind: FunctionType) -> tuple[str, ...]:
+    return kind.modes or ("value",) * len(kind.parameters)
+
+
+def unknowns_inside(kind: Type) -> bool:
+    """Whether a type has a `?` anywhere."""
+    from dynlang.types import parts
+
+    return any(isinstance(part, Unknown) or (not isinstance(part, Size) and unknowns_inside(part)) for part in parts(kind))
+
+
+def packs(actual: Type, wanted: Type) -> bool:
+    """Whether the wanted type is the actual one with sizes forgotten; a named ``?k`` stands for one size everywhere."""
+    named: dict[str, Argument] = {}
+
+    def argument(one: Argument, other: Argument) -> bool:
+        if isinstance(other, Unknown):
+            return isinstance(one, (Size, Unknown)) and (other.name is None or named.setdefault(other.name, one) == one)
+        if isinstance(one, (Size, Unknown)) or isinstance(other, Size):
+            return one == other
+        return walk(one, other)
+
+    def walk(one: Type, other: Type) -> bool:
+        match one, other:
+            case ArrayType(element, shape, row_sparse), ArrayType(wanted_element, wanted_shape, wanted_sparse):
+                if len(shape) > len(wanted_shape) and isinstance(wanted_element, ArrayType):
+                    element, shape = array_of(element, shape[len(wanted_shape):]), shape[: len(wanted_shape)]
+                return (row_sparse == wanted_sparse and len(shape) == len(wanted_shape)
+                        and all(map(argument, shape, wanted_shape)) and walk(element, wanted_element))
+            case (TupleType(items), TupleType(others)) | (ListType(items), ListType(others)):
+                return len(items) == len(others) and all(map(walk, items, others))
+            case (RecordType(name, given), RecordType(same, taken)) | (SumType(name, given), SumType(same, taken)):
+                return name == same and len(given) == len(taken) and all(map(argument, given, taken))
+            case TangentType(of), TangentType(other_of):
+                return walk(of, other_of)
+            case RowsType(), RowsType():
+                return one == other
+        return is_subtype(one, other)
+
+    return walk(actual, wanted)
+
+
+# ---------------------------------------------------------------- numbers that take the type asked for
+
+
+def number_type(kind: Type) -> ScalarType | TypeVariable | None:
+    """The type of the numbers in a scalar or array of numbers."""
+    match kind:
+        case ScalarType(dtype) if dtype != "bool":
+            return kind
+        case IndexType():
+            return INT
+        case TypeVariable(_, kind_word) if kind_word in ("number", "float"):
+            return kind
+        case ArrayType(element, _):
+            return number_type(element) if not isinstance(element, IndexType) else INT
+    return None
+
+
+def is_float(kind: Type | None) -> bool:
+    """Whether numbers of this type take a decimal point."""
+    return isinstance(kind, ScalarType) and kind.dtype in FLOATS or isinstance(kind, TypeVariable) and kind.kind == "float"
+
+
+def shape_of(kind: Type) -> tuple:
+    return kind.shape if isinstance(kind, ArrayType) else ()
+
+
+def with_numbers(kind: Type, number: Type) -> Type:
+    """The type with its numbers replaced: f64 for f32 in f32[n]."""
+    return replace(kind, element=number) if isinstance(kind, ArrayType) else number
+
+
+ADAPTING = frozenset({"neg", "add", "sub", "mul", "div", "power"})
+
+
+def adapt(value: typed.Expression, wanted: Type, depth: int = 0) -> typed.Expression | None:
+    """A literal, a size, or arithmetic of such, in the number type that is asked for (rule 22); None if it isn't one."""
+    number = wanted.element if isinstance(wanted, ArrayType) else wanted
+    if depth > 60:
+        return None
+    match value:
+        case typed.Literal(ScalarType() | IndexType() | TypeVariable(), _, int() | float()) if not isinstance(value.value, bool):
+            return None if isinstance(wanted, ArrayType) else adapt_literal(value, number)
+        case typed.SizeValue(_, _, size) if not isinstance(wanted, ArrayType):
+            if is_float(number):
+                return typed.Convert(number, value.span, value)
+            if isinstance(number, IndexType) and size.has_no_negative_coefficient():
+                inside = (number.bound - size - 1).has_no_negative_coefficient()
+                return typed.SizeValue(number, value.span, size) if inside else None
+        case typed.Primitive(kind, span, op, arguments) if op in ADAPTING and not isinstance(number, IndexType):
+            if shape_of(kind) != shape_of(wanted) or (op == "div" and not is_float(number)):
+                return None
+            adapted = [adapt(one, with_numbers(one.type, number), depth + 1) for one in arguments]
+            if all(one is not None for one in adapted):
+                return typed.Primitive(wanted, span, op, tuple(one for one in adapted if one is not None))
+        case typed.Primitive(kind, span, "fill", (amount,), _, sizes) if isinstance(wanted, ArrayType) and shape_of(kind) == wanted.shape:
+            kept = adapt(amount, number, depth + 1)
+            return typed.Primitive(wanted, span, "fill", (kept,), (), sizes) if kept is not None else None
+        case typed.MakeArray(_, span, items) if isinstance(wanted, ArrayType):
+            inner = array_of(number, wanted.shape[1:])
+            if Size.constant(len(items)) != wanted.shape[0]:
+                return None
+            adapted = [one if one.type == inner else adapt(one, inner, depth + 1) for one in items]
+            if all(one is not None for one in adapted):
+                return typed.MakeArray(wanted, span, tuple(one for one in adapted if one is not None))
+        case typed.Conditional(_, span, condition, then, otherwise):
+            left, right = adapt(then, wanted, depth + 1), adapt(otherwise, wanted, depth + 1)
+            if left is not None and right is not None:
+                return typed.Conditional(wanted, span, condition, left, right)
+        case typed.Broadcast(_, span, inner, leading) if isinstance(wanted, ArrayType):
+            kept = adapt(inner, array_of(number, wanted.shape[len(leading):]), depth + 1)
+            return typed.Broadcast(wanted, span, kept, leading) if kept is not None else None
+    return None
+
+
+def adapt_literal(value: typed.Literal, number: Type) -> typed.Expression | None:
+    """A literal in another number type: an int also as a float or index, a float as another float."""
+    amount = value.value
+    if isinstance(amount, int):
+        match number:
+            case ScalarType(dtype) if dtype in FLOATS:
+                return typed.Literal(number, value.span, float(amount)) if abs(amount) < 1 << 1000 else None
+            case ScalarType(dtype) if dtype in INTEGERS:
+                return typed.Literal(number, value.span, amount) if in_range(amount, dtype) else None
+            case TypeVariable(_, kind) if kind in ("float", "number"):
+                return typed.Literal(number, value.span, float(amount) if kind == "float" else amount)
+            case IndexType(bound) if amount >= 0 and (bound - amount - 1).has_no_negative_coefficient():
+                return typed.Literal(number, value.span, amount)
+        return None
+    return typed.Literal(number, value.span, amount) if is_float(number) else None
+
+
+def in_range(amount: int, dtype: str) -> bool:
+    """
+    >>> in_range(255, "u8"), in_range(128, "i8")
+    (True, False)
+    """
+    if dtype == "u8":
+        return 0 <= amount < 256
+    bits = INTEGER_LIMITS[dtype]
+    return -(1 << (bits - 1)) <= amount < 1 << (bits - 1)
+
+
+# ---------------------------------------------------------------- messages
+
+
+def mismatch(context: Context, value: typed.Expression, wanted: Type, role: str = "") -> Diagnostic:
+    """The message for a value that doesn't fit: what differs (a size, a number type, everything), and a repair."""
+    actual, subject = value.type, role or "this"
+    pair = differing_sizes(actual, wanted)
+    if pair is not None:
+        return size_mismatch(context, value, wanted, pair, subject)
+    hint = conversion_hint(value, wanted)
+    title = f"{subject} is {article(actual)}, and {article(wanted)} is needed"
+    return errors.TypeMismatch(title, value.span, expected=show(wanted), found=show(actual), hint=hint, secondary=origins(context, value))
+
+
+def size_mismatch(context: Context, value: typed.Expression, wanted: Type, pair: tuple[Size, Size], subject: str) -> Diagnostic:
+    left, right = pair
+    hint = ""
+    if not any(isinstance(one.value, int) for one in pair) or (left - right).value is None:
+        hint = f"if the sizes are equal when the program runs, say so: `... as {show(wanted)}` checks it"
+    elif isinstance(actual := value.type, ArrayType) and isinstance(wanted, ArrayType) and actual.shape == wanted.shape[::-1]:
+        hint = "the sizes fit if it is transposed: `transpose(...)`"
+    title = f"{subject} has the size {left} where {right} is needed"
+    labels = (*origins(context, value), *size_labels(context, left), *size_labels(context, right))
+    return errors.SizeMismatch(title, value.span, expected=show(wanted), found=show(value.type), hint=hint, secondary=unique_labels(labels))
+
+
+def differing_sizes(actual: Type, wanted: Type) -> tuple[Size, Size] | None:
+    """The first two sizes that differ, if the types differ in sizes alone."""
+    pairs: list[tuple[Size, Size]] = []
+
+    def argument(one: Argument, other: Argument) -> bool:
+        if isinstance(one, Size) and isinstance(other, Size):
+            if one != other:
+                pairs.append((one, other))
+            return True
+        if isinstance(other, Unknown) or isinstance(one, (Size, Unknown)) or isinstance(other, Size):
+            return isinstance(one, (Size, Unknown)) and isinstance(other, (Size, Unknown))
+        return walk(one, other)
+
+    def walk(one: Type, other: Type) -> bool:
+        match one, other:
+            case IndexType(bound), IndexType(limit):
+                return argument(bound, limit)
+            case ArrayType(element, shape), ArrayType(wanted_element, wanted_shape):
+                return len(shape) == len(wanted_shape) and all(map(argument, shape, wanted_shape)) and walk(element, wanted_element)
+            case (TupleType(items), TupleType(others)) | (ListType(items), ListType(others)):
+                return len(items) == len(others) and all(map(walk, items, others))
+            case (RecordType(name, given), RecordType(same, taken)) | (SumType(name, given), SumType(same, taken)):
+                return name == same and len(given) == len(taken) and all(map(argument, given, taken))
+            case TangentType(of), TangentType(other_of):
+                return walk(of, other_of)
+            case FunctionType(parameters, result), FunctionType(others, returned):
+                return len(parameters) == len(others) and all(map(walk, parameters, others)) and walk(result, returned)
+        return one == other
+
+    return pairs[0] if walk(actual, wanted) and pairs else None
+
+
+def article(kind: Type) -> str:
+    """
+    >>> article(INT), article(TupleType((INT, INT)))
+    ('an `int`', 'the tuple `(int, int)`')
+    """
+    text = show(kind)
+    match kind:
+        case TupleType(()):
+            return "no value"
+        case TupleType():
+            return f"the tuple `{text}`"
+        case FunctionType():
+            return f"a function `{text}`"
+    return f"{'an' if text[0] in 'aeiouAEIOF' and not text.startswith(('u8', 'F')) or text.startswith(('f', 'i8')) else 'a'} `{text}`"
+
+
+def conversion_hint(value: typed.Expression, wanted: Type) -> str:
+    actual = value.type
+    have, want = number_type(actual), number_type(wanted)
+    if have and want and have != want and shape_of(actual) == shape_of(wanted) and isinstance(want, (ScalarType, TypeVariable)):
+        if isinstance(wanted, IndexType):
+            return f"a checked cast makes an index of it: `... as {show(wanted)}`"
+        return f"numbers are converted by name: `{show(want)}(...)`"
+    if isinstance(wanted, IndexType) and have == INT and not shape_of(actual):
+        return f"a checked cast makes an index of it: `... as {show(wanted)}`"
+    if isinstance(actual, TupleType) and wanted in actual.items:
+        return "take the tuple apart first: `let a, b = ...`"
+    if isinstance(wanted, ScalarType) and isinstance(actual, ArrayType) and actual.element == wanted:
+        return "reduce it with `sum` or `mean`, or take one item"
+    if isinstance(actual, FunctionType) and actual.result == wanted:
+        return "call it: `(...)` is missing"
+    return ""
+
+
+def root_of(value: typed.Expression) -> tuple[str, str] | None:
+    """The variable that an expression reads, and the path as text."""
+    match value:
+        case typed.LocalReference(_, _, local):
+            return local.name, local.name
+        case typed.Open(_, _, inner) | typed.Pack(_, _, inner):
+            return root_of(inner)
+    return None
+
+
+def origins(context: Context, value: typed.Expression) -> tuple[Label, ...]:
+    """Where the value's type was declared."""
+    root = root_of(value)
+    span = context.declared.get(root[0]) if root else None
+    if root is None or span is None or span == value.span:
+        return ()
+    return (Label(span, f"`{root[1]}` is {article(value.type)}"),)
+
+
+def size_labels(context: Context, size: Size) -> Iterator[Label]:
+    for name in sorted(size.variables()):
+        label = context.origin_label(name)
+        if label is not None:
+            yield label
+
+
+def unique_labels(labels: tuple[Label, ...]) -> tuple[Label, ...]:
+    found: dict[tuple[int, int, int], Label] = {}
+    for label in labels:
+        found.setdefault((id(label.span.source), label.span.start, label.span.end), label)
+    return tuple(found.values())
+
+
+__all__ = ["ERROR", "adapt", "article", "fit", "fitting", "is_float", "is_subtype", "mismatch", "number_type", "packs", "shape_of", "unknowns"]

@@ -1,0 +1,365 @@
+"""Items and slices: ``x[i]``, ``x[i, a:b]``, ``list[i]``, ``text[i]``, and `as` casts of sizes and indices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dynlang.check import errors, typed
+from dynlang.check.arithmetic import as_size
+from dynlang.check.context import ERROR, Context, SizeEntry, handles, is_int
+from dynlang.check.fit import article, is_subtype
+from dynlang.check.solve import isolate
+from dynlang.check.typenames import read_type
+from dynlang.check.world import show
+from dynlang.diag import NotBuilt
+from dynlang.source import Span
+from dynlang.syntax import nodes as ast
+from dynlang.types import (
+    INT,
+    Argument,
+    ArrayType,
+    ErrorType,
+    IndexType,
+    ListType,
+    RecordType,
+    Size,
+    SizeArgument,
+    StringType,
+    SumType,
+    TupleType,
+    Type,
+    Unknown,
+    array_of,
+    map_type,
+)
+
+Item = typed.Expression | typed.SliceItem
+
+
+@handles(ast.Index)
+def infer_index(context: Context, node: ast.Index, hint: Type | None) -> typed.Expression:
+    value = context.infer(node.value)
+    match value.type:
+        case ErrorType():
+            return value
+        case ListType(elements):
+            if len(node.indices) != 1 or isinstance(node.indices[0], ast.Slice):
+                return context.fail(errors.NotIndexable("a list takes one index", node.span))
+            index = item_index(context, node.indices[0])
+            return typed.Literal(ERROR, node.span, 0) if index is None else typed.ListItem(elements[0], node.span, value, index)
+        case StringType():
+            return index_string(context, value, node)
+        case ArrayType():
+            found = array_items(context, value.type, node.indices, node.span)
+            if found is None:
+                return typed.Literal(ERROR, node.span, 0)
+            items, kind = found
+            return typed.Index(kind, node.span, value, tuple(items))
+        case TupleType():
+            return context.fail(errors.NotIndexable("the items of a tuple have types of their own, and no index", node.span,
+                                                    hint="take it apart: `let a, b = ...`"))
+    hint_text = "a function is called with round brackets" if "Function" in type(value.type).__name__ else ""
+    return context.fail(errors.NotIndexable(f"{article(value.type)} has no items", node.span, hint=hint_text))
+
+
+def index_string(context: Context, value: typed.Expression, node: ast.Index) -> typed.Expression:
+    """``text[i]`` is a byte, ``text[a:b]`` a string."""
+    if len(node.indices) != 1:
+        return context.fail(errors.NotIndexable("a string takes one index", node.span))
+    index = node.indices[0]
+    if not isinstance(index, ast.Slice):
+        position = item_index(context, index)
+        return typed.Literal(ERROR, node.span, 0) if position is None else typed.Primitive(INT, node.span, "string_code", (value, position))
+    if index.step is not None:
+        raise NotBuilt("steps in slices of strings", node.span)
+    start = context.expect(index.start, INT, "the start") if index.start else typed.Literal(INT, node.span, 0)
+    stop = context.expect(index.stop, INT, "the end") if index.stop else typed.Primitive(INT, node.span, "string_length", (value,))
+    return typed.Primitive(value.type, node.span, "string_slice", (value, start, stop))
+
+
+def item_index(context: Context, node: ast.Expr) -> typed.Expression | None:
+    """An int that picks an item; None after an error."""
+    value = context.infer(node)
+    if is_int(value.type):
+        return value
+    if not isinstance(value.type, ErrorType):
+        context.report(errors.NotIndexable(f"an index is an `int`, not {article(value.type)}", value.span, found=show(value.type)))
+    return None
+
+
+def array_items(context: Context, kind: ArrayType, indices: Sequence[ast.Expr | ast.Slice], span: Span) -> tuple[list[Item], Type] | None:
+    """The items of an index on an array of this type, and the type of what they pick."""
+    if len(indices) > len(kind.shape):
+        if isinstance(kind.element, (ArrayType, ListType)):
+            raise NotBuilt("an index through a jagged array in one step", span, hint="index twice: `x[i][j]`")
+        context.report(errors.NotIndexable(f"{article(kind)} has {errors.plural(len(kind.shape), 'axis').replace('axiss', 'axes')}, and {len(indices)} "
+                                           "indices given", span))
+        return None
+    items: list[Item] = []
+    shape: list[SizeArgument] = []
+    for axis, index in enumerate(indices):
+        size = kind.shape[axis]
+        assert isinstance(size, Size)
+        if isinstance(index, ast.Slice):
+            item = slice_item(context, index, size, span)
+            if item is None:
+                return None
+            items.append(item)
+            shape.append(item.count)
+            continue
+        value = context.infer(index)
+        if isinstance(value.type, ErrorType):
+            return None
+        if isinstance(value.type, ArrayType) and (value.type.element == INT or isinstance(value.type.element, IndexType)):
+            if axis or len(indices) > 1:
+                raise NotBuilt("an array of indices beside other indices", span)
+            shape += value.type.shape
+        elif not is_int(value.type):
+            context.report(errors.NotIndexable(f"an index is an `int`, not {article(value.type)}", value.span, found=show(value.type)))
+            return None
+        elif not check_literal(context, value, size):
+            return None
+        items.append(proven_index(context, value, size))
+    rest = (*shape, *kind.shape[len(indices):])
+    return items, array_of(kind.element, rest) if rest else kind.element
+
+
+def proven_index(context: Context, value: typed.Expression, size: Size) -> typed.Expression:
+    """An index that is inside by proof has the index type of its axis; others stay as they are and are checked."""
+    from dataclasses import replace
+
+    if isinstance(value.type, IndexType) and is_subtype(value.type, IndexType(size)):
+        return value
+    known = as_size(context, value)
+    if known is not None and known.has_no_negative_coefficient() and (size - known - 1).has_no_negative_coefficient():
+        return replace(value, type=IndexType(size))
+    return replace(value, type=INT) if isinstance(value.type, IndexType) else value
+
+
+def check_literal(context: Context, value: typed.Expression, size: Size) -> bool:
+    """A literal index outside a constant size is an error now."""
+    if isinstance(value, typed.Literal) and isinstance(value.value, int) and size.value is not None and not -size.value <= value.value < size.value:
+        hint = f"the items are 0..{size.value}" if size.value else "the array is empty"
+        context.report(errors.OutOfRange(f"the index {value.value} is outside 0..{size.value}", value.span, hint=hint))
+        return False
+    return True
+
+
+def slice_item(context: Context, node: ast.Slice, size: Size, span: Span) -> typed.SliceItem | None:
+    """``a:b`` of an axis: the count ``b - a`` must be a size; negative literals count from the end."""
+    start = slice_bound(context, node.start, Size.constant(0), size, node.span)
+    stop = slice_bound(context, node.stop, size, size, node.span)
+    if start is None or stop is None:
+        return None
+    step = 1
+    if node.step is not None:
+        if not isinstance(node.step, ast.Integer) or node.step.value < 1:
+            context.report(errors.NotIndexable("the step of a slice is a literal above 0", node.step.span, hint="`reverse(x)` turns an axis around"))
+            return None
+        step = node.step.value
+    (start_value, start_size), (stop_value, stop_size) = start, stop
+    if start_size is None or stop_size is None:
+        count = window(start_value, stop_value)
+        if count is None or step != 1:
+            context.report(errors.NotASize("the length of this slice isn't known as a size", node.span,
+                                           hint="name its ends with `let` before, or cast the result"))
+            return None
+    else:
+        count = stop_size - start_size
+        if step > 1:
+            count = (count + (step - 1)) // step
+    if count.value is not None and count.value < 0 or (isinstance(size.value, int) and stop_size is not None and (stop_size.value or 0) > size.value):
+        context.report(errors.OutOfRange(f"the slice {node.span.text or 'a:b'} is outside 0..{size}", span))
+        return None
+    return typed.SliceItem(start_value, count, step)
+
+
+def slice_bound(context: Context, node: ast.Expr | None, default: Size, size: Size, span: Span) -> tuple[typed.Expression, Size | None] | None:
+    """One end of a slice, as an int and, if it is one, as a size."""
+    if node is None:
+        return typed.SizeValue(INT, span, default), default
+    value = context.infer(node)
+    if isinstance(value.type, ErrorType):
+        return None
+    if not is_int(value.type):
+        context.report(errors.NotIndexable(f"the end of a slice is an `int`, not {article(value.type)}", value.span, found=show(value.type)))
+        return None
+    if isinstance(value, typed.Literal) and isinstance(value.value, int) and value.value < 0:
+        return typed.SizeValue(INT, value.span, size + value.value), size + value.value
+    return value, as_size(context, value)
+
+
+def window(start: typed.Expression, stop: typed.Expression) -> Size | None:
+    """The count of ``a : a + k``: the same start, a size added."""
+    match stop:
+        case typed.Primitive(_, _, "add", (left, right)):
+            for base, extra in ((left, right), (right, left)):
+                if same_value(base, start) and isinstance(extra, (typed.SizeValue, typed.Literal)):
+                    return extra.size if isinstance(extra, typed.SizeValue) else Size.constant(int(extra.value))
+    return None
+
+
+def same_value(left: typed.Expression, right: typed.Expression) -> bool:
+    return isinstance(left, typed.LocalReference) and isinstance(right, typed.LocalReference) and left.local == right.local and not left.local.mutable
+
+
+# ---------------------------------------------------------------- casts
+
+
+@handles(ast.Cast)
+def infer_cast(context: Context, node: ast.Cast, hint: Type | None) -> typed.Expression:
+    """``e as T``: sizes and indices checked when the program runs; ``?k`` is bound by it (rule 6)."""
+    value = context.infer(node.value)
+    names = {one.name.text: one for one in ast.walk(node.type) if isinstance(one, ast.Unknown) and one.name is not None}
+    placeholders = bind_placeholders(context, names)
+    wanted = read_type(context, named_sizes(node.type, names))
+    if isinstance(value.type, ErrorType) or isinstance(wanted, ErrorType):
+        return typed.Literal(ERROR, node.span, 0)
+    pairs: list[tuple[Size, Size]] = []
+    indices: list[IndexType] = []
+    target = cast_pairs(context, value.type, wanted, pairs, indices)
+    if target is None:
+        hint_text = f"numbers are converted by name: `{show(wanted)}(...)`" if is_number_cast(value.type, wanted) else "`as` speaks of sizes and indices alone"
+        return context.fail(errors.BadCast(f"{article(value.type)} can't be cast to {article(wanted)}", node.span, expected=show(wanted),
+                                           found=show(value.type), hint=hint_text))
+    solved = cast_equations(context, pairs, placeholders, node)
+    if solved is None:
+        return typed.Literal(ERROR, node.span, 0)
+    equations, equal = solved
+    if equations or equal:
+        value = typed.CheckedCast(target, node.span, value, equations, equal)
+    return check_index(context, value, wanted, indices, node)
+
+
+def is_number_cast(actual: Type, wanted: Type) -> bool:
+    from dynlang.check.fit import number_type
+
+    return number_type(actual) is not None and number_type(wanted) is not None
+
+
+def bind_placeholders(context: Context, names: dict[str, ast.Unknown]) -> dict[str, Size]:
+    """A new size variable for each ``?k`` of the cast."""
+    return {name: context.declare_size(name, one.span, "bound by a checked cast") for name, one in names.items()}
+
+
+def named_sizes(node: ast.Type, names: dict[str, ast.Unknown]) -> ast.Type:
+    """The type with ``?k`` written as the size k, which is in scope by now."""
+    from dynlang.check.declare import TYPE_NODES
+
+    if isinstance(node, ast.Unknown):
+        return ast.TypeName(ast.Dotted((node.name,), span=node.span), span=node.span) if node.name is not None else node
+    from dataclasses import fields, replace
+
+    changed: dict[str, object] = {}
+    for one in fields(node):
+        value = getattr(node, one.name)
+        if isinstance(value, tuple):
+            changed[one.name] = tuple(
+                named_sizes(item, names) if isinstance(item, TYPE_NODES)
+                else replace(item, operand=named_sizes(item.operand, names)) if isinstance(item, ast.Operation) else item
+                for item in value)
+        elif isinstance(value, TYPE_NODES):
+            changed[one.name] = named_sizes(value, names)
+    return replace(node, **changed)  # type: ignore[arg-type]
+
+
+def cast_pairs(context: Context, actual: Type, wanted: Type, pairs: list[tuple[Size, Size]], indices: list[IndexType]) -> Type | None:
+    """Sizes that the cast makes equal, as (actual, wanted), and index bounds to check; the type after the sizes are, None if it can't be."""
+
+    def argument(one: Argument, other: Argument) -> Argument | None:
+        if isinstance(one, Size) and isinstance(other, Size):
+            if one != other:
+                pairs.append((one, other))
+            return other
+        if isinstance(one, Size) and isinstance(other, Unknown):
+            return one
+        if isinstance(one, (Size, Unknown)) or isinstance(other, (Size, Unknown)):
+            return None
+        return walk(one, other)
+
+    def walk(one: Type, other: Type) -> Type | None:
+        match one, other:
+            case _, IndexType() if one == other:
+                return one
+            case _, IndexType() if is_int(one):
+                if not is_subtype(one, other):
+                    indices.append(other)
+                return one
+            case IndexType(), _ if other == INT:
+                return INT
+            case ArrayType(element, shape), ArrayType(wanted_element, wanted_shape) if len(shape) == len(wanted_shape):
+                inner = walk(element, wanted_element)
+                sizes = [argument(a, b) for a, b in zip(shape, wanted_shape, strict=True)]
+                if inner is None or any(size is None for size in sizes):
+                    return None
+                return ArrayType(inner, tuple(size for size in sizes if isinstance(size, (Size, Unknown))), one.row_sparse)
+            case (RecordType(name, given), RecordType(same, taken)) | (SumType(name, given), SumType(same, taken)) if name == same:
+                found = [argument(a, b) for a, b in zip(given, taken, strict=True)]
+                if any(item is None for item in found):
+                    return None
+                return type(other)(name, tuple(item for item in found if item is not None))  # type: ignore[call-arg]
+            case TupleType(items), TupleType(others) if len(items) == len(others):
+                walked = [walk(a, b) for a, b in zip(items, others, strict=True)]
+                return None if any(item is None for item in walked) else TupleType(tuple(item for item in walked if item is not None))
+        return one if one == other else None
+
+    return walk(actual, wanted)
+
+
+def cast_equations(context: Context, pairs: list[tuple[Size, Size]], placeholders: dict[str, Size], node: ast.Cast
+                   ) -> tuple[tuple[typed.SizeEquation, ...], tuple[tuple[Size, Size], ...]] | None:
+    """Each ``?k`` solved from the first equation in which it alone is new; what is left must be equal."""
+    waiting = {size.single_variable or name: name for name, size in placeholders.items()}
+    equations: list[typed.SizeEquation] = []
+    left = list(pairs)
+    progress = True
+    while progress and waiting:
+        progress = False
+        for pair in left:
+            new = [one for one in pair[1].variables() if one in waiting]
+            parts = isolate(pair[1], new[0]) if len(new) == 1 else None
+            if parts is not None and len(parts[0].terms) >= 1:
+                equations.append(typed.SizeEquation(new[0], pair[0], parts[0], parts[1]))
+                del waiting[new[0]]
+                left.remove(pair)
+                progress = True
+                break
+    if waiting:
+        name = next(iter(waiting.values()))
+        context.report(errors.BadCast(f"no size of the value gives `?{name}`", node.span))
+        return None
+    for actual, wanted in left:
+        if actual.value is not None and wanted.value is not None:
+            context.report(errors.BadCast(f"the cast can't succeed: the size is {actual}, and {wanted} is asked for", node.span))
+            return None
+    return tuple(equations), tuple(left)
+
+
+def check_index(context: Context, value: typed.Expression, wanted: Type, indices: list[IndexType], node: ast.Cast) -> typed.Expression:
+    """The run-time check of indices, for one int or an array of ints."""
+    result = close_type(wanted, value.type)
+    if not indices:
+        from dataclasses import replace
+
+        return value if value.type == result else replace(value, type=result)
+    number = wanted.element if isinstance(wanted, ArrayType) else wanted
+    if not isinstance(number, IndexType):
+        raise NotBuilt("a checked cast of indices inside a record or tuple", node.span)
+    if isinstance(value, typed.Literal) and isinstance(value.value, int) and number.bound.value is not None and not 0 <= value.value < number.bound.value:
+        return context.fail(errors.BadCast(f"the cast can't succeed: {value.value} is outside 0..{number.bound}", node.span))
+    return typed.CheckIndex(result, node.span, value, number.bound)
+
+
+def close_type(wanted: Type, actual: Type) -> Type:
+    """The wanted type with the actual sizes where it says `?`."""
+    match wanted, actual:
+        case ArrayType(element, shape, row_sparse), ArrayType(_, sizes):
+            return ArrayType(element, tuple(b if isinstance(a, Unknown) else a for a, b in zip(shape, sizes, strict=True)), row_sparse)
+        case RecordType(name, taken), RecordType(_, given):
+            return RecordType(name, tuple(b if isinstance(a, Unknown) else a for a, b in zip(taken, given, strict=True)))
+        case SumType(name, taken), SumType(_, given):
+            return SumType(name, tuple(b if isinstance(a, Unknown) else a for a, b in zip(taken, given, strict=True)))
+    return wanted
+
+
+__all__ = ["SizeEntry", "array_items", "item_index", "map_type"]

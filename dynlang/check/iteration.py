@@ -1,0 +1,273 @@
+"""What `for` runs over, in loops and comprehensions alike: ints, ranges, arrays, lists, `zip`, `enumerate`, `reversed`.
+
+A source is evaluated once, before the loop; its items are found by position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dynlang.check import errors, typed
+from dynlang.check.arithmetic import as_size, index_bound
+from dynlang.check.calls import is_builtin
+from dynlang.check.context import Context, is_int
+from dynlang.check.fit import article, size_labels
+from dynlang.check.world import show
+from dynlang.diag import Label
+from dynlang.source import Span
+from dynlang.syntax import nodes as ast
+from dynlang.types import (
+    INT,
+    ArrayType,
+    ErrorType,
+    IndexType,
+    ListType,
+    Size,
+    StringType,
+    TupleType,
+    Type,
+    array_of,
+)
+
+ItemRule = Callable[[typed.Expression], typed.Expression]
+
+
+@dataclass
+class Source:
+    """`count` items; `item` gives the one at a position, an expression of type ``idx<count>``."""
+
+    count: Size
+    item: ItemRule
+    bindings: list[typed.Binding] = field(default_factory=list)
+    progress: typed.Expression | None = None
+
+
+def source(context: Context, node: ast.Expr, is_loop: bool = False) -> Source | None:
+    """What an expression after `in` runs over; reports and gives None if nothing can."""
+    if isinstance(node, ast.Call) and isinstance(node.function, ast.Name) and is_builtin(context, node.function.text):
+        form = FORMS.get(node.function.text)
+        if form is not None:
+            return form(context, node, is_loop)
+    if isinstance(node, ast.Range):
+        return range_source(context, node.start, node.stop, node.span)
+    value = context.infer(node)
+    match value.type:
+        case ErrorType():
+            return None
+        case ArrayType():
+            return array_source(context, value)
+        case ListType(elements):
+            return list_source(context, value, elements[0])
+    if is_int(value.type):
+        return int_source(context, value)
+    hint = "its bytes are `text[i]` for `i in len(text)`" if isinstance(value.type, StringType) else ""
+    if isinstance(value.type, TupleType):
+        hint = "put the items into an array: `[a, b]`"
+    context.report(errors.NotIterable(f"`for` runs over ints, ranges, arrays and lists, not {article(value.type)}", value.span, found=show(value.type), hint=hint))
+    return None
+
+
+def held(context: Context, value: typed.Expression, name: str, bindings: list[typed.Binding]) -> typed.Expression:
+    """The value under a name of its own, evaluated once (rule 15); an immutable variable is one already."""
+    if isinstance(value, typed.LocalReference) and not value.local.mutable:
+        return value
+    local = context.temporary(name, value.type)
+    bindings.append(typed.Binding((local,), value, value.span))
+    return typed.LocalReference(value.type, value.span, local)
+
+
+def size_of(context: Context, value: typed.Expression, bindings: list[typed.Binding]) -> Size:
+    """An int as a size; one that is no polynomial is bound to a name."""
+    size = as_size(context, value)
+    if size is None:
+        local = context.temporary("count", INT)
+        context.fresh_size_of(local, "a count computed here", value.span)
+        bindings.append(typed.Binding((local,), value, value.span))
+        size = Size.variable(local.name)
+    return size
+
+
+def int_source(context: Context, value: typed.Expression) -> Source:
+    bindings: list[typed.Binding] = []
+    count = size_of(context, value, bindings)
+    return Source(count, lambda index: index, bindings)
+
+
+def range_source(context: Context, first: ast.Expr | None, last: ast.Expr, span: Span) -> Source | None:
+    """``a..b``: items of type ``idx<b>`` where a isn't negative (rule 11)."""
+    start = context.infer(first) if first is not None else typed.SizeValue(INT, span, Size(()))
+    stop = context.infer(last)
+    for value in (start, stop):
+        if isinstance(value.type, ErrorType):
+            return None
+        if not is_int(value.type):
+            context.report(errors.NotIterable(f"the ends of a range are ints, not {article(value.type)}", value.span, found=show(value.type)))
+            return None
+    bindings: list[typed.Binding] = []
+    low, high = size_of(context, start, bindings), size_of(context, stop, bindings)
+    kind: Type = IndexType(high) if index_bound(context, start) is not None or not low.terms else INT
+
+    def item(index: typed.Expression) -> typed.Expression:
+        if not low.terms:
+            return index
+        return typed.Primitive(kind, span, "add", (typed.SizeValue(INT, span, low), index))
+
+    return Source(high - low, item, bindings)
+
+
+def array_source(context: Context, value: typed.Expression) -> Source:
+    assert isinstance(value.type, ArrayType) and isinstance(value.type.shape[0], Size)
+    bindings: list[typed.Binding] = []
+    array = held(context, value, "items", bindings)
+    kind = array_of(value.type.element, value.type.shape[1:]) if value.type.shape[1:] else value.type.element
+
+    def item(index: typed.Expression) -> typed.Expression:
+        return typed.Index(kind, value.span, array, (index,))
+
+    return Source(value.type.shape[0], item, bindings)
+
+
+def list_source(context: Context, value: typed.Expression, element: Type) -> Source:
+    bindings: list[typed.Binding] = []
+    items = held(context, value, "items", bindings)
+    count = size_of(context, typed.Primitive(INT, value.span, "list_length", (items,)), bindings)
+    return Source(count, lambda index: typed.ListItem(element, value.span, items, index), bindings)
+
+
+# ---------------------------------------------------------------- forms
+
+
+def arguments(context: Context, node: ast.Call, least: int, most: int | None) -> list[ast.Expr] | None:
+    if any(one.name is not None or one.borrow for one in node.arguments) or not least <= len(node.arguments) <= (most or 99):
+        name = node.function.text if isinstance(node.function, ast.Name) else "this"
+        context.report(errors.WrongArity(f"`{name}` takes {least if least == most else f'{least} or more'} plain arguments", node.span))
+        return None
+    return [one.value for one in node.arguments]
+
+
+def range_form(context: Context, node: ast.Call, is_loop: bool) -> Source | None:
+    values = arguments(context, node, 1, 2)
+    if values is None:
+        return None
+    return range_source(context, values[0] if len(values) == 2 else None, values[-1], node.span)
+
+
+def zip_form(context: Context, node: ast.Call, is_loop: bool) -> Source | None:
+    """Items side by side; the sizes are equal by proof."""
+    values = arguments(context, node, 2, None)
+    found = [source(context, value) for value in values or ()]
+    sources = [one for one in found if one is not None]
+    if not found or len(sources) < len(found):
+        return None
+    for one, value in zip(sources[1:], (values or ())[1:], strict=True):
+        if one.count != sources[0].count:
+            labels = [label for size in (sources[0].count, one.count) for label in size_labels(context, size)]
+            assert values is not None
+            context.report(errors.SizeMismatch(
+                f"`zip` runs over {sources[0].count} and {one.count} items, which aren't equal by proof", node.span,
+                secondary=(Label(values[0].span, f"{sources[0].count} items"), Label(value.span, f"{one.count} items"), *labels),
+                hint="cast one of them: `... as T[n]`"))
+            return None
+
+    def item(index: typed.Expression) -> typed.Expression:
+        items = tuple(one.item(index) for one in sources)
+        return typed.MakeTuple(TupleType(tuple(one.type for one in items)), node.span, items)
+
+    return Source(sources[0].count, item, [binding for one in sources for binding in one.bindings])
+
+
+def enumerate_form(context: Context, node: ast.Call, is_loop: bool) -> Source | None:
+    values = arguments(context, node, 1, 1)
+    inner = source(context, values[0]) if values else None
+    if inner is None:
+        return None
+
+    def item(index: typed.Expression) -> typed.Expression:
+        value = inner.item(index)
+        return typed.MakeTuple(TupleType((index.type, value.type)), node.span, (index, value))
+
+    return Source(inner.count, item, inner.bindings)
+
+
+def reversed_form(context: Context, node: ast.Call, is_loop: bool) -> Source | None:
+    values = arguments(context, node, 1, 1)
+    inner = source(context, values[0]) if values else None
+    if inner is None:
+        return None
+
+    def item(index: typed.Expression) -> typed.Expression:
+        last = typed.SizeValue(INT, node.span, inner.count - 1)
+        return inner.item(typed.Primitive(IndexType(inner.count), node.span, "sub", (last, index)))
+
+    return Source(inner.count, item, inner.bindings)
+
+
+def progress_form(context: Context, node: ast.Call, is_loop: bool) -> Source | None:
+    """``progress(e, text)``: a loop of a proc that shows how far it is (rule 18)."""
+    from dynlang.check.expressions import STRING
+
+    values = arguments(context, node, 1, 2)
+    if values is None:
+        return None
+    if not is_loop or not context.is_proc:
+        context.report(errors.ProcInFn("`progress` is a form of a loop in a `proc`", node.span))
+        return None
+    inner = source(context, values[0])
+    text = context.expect(values[1], STRING, "the text of `progress`") if len(values) > 1 else typed.Literal(STRING, node.span, "")
+    if inner is None or isinstance(text.type, ErrorType):
+        return None
+    return Source(inner.count, inner.item, inner.bindings, text)
+
+
+FORMS: dict[str, Callable[[Context, ast.Call, bool], Source | None]] = {
+    "range": range_form, "zip": zip_form, "enumerate": enumerate_form, "reversed": reversed_form, "progress": progress_form}
+
+
+# ---------------------------------------------------------------- names of the items
+
+
+def bind_target(context: Context, target: ast.Target, value: typed.Expression, bindings: list[typed.Binding], mutable: bool = False) -> None:
+    """The names of a pattern, declared in the innermost scope, and the bindings that give them their values."""
+    if isinstance(target, ast.Identifier):
+        local = context.declare(target.text, value.type, target.span, mutable, size=as_size(context, value) if not mutable else None)
+        bindings.append(typed.Binding((None if target.text == "_" else local,), value, target.span))
+        return
+    items = target.items
+    if isinstance(value.type, ErrorType):
+        for item in items:
+            bind_target(context, item, value, bindings, mutable)
+        return
+    if not isinstance(value.type, TupleType) or len(value.type.items) != len(items):
+        count = len(value.type.items) if isinstance(value.type, TupleType) else None
+        what = f"{errors.plural(count, 'value')}" if count is not None else article(value.type)
+        hint = "" if count is not None else "an array is taken apart by index"
+        context.report(errors.WrongCount(f"{errors.plural(len(items), 'name')} for {what}", target.span, found=show(value.type), hint=hint))
+        for item in items:
+            bind_target(context, item, typed.Literal(ErrorType(), value.span, 0), bindings, mutable)
+        return
+    if isinstance(value, typed.MakeTuple):
+        bind_separately(context, items, value, bindings, mutable)
+        return
+    locals_: list[typed.Local | None] = []
+    nested: list[tuple[ast.Target, typed.Local]] = []
+    for item, kind in zip(items, value.type.items, strict=True):
+        if isinstance(item, ast.Identifier):
+            local = context.declare(item.text, kind, item.span, mutable)
+            locals_.append(None if item.text == "_" else local)
+        else:
+            inner = context.temporary("pair", kind)
+            nested.append((item, inner))
+            locals_.append(inner)
+    bindings.append(typed.Binding(tuple(locals_), value, target.span))
+    for item, inner in nested:
+        bind_target(context, item, typed.LocalReference(inner.type, item.span, inner), bindings, mutable)
+
+
+def bind_separately(context: Context, items: tuple[ast.Target, ...], value: typed.MakeTuple, bindings: list[typed.Binding], mutable: bool) -> None:
+    """``let a, b = x, y``: names are new, so no value can see another's name."""
+    for item, one in zip(items, value.items, strict=True):
+        bind_target(context, item, one, bindings, mutable)
+
+
+__all__ = ["Source", "bind_target", "held", "source"]

@@ -1,0 +1,166 @@
+"""What stands after a dot: fields, members of modules, `.shape`, unapplied methods, the methods of lists and strings."""
+
+from __future__ import annotations
+
+from dynlang.check import errors, typed
+from dynlang.check.arithmetic import as_size
+from dynlang.check.context import ERROR, Context, handles
+from dynlang.check.expressions import Given, infer_symbol
+from dynlang.check.fit import article
+from dynlang.check.functions import eta
+from dynlang.check.typenames import bindings, put
+from dynlang.diag import Diagnostic
+from dynlang.source import Span
+from dynlang.syntax import nodes as ast
+from dynlang.types import (
+    INT,
+    UNIT,
+    ArrayType,
+    ErrorType,
+    FunctionType,
+    ListType,
+    RecordType,
+    Size,
+    StringType,
+    SumType,
+    TangentType,
+    TupleType,
+    Type,
+    tangent,
+)
+
+STRING = StringType()
+ARRAY_MEMBERS = {"shape": "its sizes"}
+LIST_METHODS = {"push", "pop"}
+
+
+@handles(ast.Attribute)
+def infer_attribute(context: Context, node: ast.Attribute, hint: Type | None) -> typed.Expression:
+    from dynlang.check.calls import module_member
+
+    symbol = module_member(context, node)
+    if symbol is not None:
+        return infer_symbol(context, symbol, node, node.name.text, hint) if symbol.name else typed.Literal(ERROR, node.span, 0)
+    value = context.infer(node.value)
+    if isinstance(value.type, ErrorType):
+        return value
+    found = field_of(context, value, node.name)
+    if found is not None:
+        return found
+    if isinstance(value.type, ArrayType) and node.name.text == "shape":
+        return shape_value(value.type, node.span)
+    if isinstance(value.type, RecordType) and node.name.text in context.world.records[value.type.name].methods:
+        return method_value(context, value, node, hint)
+    if isinstance(value.type, TupleType):
+        return context.fail(errors.UnknownField(f"{article(value.type)} has no `{node.name.text}`", node.name.span, hint="take it apart: `let a, b = ...`"))
+    return context.fail(unknown_member(context, value.type, node.name))
+
+
+def shape_value(kind: ArrayType, span: Span) -> typed.Expression:
+    """``x.shape``: a tuple of ints."""
+    items = tuple(typed.SizeValue(INT, span, size) for size in kind.shape if isinstance(size, Size))
+    return typed.MakeTuple(TupleType((INT,) * len(items)), span, items)
+
+
+def method_value(context: Context, value: typed.Expression, node: ast.Attribute, hint: Type | None) -> typed.Expression:
+    """An unapplied method is a function of its other parameters (rule 20)."""
+    assert isinstance(value.type, RecordType)
+    info = context.world.records[value.type.name]
+    signature = context.world.signatures[info.methods[node.name.text]]
+    source = ast.Attribute(Given(value, span=value.span), node.name, span=node.span)  # type: ignore[arg-type]
+    wanted = hint
+    if not isinstance(hint, FunctionType) and len(signature.generics) == len(info.generics):
+        sizes, types = bindings(info.generics, value.type.arguments)
+        wanted = put(FunctionType(tuple(one.type for one in signature.parameters[1:]), signature.returns), sizes, types)
+    return eta(context, source, wanted, node.span)
+
+
+def field_type(context: Context, kind: RecordType, name: str) -> Type | None:
+    info = context.world.records[kind.name]
+    field = info.field(name)
+    if field is None:
+        return None
+    return put(field.type, *bindings(info.generics, kind.arguments))
+
+
+def field_of(context: Context, value: typed.Expression, name: ast.Identifier) -> typed.Expression | None:
+    """A field of a record, or of the tangent of a record."""
+    match value.type:
+        case RecordType():
+            kind = field_type(context, value.type, name.text)
+        case TangentType(RecordType() as of):
+            kind = field_type(context, of, name.text)
+            kind = tangent(kind) if kind is not None else None
+        case _:
+            return None
+    if kind is None:
+        return None
+    return typed.Field(kind, Span(value.span.source, value.span.start, name.span.end), value, name.text)
+
+
+def unknown_member(context: Context, kind: Type, name: ast.Identifier) -> Diagnostic:
+    known: set[str] = set()
+    match kind:
+        case RecordType(record) | TangentType(RecordType(record)):
+            info = context.world.records[record]
+            known = {one.name for one in info.fields} | (set(info.methods) if isinstance(kind, RecordType) else set())
+        case ArrayType():
+            known = set(ARRAY_MEMBERS)
+        case ListType():
+            known = LIST_METHODS
+        case SumType():
+            return errors.UnknownField(f"{article(kind)} has no `{name.text}`: which payload it has, its alternative decides", name.span,
+                                       hint="take it apart with `match`")
+    hint = errors.suggest(name.text, known)
+    words = {"append": "the method is called `push`", "size": "`len(x)` is the first size, `x.shape` has all", "length": "`len(x)`",
+             "T": "`transpose(x)`", "sum": "`sum(x)`", "mean": "`mean(x)`", "max": "`max(x)`"}
+    if not hint and isinstance(kind, (ArrayType, ListType, StringType)):
+        hint = words.get(name.text, "")
+    if not hint and known:
+        hint = f"it has {', '.join(f'`{one}`' for one in sorted(known)[:8])}"
+    return errors.UnknownField(f"{article(kind)} has no `{name.text}`", name.span, hint=hint)
+
+
+# ---------------------------------------------------------------- methods of builtin types
+
+
+def call_builtin_method(context: Context, receiver: typed.Expression, node: ast.Call, function: ast.Attribute, hint: Type | None
+                        ) -> typed.Expression | None:
+    name = function.name.text
+    if isinstance(receiver.type, ListType) and name in LIST_METHODS:
+        return call_list_method(context, receiver.type, name, node, function)
+    return None
+
+
+def call_list_method(context: Context, kind: ListType, name: str, node: ast.Call, function: ast.Attribute) -> typed.Expression:
+    """``list.push(x)`` and ``list.pop()`` change the list that they are called on."""
+    from dynlang.check.places import place
+
+    element = kind.elements[0]
+    count = 1 if name == "push" else 0
+    if len(node.arguments) != count:
+        return context.fail(errors.WrongArity(f"`{name}` takes {errors.plural(count, 'argument')}, and {len(node.arguments)} given", node.span))
+    values = tuple(context.expect(argument.value, element, f"the argument of `{name}`") for argument in node.arguments)
+    target = place(context, function.value, "lent")
+    if target is None or any(isinstance(value.type, ErrorType) for value in values):
+        return typed.Literal(ERROR, node.span, 0)
+    return typed.Mutate(UNIT if name == "push" else element, node.span, f"list_{name}", target, values)
+
+
+def length(context: Context, value: typed.Expression, span: Span) -> typed.Expression | None:
+    """``len(x)`` of an array, list or string."""
+    match value.type:
+        case ArrayType(_, shape) if isinstance(shape[0], Size):
+            known = typed.SizeValue(INT, span, shape[0])
+            if isinstance(value, typed.Open):
+                local = context.temporary("counted", value.type)
+                return typed.Sequence(INT, span, (typed.Binding((local,), value, span),), known)
+            return known
+        case ListType():
+            return typed.Primitive(INT, span, "list_length", (value,))
+        case StringType():
+            return typed.Primitive(INT, span, "string_length", (value,))
+    return None
+
+
+__all__ = ["as_size", "call_builtin_method", "field_of", "field_type", "length", "unknown_member"]

@@ -1,0 +1,120 @@
+"""Modules: which file an import means, and all modules of a program in an order in which imports come first.
+
+``import a.b`` is the file `a/b.dyn` beside the importing program's main file, else of the standard library. The prelude is
+seen by every module, so the modules that it is put together from are loaded first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dynlang.check import errors
+from dynlang.diag import CompileError, Diagnostic, Label
+from dynlang.source import Source, Span, read_source, resource
+from dynlang.syntax import nodes as ast
+from dynlang.syntax.parser import parse
+
+PRELUDE = "prelude"
+
+
+@dataclass
+class Loaded:
+    """A parsed module. `imports`: the module that each import item means, by the item's `id`."""
+
+    name: str
+    source: Source
+    syntax: ast.Module
+    imports: dict[int, str] = field(default_factory=dict)
+    is_library: bool = False
+
+
+@dataclass
+class Loader:
+    """Finds, reads and parses modules; collects what is wrong with them."""
+
+    root: Path | None
+    modules: dict[str, Loaded] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
+    problems: list[Diagnostic] = field(default_factory=list)
+    loading: list[tuple[str, Span | None]] = field(default_factory=list)
+
+    def load_main(self, source: Source, path: Path | None) -> str:
+        """The main module: its name is that of its file."""
+        library = resource("stdlib")
+        if path is not None and path.resolve().parent == library.resolve():
+            self.load_prelude()
+            name = path.stem
+            if name not in self.modules:
+                self.read(name, source, is_library=True)
+            return name
+        self.load_prelude()
+        name = path.stem if path is not None else "main"
+        if (library / f"{name}.dyn").is_file() or not name.isidentifier():
+            name = "main_" + "".join(c if c.isalnum() else "_" for c in name)
+        self.read(name, source, is_library=False)
+        return name
+
+    def load_prelude(self) -> None:
+        if PRELUDE not in self.modules and (resource("stdlib") / "prelude.dyn").is_file():
+            self.read(PRELUDE, read_source(resource("stdlib") / "prelude.dyn"), is_library=True)
+
+    def read(self, name: str, source: Source, is_library: bool) -> None:
+        """Parses a module and, before it, what it imports."""
+        syntax, found = parse(source)
+        self.problems += found
+        loaded = Loaded(name, source, syntax, is_library=is_library)
+        self.modules[name] = loaded
+        self.loading.append((name, None))
+        for item in syntax.items:
+            if isinstance(item, (ast.Import, ast.FromImport)):
+                target = self.find(item.path, loaded)
+                if target is not None:
+                    loaded.imports[id(item)] = target
+        self.loading.pop()
+        self.order.append(name)
+
+    def find(self, path: ast.Dotted, importer: Loaded) -> str | None:
+        """The module that an import means, loaded; reports and gives None if there is none."""
+        library = resource("stdlib")
+        parts = [part.text for part in path.parts]
+        relative = Path(*parts).with_suffix(".dyn")
+        if not importer.is_library and self.root is not None and (self.root / relative).is_file():
+            return self.find_file(".".join(parts), self.root / relative, path, is_library=False)
+        if (library / relative).is_file():
+            return self.find_file(".".join(parts), library / relative, path, is_library=True)
+        names = {one.stem for one in library.glob("*.dyn")}
+        if self.root is not None and not importer.is_library and self.root.is_dir():
+            names |= {one.stem for one in self.root.glob("*.dyn")}
+        where = f" in {self.root}" if self.root is not None and not importer.is_library else ""
+        self.problems.append(errors.MissingModule(
+            f"there is no module `{path.text}`", path.span, hint=errors.suggest(path.text, names) or f"no file {relative}{where} or in the standard library"))
+        return None
+
+    def find_file(self, name: str, file: Path, path: ast.Dotted, is_library: bool) -> str | None:
+        if not is_library:
+            if self.root is not None and self.root.resolve() not in file.resolve().parents:
+                self.problems.append(errors.OutsideRoot(f"`{path.text}` is outside of the program's folder", path.span))
+                return None
+            if (resource("stdlib") / f"{name}.dyn").is_file():
+                name = "main_" + name
+        if any(name == one for one, _ in self.loading):
+            self.problems.append(self.cycle(name, path))
+            return None
+        if name not in self.modules:
+            try:
+                source = read_source(file)
+            except CompileError as problem:
+                self.problems += problem.diagnostics
+                return None
+            self.read(name, source, is_library)
+        return name
+
+    def cycle(self, name: str, path: ast.Dotted) -> Diagnostic:
+        names = [one for one, _ in self.loading]
+        around = " -> ".join([*names[names.index(name):], name])
+        return errors.CyclicImport(f"modules import each other: {around}", path.span, hint="move what both need into a third module",
+                                   secondary=())
+
+
+__all__ = ["Label", "Loaded", "Loader"]

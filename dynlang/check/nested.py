@@ -1,0 +1,131 @@
+"""Functions inside functions: lifted to the top, what they use of the function around them added in front."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dynlang.check import errors, typed, walk
+from dynlang.check.context import Context, LocalEntry, NestedEntry, SizeEntry, TypeEntry
+from dynlang.check.declare import read_signature
+from dynlang.check.world import Signature
+from dynlang.diag import NotBuilt
+from dynlang.syntax import nodes as ast
+from dynlang.types import Size, TypeVariable
+
+
+def declare_nested(context: Context, node: ast.Function) -> list[typed.Statement]:
+    """Checks a nested `fn`. A captured `var` is captured by value, as it is here (rule 15)."""
+    if node.is_proc:
+        raise NotBuilt("a proc inside a function", node.span)
+    if node.export or node.decorators:
+        context.report(errors.UnknownDecorator("a nested function has no decorators, and isn't exported", node.span))
+    statements: list[typed.Statement] = []
+    captures = captured(context, node, statements)
+    name = f"{context.module}.{context.owner or 'top'}.{node.name.text}"
+    while name in context.nested_signatures or name in context.world.signatures:
+        name += "_"
+    signature = nested_signature(context, node, name, captures)
+    context.nested_signatures[name] = signature
+    context.scopes[-1][node.name.text] = NestedEntry(signature, node.name.span)
+    context.captured_sizes[name] = frozenset(context.taken)
+    context.nested.append(check_nested(context, node, signature, captures))
+    return statements
+
+
+def captured(context: Context, node: ast.Function, statements: list[typed.Statement]) -> dict[str, typed.Local]:
+    """The variables around that the body names, by name; of each `var` a copy made here."""
+    own = {parameter.name.text for parameter in node.params}
+    mentioned = {one.text for statement in node.body for one in ast.walk(statement) if isinstance(one, ast.Name)}
+    found: dict[str, typed.Local] = {}
+    for name in sorted(mentioned - own):
+        entry = context.find(name)
+        if isinstance(entry, NestedEntry):
+            for local in entry.signature.captures:
+                found.setdefault(local.name, local)
+        if not isinstance(entry, LocalEntry):
+            continue
+        local = entry.local
+        if local.mutable:
+            local = context.temporary(f"{name}_here", entry.local.type)
+            value = typed.LocalReference(local.type, node.span, entry.local)
+            statements.append(typed.Bind(typed.Binding((local,), value, node.span)))
+        found[name] = local
+    return found
+
+
+def nested_signature(context: Context, node: ast.Function, name: str, captures: dict[str, typed.Local]) -> Signature:
+    """The signature with the sizes and types around as further generics, which every use passes on as they are."""
+    inner = Context(context.world, context.module, context.diagnostics, scopes=[*context.scopes, {}], taken=set(context.taken), origins=context.origins)
+    inner.local_sizes = context.local_sizes
+    own = read_signature(inner, node, name)
+    return Signature(own.name, own.is_proc, own.generics, own.parameters, own.returns, own.span, own.module, tuple(captures.values()))
+
+
+def check_nested(context: Context, node: ast.Function, signature: Signature, captures: dict[str, typed.Local]) -> typed.Function:
+    from dynlang.check.bodies import check_function_body
+
+    visible = {key: entry for scope in context.scopes for key, entry in scope.items()}
+    scope = {key: entry for key, entry in visible.items() if isinstance(entry, (SizeEntry, TypeEntry, NestedEntry))}
+    for name, local in captures.items():
+        original = visible.get(name)
+        span = original.span if original is not None else node.span
+        size = original.size if isinstance(original, LocalEntry) and original.local == local else None
+        scope[name] = LocalEntry(local, span, size)
+    inner = Context(context.world, context.module, context.diagnostics, node.name.text, False, signature.returns, [scope, {}],
+                    set(context.taken), context.origins, context.declared)
+    inner.local_sizes = dict(context.local_sizes)
+    inner.nested_signatures = context.nested_signatures
+    inner.parameters = set(context.parameters) | {local.name for local in captures.values()}
+    inner.captured_sizes = context.captured_sizes
+    function = check_function_body(inner, node, signature)
+    context.nested += inner.nested
+    return replace(function, parameters=(*(typed.Parameter(local) for local in captures.values()), *function.parameters))
+
+
+# ---------------------------------------------------------------- sizes and types around
+
+
+def close_nested(functions: tuple[typed.Function, ...], around: dict[str, frozenset[str]]) -> tuple[typed.Function, ...]:
+    """Gives each nested function the sizes and types of the function around that it mentions, as parameters in front.
+
+    `around`: the size names that each nested function could see. What it calls may mention more, so this goes on until
+    nothing changes."""
+    if not around:
+        return functions
+    bodies = {one.name: one for one in functions}
+    outer_types = set(functions[0].types)
+    sizes: dict[str, set[str]] = {}
+    types: dict[str, set[TypeVariable]] = {}
+    for name, seen in around.items():
+        function = bodies[name]
+        own = {one.local.name for one in function.parameters}
+        mentioned = tuple((one.local.type, one.local.name) for one in function.parameters)
+        tree = (function.body, function.returns, *(kind for kind, _ in mentioned))
+        sizes[name] = (walk.sizes(tree) & seen) - own - set(function.sizes)
+        types[name] = (walk.type_variables(tree) & outer_types) - set(function.types)
+    changed = True
+    while changed:
+        changed = False
+        for name in around:
+            for callee in walk.called(bodies[name].body) & set(around):
+                if not sizes[callee] <= sizes[name] or not types[callee] <= types[name]:
+                    own = {one.local.name for one in bodies[name].parameters} | set(bodies[name].sizes)
+                    before = len(sizes[name]), len(types[name])
+                    sizes[name] |= sizes[callee] - own
+                    types[name] |= types[callee]
+                    changed = changed or before != (len(sizes[name]), len(types[name]))
+    front_sizes = {name: tuple(sorted(found)) for name, found in sizes.items()}
+    front_types = {name: tuple(sorted(found, key=str)) for name, found in types.items()}
+
+    def change(node: object) -> object:
+        if isinstance(node, (typed.Call, typed.FunctionReference)) and node.function in around:
+            name = node.function
+            return replace(node, sizes=(*map(Size.variable, front_sizes[name]), *node.sizes), types=(*front_types[name], *node.types))
+        return node
+
+    closed: list[typed.Function] = []
+    for function in functions:
+        body = walk.rebuild(function.body, change)
+        extra_sizes, extra_types = front_sizes.get(function.name, ()), front_types.get(function.name, ())
+        closed.append(replace(function, body=body, sizes=(*extra_sizes, *function.sizes), types=(*extra_types, *function.types)))
+    return tuple(closed)

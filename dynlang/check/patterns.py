@@ -1,0 +1,385 @@
+"""``match``: nested patterns compiled to a tree of one-level decisions, and the cases that are left out.
+
+The rows of a matrix are the cases; its columns the values still to look at. The first column that decides anything in
+the first row is split on; a row whose patterns are all names is a leaf. Where no row is left, a case is missing, and the
+path to that place spells its pattern.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from dynlang.check import errors, typed
+from dynlang.check.context import Context
+from dynlang.check.arithmetic import compare, condition
+from dynlang.check.fit import article, fitting
+from dynlang.check.typenames import bindings, find_symbol, put
+from dynlang.check.world import ConstructorInfo, SumInfo
+from dynlang.diag import NotBuilt
+from dynlang.source import Span
+from dynlang.syntax import nodes as ast
+from dynlang.types import BOOL, ErrorType, SumType, TupleType, Type
+
+LEAF_LIMIT = 2000
+"""More leaves than this mean a match whose cases overlap without measure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A value still to look at, and where it stands in the pattern that a missing case would have."""
+
+    local: typed.Local
+    path: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A case: the patterns still to match, one for each column, and the names bound so far."""
+
+    patterns: tuple[ast.Pattern, ...]
+    names: tuple[tuple[ast.Identifier, typed.Local], ...]
+    case: int
+
+
+WILD = ast.NamePattern(ast.Dotted((ast.Identifier("_"),)))
+
+
+class Compiler:
+    """One `match` being compiled."""
+
+    def __init__(self, context: Context, node: ast.Match):
+        self.context = context
+        self.node = node
+        self.used: set[int] = set()
+        self.leaves = 0
+        self.missing: list[str] = []
+
+    # ---------------------------------------------------------------- the tree
+
+    def compile(self, columns: tuple[Column, ...], rows: tuple[Row, ...], shape: dict[tuple[int, ...], str]) -> tuple[typed.Statement, ...]:
+        """The statements that pick the first row that matches."""
+        if not rows:
+            self.missing.append(spell((), shape))
+            return ()
+        rows = tuple(self.named(row, columns) for row in rows)
+        first = rows[0]
+        column = next((k for k, pattern in enumerate(first.patterns) if not is_wild(pattern)), None)
+        if column is None:
+            return self.leaf(first, columns, rows[1:], shape)
+        pattern = first.patterns[column]
+        if isinstance(pattern, ast.TuplePattern):
+            return self.split_tuple(columns, rows, column, shape)
+        if isinstance(pattern, ast.LiteralPattern):
+            return self.split_literal(columns, rows, column, pattern, shape)
+        return self.split_sum(columns, rows, column, shape)
+
+    def leaf(self, row: Row, columns: tuple[Column, ...], rest: tuple[Row, ...], shape: dict[tuple[int, ...], str]) -> tuple[typed.Statement, ...]:
+        """All of the row's patterns match: its guard decides, or its body runs."""
+        self.leaves += 1
+        if self.leaves > LEAF_LIMIT:
+            raise NotBuilt("a match whose cases overlap this much", self.node.span)
+        case = self.node.cases[row.case]
+        self.used.add(row.case)
+        with self.context.scope():
+            found: list[typed.Statement] = []
+            for name, local in row.names:
+                bound = self.context.declare(name.text, local.type, name.span)
+                found.append(typed.Bind(typed.Binding((bound,), typed.LocalReference(local.type, name.span, local), name.span)))
+            if case.guard is None:
+                assert self.context.body is not None
+                return (*found, *self.context.body(self.context, case.body))
+            test = condition(self.context, case.guard, "a guard")
+            assert self.context.body is not None
+            body = self.context.body(self.context, case.body)
+        return (*found, typed.If(test, body, self.compile(columns, rest, shape), case.span))
+
+    def named(self, row: Row, columns: tuple[Column, ...]) -> Row:
+        """Names of variables become bindings, and match anything."""
+        patterns, names = list(row.patterns), list(row.names)
+        for position, pattern in enumerate(patterns):
+            if isinstance(pattern, ast.NamePattern) and not is_wild(pattern) and self.constructor(pattern.path, columns[position].local.type) is None:
+                names.append((pattern.path.parts[0], columns[position].local))
+                patterns[position] = WILD
+        return replace(row, patterns=tuple(patterns), names=tuple(names))
+
+    def split_tuple(self, columns: tuple[Column, ...], rows: tuple[Row, ...], column: int, shape: dict[tuple[int, ...], str]
+                    ) -> tuple[typed.Statement, ...]:
+        at = columns[column]
+        assert isinstance(at.local.type, TupleType)
+        parts = tuple(Column(self.context.temporary("part", kind), (*at.path, k)) for k, kind in enumerate(at.local.type.items))
+        wide = tuple(replace(row, patterns=spliced(row.patterns, column, items_of(row.patterns[column], len(parts)))) for row in rows)
+        binding = typed.Binding(tuple(one.local for one in parts), typed.LocalReference(at.local.type, self.node.subject.span, at.local), self.node.subject.span)
+        rest = self.compile(spliced(columns, column, parts), wide, {**shape, at.path: f"({len(parts)})"})
+        return (typed.Bind(binding), *rest)
+
+    def split_literal(self, columns: tuple[Column, ...], rows: tuple[Row, ...], column: int, pattern: ast.LiteralPattern,
+                      shape: dict[tuple[int, ...], str]) -> tuple[typed.Statement, ...]:
+        """One literal is tested; rows with it or with a name go on where it holds, the others where it doesn't."""
+        at, span = columns[column], pattern.span
+        reference = typed.LocalReference(at.local.type, span, at.local)
+        literal = self.context.infer(pattern.value, at.local.type)  # type: ignore[arg-type]
+        literal = fitting(self.context, literal, at.local.type) or literal
+        test = reference if at.local.type == BOOL and literal_value(pattern) is True else compare(self.context, "==", reference, literal, span, span)
+        value = literal_value(pattern)
+        yes = tuple(replace(row, patterns=spliced(row.patterns, column, ())) for row in rows
+                    if is_wild(row.patterns[column]) or literal_value(row.patterns[column]) == value)
+        no = tuple(row for row in rows if is_wild(row.patterns[column]) or literal_value(row.patterns[column]) != value)
+        then = self.compile(spliced(columns, column, ()), yes, {**shape, at.path: str(pattern.span.text)})
+        if isinstance(value, bool):
+            other = tuple(replace(row, patterns=spliced(row.patterns, column, ())) for row in no)
+            otherwise = self.compile(spliced(columns, column, ()), other, {**shape, at.path: "false" if value else "true"})
+        else:
+            otherwise = self.compile(columns, no, shape)
+        return (typed.If(test, then, otherwise, span),)
+
+    def split_sum(self, columns: tuple[Column, ...], rows: tuple[Row, ...], column: int, shape: dict[tuple[int, ...], str]
+                  ) -> tuple[typed.Statement, ...]:
+        """One arm for each constructor that a row names; the others go on together."""
+        at = columns[column]
+        kind = at.local.type
+        assert isinstance(kind, SumType)
+        info = self.context.world.sums[kind.name]
+        heads = {self.head(row.patterns[column], kind) for row in rows}
+        arms: list[typed.Arm] = []
+        for constructor in info.constructors:
+            if constructor.name not in heads:
+                continue
+            kinds = payload_types(info, constructor, kind)
+            parts = tuple(Column(self.context.temporary(field.name, one), (*at.path, k))
+                          for k, (field, one) in enumerate(zip(constructor.fields, kinds, strict=True)))
+            kept = tuple(replace(row, patterns=spliced(row.patterns, column, self.payload(row.patterns[column], constructor)))
+                         for row in rows if self.head(row.patterns[column], kind) in (constructor.name, None))
+            text = f"{constructor.name}({len(parts)})" if parts else constructor.name
+            body = self.compile(spliced(columns, column, parts), kept, {**shape, at.path: text})
+            used = locals_in(body)
+            arms.append(typed.Arm(constructor.name, tuple(one.local if one.local in used else None for one in parts), body))
+        others = [one.name for one in info.constructors if one.name not in heads]
+        otherwise: tuple[typed.Statement, ...] | None = None
+        if others:
+            left = tuple(row for row in rows if self.head(row.patterns[column], kind) is None)
+            rest = tuple(replace(row, patterns=spliced(row.patterns, column, ())) for row in left)
+            first = next(one for one in info.constructors if one.name == others[0])
+            text = f"{first.name}({len(first.fields)})" if first.fields else first.name
+            otherwise = self.compile(spliced(columns, column, ()), rest, {**shape, at.path: text})
+        reference = typed.LocalReference(kind, self.node.subject.span, at.local)
+        return (typed.Match(reference, tuple(arms), otherwise, self.node.span),)
+
+    # ---------------------------------------------------------------- patterns
+
+    def constructor(self, path: ast.Dotted, kind: Type) -> ConstructorInfo | None:
+        """The alternative that a path names, for a value of this type."""
+        if not isinstance(kind, SumType):
+            return None
+        info = self.context.world.sums[kind.name]
+        if len(path.parts) > 1:
+            symbol = find_symbol(self.context, path)
+            sum_name, _, name = symbol.name.partition("#") if symbol is not None and symbol.kind == "constructor" else ("", "", "")
+            return info.constructor(name) if sum_name == info.name else None
+        return info.constructor(path.text)
+
+    def head(self, pattern: ast.Pattern, kind: SumType) -> str | None:
+        """The constructor that a pattern asks for; None if any will do."""
+        if isinstance(pattern, (ast.NamePattern, ast.AlternativePattern)) and not is_wild(pattern):
+            found = self.constructor(pattern.path, kind)
+            return found.name if found is not None else None
+        return None
+
+    def payload(self, pattern: ast.Pattern, constructor: ConstructorInfo) -> tuple[ast.Pattern, ...]:
+        """The patterns of a constructor's fields, in order."""
+        found: list[ast.Pattern] = [WILD] * len(constructor.fields)
+        if isinstance(pattern, ast.AlternativePattern):
+            for position, item in enumerate(pattern.items):
+                if isinstance(item, ast.NamedPattern):
+                    index = next(k for k, field in enumerate(constructor.fields) if field.name == item.name.text)
+                    found[index] = item.pattern
+                else:
+                    found[position] = item
+        return tuple(found)
+
+
+def payload_types(info: SumInfo, constructor: ConstructorInfo, kind: SumType) -> tuple[Type, ...]:
+    return tuple(put(field.type, *bindings(info.generics, kind.arguments)) for field in constructor.fields)
+
+
+def spliced(items: tuple, position: int, new: tuple) -> tuple:
+    """
+    >>> spliced((1, 2, 3), 1, (7, 8))
+    (1, 7, 8, 3)
+    """
+    return (*items[:position], *new, *items[position + 1:])
+
+
+def is_wild(pattern: ast.Pattern) -> bool:
+    return isinstance(pattern, ast.NamePattern) and pattern.path.text == "_"
+
+
+def literal_value(pattern: ast.Pattern) -> object:
+    return pattern.value.value if isinstance(pattern, ast.LiteralPattern) else None
+
+
+def items_of(pattern: ast.Pattern, count: int) -> tuple[ast.Pattern, ...]:
+    return pattern.items if isinstance(pattern, ast.TuplePattern) else (WILD,) * count
+
+
+def spell(path: tuple[int, ...], shape: dict[tuple[int, ...], str]) -> str:
+    """The pattern of a missing case, from what is known at each place."""
+    text = shape.get(path, "_")
+    head, bracket, count = text.partition("(")
+    if not bracket:
+        return text
+    return f"{head}({', '.join(spell((*path, k), shape) for k in range(int(count[:-1])))})"
+
+
+def locals_in(statements: tuple[typed.Statement, ...]) -> set[typed.Local]:
+    """The variables that statements read."""
+    from dynlang.check.walk import references
+
+    return references(statements)
+
+
+# ---------------------------------------------------------------- well-formed patterns
+
+
+def expand(context: Context, pattern: ast.Pattern) -> list[ast.Pattern]:
+    """``A(x) | B(x)`` at any depth as several patterns."""
+    match pattern:
+        case ast.EitherPattern(options):
+            return [one for option in options for one in expand(context, option)]
+        case ast.AlternativePattern(path, items):
+            variants: list[tuple] = [()]
+            for item in items:
+                inner = item.pattern if isinstance(item, ast.NamedPattern) else item
+                choices = [replace(item, pattern=one) if isinstance(item, ast.NamedPattern) else one for one in expand(context, inner)]
+                variants = [(*variant, one) for variant in variants for one in choices]
+            return [replace(pattern, items=variant) for variant in variants]
+        case ast.TuplePattern(items):
+            variants = [()]
+            for item in items:
+                variants = [(*variant, one) for variant in variants for one in expand(context, item)]
+            return [replace(pattern, items=variant) for variant in variants]
+    return [pattern]
+
+
+def well_formed(compiler: Compiler, pattern: ast.Pattern, kind: Type, names: dict[str, Span]) -> bool:
+    """Whether a pattern can match values of a type; reports if not."""
+    context = compiler.context
+    if isinstance(kind, ErrorType):
+        return False
+    match pattern:
+        case ast.NamePattern(path):
+            return name_fits(compiler, path, kind, names)
+        case ast.EitherPattern(options):
+            sets = []
+            for option in options:
+                own: dict[str, Span] = {}
+                if not well_formed(compiler, option, kind, own):
+                    return False
+                sets.append(set(own))
+                names |= own
+            if any(one != sets[0] for one in sets):
+                context.report(errors.BadPattern("the options of `|` bind the same names", pattern.span))
+                return False
+            return True
+        case ast.TuplePattern(items):
+            if not isinstance(kind, TupleType) or len(kind.items) != len(items):
+                context.report(errors.BadPattern(f"a tuple of {len(items)} can't match {article(kind)}", pattern.span))
+                return False
+            return all([well_formed(compiler, item, one, names) for item, one in zip(items, kind.items, strict=True)])
+        case ast.LiteralPattern(value):
+            literal = context.infer(value, kind)  # type: ignore[arg-type]
+            if fitting(context, literal, kind) is None and not (literal.type == kind):
+                context.report(errors.BadPattern(f"{article(literal.type)} can't match {article(kind)}", pattern.span))
+                return False
+            return True
+        case ast.AlternativePattern():
+            return alternative_fits(compiler, pattern, kind, names)
+    return False
+
+
+def name_fits(compiler: Compiler, path: ast.Dotted, kind: Type, names: dict[str, Span]) -> bool:
+    context, name = compiler.context, path.text
+    found = compiler.constructor(path, kind)
+    if found is not None:
+        if found.fields:
+            fields = ", ".join("_" for _ in found.fields)
+            context.report(errors.BadPattern(f"`{name}` has {errors.plural(len(found.fields), 'field')}", path.span, hint=f"write `{name}({fields})`"))
+            return False
+        return True
+    if len(path.parts) > 1 or (name[0].isupper() and isinstance(kind, SumType)):
+        info = context.world.sums.get(kind.name) if isinstance(kind, SumType) else None
+        known = [one.name for one in info.constructors] if info else []
+        context.report(errors.BadPattern(f"{article(kind)} has no alternative `{name}`", path.span, hint=errors.suggest(name, known)))
+        return False
+    if name in names:
+        context.report(errors.DuplicateName(f"`{name}` is bound twice in one pattern", path.span))
+        return False
+    if name != "_":
+        names[name] = path.span
+    return True
+
+
+def alternative_fits(compiler: Compiler, pattern: ast.AlternativePattern, kind: Type, names: dict[str, Span]) -> bool:
+    context, name = compiler.context, pattern.path.text
+    found = compiler.constructor(pattern.path, kind)
+    if found is None:
+        info = context.world.sums.get(kind.name) if isinstance(kind, SumType) else None
+        hint = errors.suggest(name, [one.name for one in info.constructors]) if info else ""
+        context.report(errors.BadPattern(f"{article(kind)} has no alternative `{name}`", pattern.span, hint=hint))
+        return False
+    assert isinstance(kind, SumType)
+    kinds = payload_types(context.world.sums[kind.name], found, kind)
+    positional = [item for item in pattern.items if not isinstance(item, ast.NamedPattern)]
+    known = [field.name for field in found.fields]
+    if len(pattern.items) > len(known) or (len(positional) != len(known) and len(positional) == len(pattern.items)):
+        context.report(errors.BadPattern(f"`{name}` has {errors.plural(len(known), 'field')}, and the pattern names {len(pattern.items)}", pattern.span,
+                                         hint=f"its fields are {', '.join(f'`{one}`' for one in known)}" if known else "write it without brackets"))
+        return False
+    fine = True
+    for position, item in enumerate(pattern.items):
+        index, inner = position, item
+        if isinstance(item, ast.NamedPattern):
+            if item.name.text not in known:
+                hint = errors.suggest(item.name.text, known)
+                context.report(errors.BadPattern(f"`{name}` has no field `{item.name.text}`", item.name.span, hint=hint))
+                return False
+            index, inner = known.index(item.name.text), item.pattern
+        fine = well_formed(compiler, inner, kinds[index], names) and fine  # type: ignore[arg-type]
+    return fine
+
+
+# ---------------------------------------------------------------- the statement
+
+
+def check_match_statement(context: Context, node: ast.Match) -> list[typed.Statement]:
+    """`match` as decisions of one level each; reports a case that is left out or never reached."""
+    if node.borrow:
+        raise NotBuilt("`match &...`", node.span)
+    subject = context.infer(node.subject)
+    compiler = Compiler(context, node)
+    rows: list[Row] = []
+    fine = not isinstance(subject.type, ErrorType)
+    for position, case in enumerate(node.cases):
+        names: dict[str, Span] = {}
+        if not well_formed(compiler, case.pattern, subject.type, names):
+            fine = False
+            with context.scope():
+                for name, span in names.items():
+                    context.declare(name, ErrorType(), span)
+            continue
+        rows += [Row((one,), (), position) for one in expand(context, case.pattern)]
+    if not fine:
+        return []
+    before: list[typed.Statement] = []
+    if isinstance(subject, typed.LocalReference) and not subject.local.mutable:
+        local = subject.local
+    else:
+        local = context.temporary("subject", subject.type)
+        before.append(typed.Bind(typed.Binding((local,), subject, subject.span)))
+    found = compiler.compile((Column(local, ()),), tuple(rows), {})
+    if compiler.missing:
+        shown = ", ".join(f"`{one}`" for one in list(dict.fromkeys(compiler.missing))[:3])
+        context.report(errors.NotExhaustive(f"the match leaves out {shown}", node.subject.span, hint="add a case for it, or `_:` for all others"))
+    for position, case in enumerate(node.cases):
+        if position not in compiler.used:
+            context.report(errors.UnreachableCase("the cases above take everything that this one could", case.pattern.span))
+    return [*before, *found]

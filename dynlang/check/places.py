@@ -1,0 +1,158 @@
+"""Places: what can be assigned or lent, a mutable variable with fields and indices behind it."""
+
+from __future__ import annotations
+
+from dynlang.check import errors, typed
+from dynlang.check.context import ERROR, Context, LocalEntry, NestedEntry, SizeEntry
+from dynlang.check.expressions import unknown_name
+from dynlang.check.fit import mismatch
+from dynlang.diag import Label
+from dynlang.source import Span
+from dynlang.syntax import nodes as ast
+from dynlang.types import ArrayType, ErrorType, ListType, RecordType, Size, StringType, TupleType, Type
+
+Path = tuple[str, tuple]
+
+
+def place(context: Context, node: ast.Expr, purpose: str) -> typed.Place | None:
+    """The place that an expression names; reports and gives None if it can't be assigned. `purpose`: 'assigned' or 'lent'."""
+    match node:
+        case ast.Name(text):
+            return root_place(context, text, node.span, purpose)
+        case ast.Attribute(value, name):
+            inner = place(context, value, purpose)
+            return None if inner is None else field_place(context, inner, name, node.span)
+        case ast.Index(value, indices):
+            inner = place(context, value, purpose)
+            return None if inner is None else index_place(context, inner, indices, node.span)
+    context.report(errors.NotAPlace(f"only a variable, a field or an item can be {purpose}", node.span))
+    return None
+
+
+def root_place(context: Context, name: str, span: Span, purpose: str) -> typed.Place | None:
+    entry = context.find(name)
+    kind = errors.AssignImmutable if purpose == "assigned" else errors.LendImmutable
+    match entry:
+        case LocalEntry(local, declared):
+            if isinstance(local.type, ErrorType):
+                return None
+            if context.is_frozen(name):
+                context.report(errors.AssignCaptured(f"`{name}` stands outside of {context.frozen}, and can't be {purpose} in it", span,
+                                                     secondary=(Label(declared, "declared here"),)))
+                return None
+            if not local.mutable:
+                hint = f"declare it with `var {name} = ...`"
+                if local.name in context.parameters:
+                    hint = f"take it as `{name}: inout ...`, or copy it: `var copy = {name}`"
+                context.report(kind(f"`{name}` can't be {purpose}: it is immutable", span, secondary=(Label(declared, "declared here"),), hint=hint))
+                return None
+            return typed.Place(local, (), local.type, span)
+        case SizeEntry():
+            context.report(kind(f"`{name}` is a size, and sizes don't change", span))
+            return None
+        case NestedEntry():
+            context.report(kind(f"`{name}` is a function", span))
+            return None
+    if context.symbol(name) is not None:
+        context.report(kind(f"`{name}` can't be {purpose}: what stands at the top of a file doesn't change", span))
+    else:
+        context.report(unknown_name(context, name, span))
+    return None
+
+
+def field_place(context: Context, inner: typed.Place, name: ast.Identifier, span: Span) -> typed.Place | None:
+    from dynlang.check.members import field_type, unknown_member
+
+    if isinstance(inner.type, RecordType):
+        kind = field_type(context, inner.type, name.text)
+        if kind is not None:
+            return typed.Place(inner.root, (*inner.steps, name.text), kind, span)
+    context.report(unknown_member(context, inner.type, name))
+    return None
+
+
+def index_place(context: Context, inner: typed.Place, indices: tuple, span: Span) -> typed.Place | None:
+    from dynlang.check.indexing import array_items, item_index
+
+    if isinstance(inner.type, ListType):
+        if len(indices) != 1 or isinstance(indices[0], ast.Slice):
+            context.report(errors.NotIndexable("a list takes one index", span))
+            return None
+        index = item_index(context, indices[0])
+        return None if index is None else typed.Place(inner.root, (*inner.steps, (index,)), inner.type.elements[0], span)
+    if not isinstance(inner.type, ArrayType):
+        what = "the text of a `str` doesn't change" if isinstance(inner.type, StringType) else "this has no items"
+        if isinstance(inner.type, TupleType):
+            what = "a tuple is assigned as a whole"
+        context.report(errors.NotIndexable(what, span))
+        return None
+    opened = context.open(typed.LocalReference(inner.type, span, inner.root))
+    kind = opened.type if isinstance(opened.type, ArrayType) else inner.type
+    found = array_items(context, kind, indices, span)
+    if found is None:
+        return None
+    items, result = found
+    return typed.Place(inner.root, (*inner.steps, tuple(items)), result, span)
+
+
+def lend(context: Context, argument: ast.Argument, wanted: Type | None) -> typed.Passed:
+    """The argument of an `inout` parameter."""
+    if not argument.borrow:
+        value = argument.value
+        hint = f"write `&{value.text}`" if isinstance(value, ast.Name) else "write `&` before it"
+        return context.fail(errors.MissingLend("this parameter is `inout`, and its argument is lent with `&`", argument.span, hint=hint))
+    found = place(context, argument.value, "lent")
+    if found is None:
+        return typed.Literal(ERROR, argument.span, 0)
+    if wanted is not None and found.type != wanted:
+        return context.fail(mismatch(context, typed.Literal(found.type, found.span, 0), wanted, "the lent place"))
+    return typed.Lend(found)
+
+
+# ---------------------------------------------------------------- overlap
+
+
+def path_of(passed: typed.Passed) -> Path | None:
+    """The path that an argument reads while the call runs; None for computed values and scalars."""
+    if isinstance(passed, typed.Lend):
+        return passed.place.root.name, passed.place.steps
+    match passed:
+        case typed.LocalReference(kind, _, local):
+            return None if is_scalar(kind) else (local.name, ())
+        case typed.Field(kind, _, value, name):
+            inner = path_of(value) if not is_scalar(kind) else None
+            return None if inner is None else (inner[0], (*inner[1], name))
+        case typed.Index(kind, _, value, items):
+            inner = path_of(value) if not is_scalar(kind) else None
+            return None if inner is None else (inner[0], (*inner[1], items))
+        case typed.Open(_, _, value) | typed.Pack(_, _, value):
+            return path_of(value)
+    return None
+
+
+def is_scalar(kind: Type) -> bool:
+    return not isinstance(kind, (ArrayType, RecordType, ListType, TupleType)) and "Sum" not in type(kind).__name__
+
+
+def overlaps(left: Path, right: Path) -> bool:
+    """Whether two paths can name common parts: one is a prefix of the other, up to different literal indices (rule 14)."""
+    if left[0] != right[0]:
+        return False
+    for one, other in zip(left[1], right[1], strict=False):
+        if isinstance(one, tuple) and isinstance(other, tuple):
+            if differ(one, other):
+                return False
+        elif one != other:
+            return False
+    return True
+
+
+def differ(one: tuple, other: tuple) -> bool:
+    """Whether two index lists certainly name different items."""
+    for a, b in zip(one, other, strict=False):
+        if isinstance(a, typed.Literal) and isinstance(b, typed.Literal) and a.value != b.value and (a.value >= 0) == (b.value >= 0):  # type: ignore[operator]
+            return True
+    return False
+
+
+__all__ = ["Size", "lend", "overlaps", "path_of", "place"]

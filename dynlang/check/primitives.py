@@ -1,0 +1,157 @@
+"""Calls of rows of the op table by their surface names: the row says what its operands may be and what it gives."""
+
+from __future__ import annotations
+
+from dynlang.check import errors, typed
+from dynlang.check.arithmetic import as_size, common_number, elementwise
+from dynlang.check.context import ERROR, Context
+from dynlang.check.fit import adapt, article, fit, is_float, number_type, with_numbers
+from dynlang.check.world import show
+from dynlang.ops.table import Op
+from dynlang.source import Span
+from dynlang.syntax import nodes as ast
+from dynlang.types import (
+    F64,
+    INT,
+    UNIT,
+    ArrayType,
+    ErrorType,
+    IndexType,
+    ListType,
+    ScalarType,
+    Size,
+    StringType,
+    TupleType,
+    Type,
+    TypeVariable,
+    map_type,
+)
+
+WORDS: dict[str, Type] = {"int": INT, "str": StringType(), "f64": F64}
+SIZED = {"random_bits": 1}
+"""Rows whose result has sizes that no operand gives: so many further arguments are sizes."""
+
+
+def call_row(context: Context, row: Op, node: ast.Call, hint: Type | None) -> typed.Expression:
+    """``exp(x)``, ``char(c)``, ``read_file(path)``."""
+    name = row.surface or row.name
+    values = row_arguments(context, row, node, name, hint)
+    if values is None:
+        return typed.Literal(ERROR, node.span, 0)
+    if row.has("effect") and not context.is_proc:
+        context.report(errors.ProcInFn(f"`{name}` does input or output, and a `fn` does none", node.span,
+                                       hint=f"make `{context.owner}` a `proc`" if context.owner else ""))
+    if row.has("elementwise"):
+        return elementwise(context, row.name, values, node.span, name)
+    return plain(context, row, values, node.span, name)
+
+
+def row_arguments(context: Context, row: Op, node: ast.Call, name: str, hint: Type | None) -> list[typed.Expression] | None:
+    for argument in node.arguments:
+        if argument.name is not None or argument.borrow:
+            context.report(errors.UnknownParameter(f"`{name}` takes plain arguments, by their place", argument.span))
+            return None
+    many = any(one.startswith("*") for one in row.operands)
+    needed = len(row.operands) + SIZED.get(row.name, 0)
+    if len(node.arguments) < needed - (1 if many else 0) or (len(node.arguments) > needed and not many):
+        count = errors.plural(needed, "argument")
+        context.report(errors.WrongArity(f"`{name}` takes {count}, and {len(node.arguments)} given", node.span, hint=row.documentation))
+        return None
+    wanted = hint if row.has("elementwise") and not row.has("comparison") and len(row.operands) < 3 else None
+    values = [context.infer(argument.value, WORDS.get(accepted, wanted))
+              for argument, accepted in zip(node.arguments, spread(row, len(node.arguments)), strict=True)]
+    return None if any(isinstance(value.type, ErrorType) for value in values) else values
+
+
+def spread(row: Op, count: int) -> list[str]:
+    """The words of `accepts`, the one of a starred operand repeated, sizes as ints."""
+    words: list[str] = []
+    extra = count - len(row.operands)
+    for operand, word in zip(row.operands, row.accepts, strict=True):
+        words += [word] * (1 + max(0, extra) if operand.startswith("*") else 1)
+    return (words + ["int"] * (count - len(words)))[:count]
+
+
+def plain(context: Context, row: Op, values: list[typed.Expression], span: Span, name: str) -> typed.Expression:
+    """A row that isn't elementwise: operands by their words, the result by the row's rule."""
+    fixed: list[typed.Expression] = []
+    for value, word in zip(values, spread(row, len(values)), strict=True):
+        if word in WORDS:
+            value = fit(context, value, WORDS[word], f"the argument of `{name}`")
+        elif word in ("array", "vector", "matrix") and not isinstance(value.type, ArrayType):
+            return context.fail(errors.OperandTypes(f"`{name}` takes an array, not {article(value.type)}", value.span, found=show(value.type)))
+        elif word == "list" and not isinstance(value.type, ListType):
+            return context.fail(errors.OperandTypes(f"`{name}` takes a list, not {article(value.type)}", value.span, found=show(value.type)))
+        if isinstance(value.type, ErrorType):
+            return value
+        fixed.append(value)
+    if row.has("accumulates"):
+        fixed = one_number(fixed)
+    sizes: list[Size] = []
+    for value in fixed[len(row.operands):] if row.name in SIZED else []:
+        size = as_size(context, value)
+        if size is None:
+            return context.fail(errors.NotASize(f"the last argument of `{name}` is a size", value.span, hint="name it with `let` first"))
+        sizes.append(size)
+    fixed = fixed[: len(row.operands)] if row.name in SIZED else fixed
+    return apply_row(context, row, fixed, tuple(sizes), span, name)
+
+
+def one_number(values: list[typed.Expression]) -> list[typed.Expression]:
+    """Literals, and arrays of them, take the number type of the floats beside them."""
+    floats = [value for value in values if is_float(number_type(value.type))]
+    common = common_number(floats)
+    found: list[typed.Expression] = []
+    for value in values:
+        adapted = adapt(value, with_numbers(value.type, common)) if common is not None and any(value is one for one in floats) else None
+        found.append(adapted or value)
+    return found
+
+
+def apply_row(context: Context, row: Op, values: list[typed.Expression], sizes: tuple[Size, ...], span: Span, name: str) -> typed.Expression:
+    """The row's own rule decides; type parameters stand in as numbers of their own, indices as ints."""
+    variables = {one for value in values for one in numbers_of(value.type)}
+    variable = next(iter(variables), None)
+    try:
+        results = row.result(tuple(concrete(value.type, variable) for value in values), {}, sizes)
+    except TypeError as problem:
+        return context.fail(errors.OperandTypes(f"`{name}`: {problem}", span))
+    kinds = tuple(restore(kind, variable) for kind in results)
+    kind = UNIT if not kinds else kinds[0] if len(kinds) == 1 else TupleType(kinds)
+    if row.name in ("update", "update_slice", "gather") and values:
+        kind = element_kept(kind, values[0].type)
+    return typed.Primitive(kind, span, row.name, tuple(values), (), sizes)
+
+
+def element_kept(kind: Type, first: Type) -> Type:
+    """Moving elements about keeps what they are: records, indices."""
+    if isinstance(kind, ArrayType) and isinstance(first, ArrayType):
+        return ArrayType(first.element, kind.shape)
+    return first.element if isinstance(first, ArrayType) and not isinstance(kind, ArrayType) else kind
+
+
+def numbers_of(kind: Type) -> set[TypeVariable]:
+    found: set[TypeVariable] = set()
+
+    def on_type(one: Type) -> None:
+        if isinstance(one, TypeVariable):
+            found.add(one)
+
+    map_type(kind, lambda size: size, on_type)
+    return found
+
+
+def concrete(kind: Type, variable: TypeVariable | None) -> Type:
+    def on_type(one: Type) -> Type | None:
+        if variable is not None and one == variable:
+            return ScalarType("f16")
+        return INT if isinstance(one, IndexType) else None
+
+    return map_type(kind, lambda size: size, on_type)
+
+
+def restore(kind: Type, variable: TypeVariable | None) -> Type:
+    if variable is None:
+        return kind
+    return map_type(kind, lambda size: size, lambda one: variable if one == ScalarType("f16") else None)
+

@@ -1,0 +1,238 @@
+"""What is declared: the tables that every module adds to, and what a name can mean.
+
+Types refer to declarations by qualified name, so a module's `Interface` stands alone: it can be stored and read back
+without the modules that it imports.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dynlang.check import typed
+from dynlang.source import Span
+from dynlang.syntax import nodes as ast
+from dynlang.types import (
+    UNIT,
+    Argument,
+    FunctionType,
+    RecordType,
+    Size,
+    SumType,
+    Type,
+    TypeVariable,
+)
+
+SymbolKind = Literal["function", "record", "sum", "constructor", "alias", "constant", "module"]
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """What a name of a module stands for. `name` is qualified; for a constructor it is ``sum name#constructor``."""
+
+    kind: SymbolKind
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Generic:
+    """A declared parameter of a type or function: a size, or a type of a kind."""
+
+    name: str
+    kind: str
+    span: Span
+    default: Argument | None = None
+
+    @property
+    def is_size(self) -> bool:
+        return self.kind == "size"
+
+    @property
+    def argument(self) -> Argument:
+        """The parameter as an argument of itself, as in ``self: Linear<n, k>``."""
+        return Size.variable(self.name) if self.is_size else TypeVariable(self.name, self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterInfo:
+    name: str
+    type: Type
+    span: Span
+    inout: bool = False
+    default: ast.Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a caller needs to know of a function. `captures`: locals that a nested function is given in front."""
+
+    name: str
+    is_proc: bool
+    generics: tuple[Generic, ...]
+    parameters: tuple[ParameterInfo, ...]
+    returns: Type
+    span: Span
+    module: str
+    captures: tuple[typed.Local, ...] = ()
+    is_method: bool = False
+
+    @property
+    def short(self) -> str:
+        """The name as its module's author wrote it."""
+        return self.name.removeprefix(self.module + ".").rpartition(".")[2]
+
+    @property
+    def type(self) -> FunctionType:
+        modes = tuple("inout" if one.inout else "value" for one in self.parameters)
+        return FunctionType(tuple(one.type for one in self.parameters), self.returns, modes if "inout" in modes else ())
+
+    def __str__(self) -> str:
+        parameters = ", ".join(f"{one.name}: {'inout ' if one.inout else ''}{one.type}" for one in self.parameters)
+        result = f" -> {self.returns}" if self.returns != UNIT else ""
+        return f"{'proc' if self.is_proc else 'fn'} {self.short}({parameters}){result}"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldInfo:
+    name: str
+    type: Type
+    span: Span
+    default: ast.Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordInfo:
+    name: str
+    module: str
+    generics: tuple[Generic, ...]
+    fields: tuple[FieldInfo, ...]
+    methods: dict[str, str]
+    span: Span
+    documentation: str = ""
+
+    @property
+    def type(self) -> RecordType:
+        return RecordType(self.name, tuple(one.argument for one in self.generics))
+
+    def field(self, name: str) -> FieldInfo | None:
+        return next((one for one in self.fields if one.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ConstructorInfo:
+    name: str
+    fields: tuple[FieldInfo, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class SumInfo:
+    name: str
+    module: str
+    generics: tuple[Generic, ...]
+    constructors: tuple[ConstructorInfo, ...]
+    span: Span
+    documentation: str = ""
+
+    @property
+    def type(self) -> SumType:
+        return SumType(self.name, tuple(one.argument for one in self.generics))
+
+    def constructor(self, name: str) -> ConstructorInfo | None:
+        return next((one for one in self.constructors if one.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class AliasInfo:
+    name: str
+    module: str
+    generics: tuple[Generic, ...]
+    type: Type
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantInfo:
+    name: str
+    type: Type
+    span: Span
+    literal: int | float | bool | str | None = None
+    size: Size | None = None
+
+
+@dataclass
+class Interface:
+    """The declarations of one module. `symbols` has what a body in the module sees, its imports included;
+    `exported` the names that `module.name` finds from outside."""
+
+    name: str
+    symbols: dict[str, Symbol] = field(default_factory=dict)
+    exported: dict[str, Symbol] = field(default_factory=dict)
+    signatures: dict[str, Signature] = field(default_factory=dict)
+    records: dict[str, RecordInfo] = field(default_factory=dict)
+    sums: dict[str, SumInfo] = field(default_factory=dict)
+    aliases: dict[str, AliasInfo] = field(default_factory=dict)
+    constants: dict[str, ConstantInfo] = field(default_factory=dict)
+
+
+@dataclass
+class World:
+    """All modules of one run, by name, and their declarations by qualified name."""
+
+    interfaces: dict[str, Interface] = field(default_factory=dict)
+    signatures: dict[str, Signature] = field(default_factory=dict)
+    records: dict[str, RecordInfo] = field(default_factory=dict)
+    sums: dict[str, SumInfo] = field(default_factory=dict)
+    aliases: dict[str, AliasInfo] = field(default_factory=dict)
+    constants: dict[str, ConstantInfo] = field(default_factory=dict)
+
+    def add(self, interface: Interface) -> None:
+        self.interfaces[interface.name] = interface
+        self.signatures.update(interface.signatures)
+        self.records.update(interface.records)
+        self.sums.update(interface.sums)
+        self.aliases.update(interface.aliases)
+        self.constants.update(interface.constants)
+
+    def lookup(self, module: str, name: str) -> Symbol | None:
+        """What a name means at the top of a module: its own, then the prelude's."""
+        found = self.interfaces[module].symbols.get(name)
+        if found is None and module != "prelude" and "prelude" in self.interfaces:
+            found = self.interfaces["prelude"].exported.get(name)
+        return found
+
+    def visible(self, module: str) -> frozenset[str]:
+        """All names that the top of a module sees, for suggestions."""
+        prelude = self.interfaces.get("prelude")
+        return frozenset(self.interfaces[module].symbols) | frozenset(prelude.exported if prelude else ())
+
+    def show(self, kind: Type) -> str:
+        """A type as a user writes it: without the qualification of names."""
+        return show(kind)
+
+
+def show(kind: Type) -> str:
+    """A type in the words of the language, names without their modules.
+
+    >>> show(RecordType("model.Pair", ()))
+    'Pair'
+    """
+    from dynlang.types import map_type
+
+    def on_type(one: Type) -> Type | None:
+        match one:
+            case RecordType(name, arguments):
+                short = name.rpartition(".")[2]
+                return RecordType(short, tuple(shorten(a) for a in arguments)) if "." in name else None
+            case SumType(name, arguments):
+                short = name.rpartition(".")[2]
+                return SumType(short, tuple(shorten(a) for a in arguments)) if "." in name else None
+        return None
+
+    def shorten(argument: Argument) -> Argument:
+        from dynlang.types import Unknown
+
+        return argument if isinstance(argument, (Size, Unknown)) else map_type(argument, lambda size: size, on_type)
+
+    return str(map_type(kind, lambda size: size, on_type)).replace("'", "")
