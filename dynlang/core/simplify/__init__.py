@@ -1,0 +1,52 @@
+"""Core made smaller without a change of meaning: no error is removed, moved or invented (rule 17).
+
+    fold.py     one walk downwards: constants, copies, common subexpressions, known branches, small calls expanded
+    dead.py     one walk upwards: what nothing reads
+    order.py    updates sink below the last reads of the array that they change, so that they can be done in place
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from dynlang.core.nodes import Block, Function, Module
+from dynlang.core.simplify.dead import remove_dead, vanishing_functions
+from dynlang.core.simplify.fold import Folder, expandable_functions
+from dynlang.core.simplify.order import sink_updates
+from dynlang.core.walk import functions_called
+
+
+def simplify(module: Module, keep: Collection[str] | None = None, expand_calls: bool = True, rounds: int = 2) -> Module:
+    """The module in its simplest form. `keep` are the functions to be called from outside; None keeps all."""
+    functions = dict(module.functions)
+    for _ in range(rounds):
+        small = expandable_functions(functions) if expand_calls else {}
+        folded: dict[str, Function] = {}
+        for name, function in functions.items():
+            folded[name] = Folder(function, small).run()
+        vanishing = vanishing_functions(folded)
+        functions = {name: replace(one, body=remove_dead(one, vanishing)) for name, one in folded.items()}
+        if keep is not None:
+            functions = reachable(functions, keep)
+    functions = {name: replace(one, body=sink_updates(one.body)) for name, one in functions.items()}
+    return Module(module.sums, functions)
+
+
+def reachable(functions: dict[str, Function], keep: Collection[str]) -> dict[str, Function]:
+    """The functions that can be called from those kept, in their old order."""
+    found: set[str] = set()
+    waiting = [name for name in keep if name in functions]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        function = functions[name]
+        waiting += [one for one in functions_called(function.body) if one in functions]
+        if function.derivative is not None:
+            waiting.append(function.derivative.rule)
+    return {name: one for name, one in functions.items() if name in found}
+
+
+__all__ = ["Block", "reachable", "simplify"]

@@ -1,0 +1,336 @@
+"""One walk down a function: every statement is replaced by the simplest that means the same.
+
+    size = mul(2, n); k = mul(2, n)      k is size
+    x = add(i, 0)                        x is i
+    if true: a else: b                   a
+    y = reshape(x)                       y is x, where the shapes are equal
+    z = call small(x)                    the body of small, with x in its place
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from dynlang.core.nodes import (
+    Atom,
+    Block,
+    Call,
+    Case,
+    Construct,
+    For,
+    Function,
+    If,
+    Let,
+    Literal,
+    Operation,
+    Right,
+    Variable,
+)
+from dynlang.core.sizes import expand, plain, size_of, size_of_right
+from dynlang.core.walk import Names, Substitution, bound_in, functions_called, rebuild, rename_block, statements_in
+from dynlang.ops import OPS
+from dynlang.types import BOOL, FLOATS, INT, ArrayType, ScalarType, Size
+
+LARGEST_EXPANSION = 14
+"""Statements of a function that is expanded wherever it is called."""
+
+
+def expandable_functions(functions: Mapping[str, Function]) -> dict[str, Function]:
+    """Small functions that call no one (so what is expanded holds no calls), with no derivative of their own."""
+    found: dict[str, Function] = {}
+    for name, function in functions.items():
+        if function.derivative is not None or function.checkpoint or function.export is not None:
+            continue
+        if any(True for _ in functions_called(function.body)):
+            continue
+        if sum(1 for _ in statements_in(function.body)) <= LARGEST_EXPANSION:
+            found[name] = function
+    return found
+
+
+class Folder:
+    """Simplifies one function."""
+
+    def __init__(self, function: Function, small: Mapping[str, Function]) -> None:
+        self.function = function
+        self.small = small
+        self.names = Names(one.name for one in (*function.parameters, *function.results, *bound_in(function.body)))
+        self.substitution = Substitution()
+        self.known: dict[str, Size] = {}
+        self.available: list[dict[object, tuple[Variable, ...]]] = [{}]
+        self.made_by: dict[str, Right] = {}
+
+    def run(self) -> Function:
+        return replace(self.function, body=self.block(self.function.body))
+
+    # -- blocks
+
+    def block(self, block: Block) -> Block:
+        self.available.append({})
+        known = dict(self.known)
+        statements: list[Let] = []
+        for statement in block.statements:
+            self.statement(statement, statements)
+        results = tuple(map(self.substitution.atom, block.results))
+        self.available.pop()
+        self.known = known
+        return Block(tuple(statements), results)
+
+    def statement(self, statement: Let, out: list[Let]) -> None:
+        right = statement.right
+        if isinstance(right, If):
+            condition = self.substitution.atom(right.condition)
+            if isinstance(condition, Literal):
+                self.splice(statement, right.then if condition.value else right.otherwise, out)
+                return
+        if isinstance(right, Case):
+            made = self.made_by.get(getattr(self.substitution.atom(right.scrutinee), "name", ""))
+            if isinstance(made, Construct):
+                self.known_case(statement, right, made, out)
+                return
+        if isinstance(right, Call) and right.function in self.small and right.function != self.function.name:
+            self.expand_call(statement, right, out)
+            return
+        simpler = self.simpler(rebuild(right, self.substitution.atom, self.block, self.substitution.binder,
+                                       self.substitution.size, self.substitution.type))
+        if isinstance(simpler, tuple):
+            self.bind(statement, simpler)
+            return
+        self.keep(statement, simpler, out)
+
+    def bind(self, statement: Let, atoms: tuple[Atom, ...]) -> None:
+        """The statement's variables are these atoms."""
+        for variable, atom in zip(statement.variables, atoms, strict=True):
+            self.substitution.bind(variable, atom, size_of(atom, self.known) if atom.type == INT else None)
+
+    def keep(self, statement: Let, right: Right, out: list[Let]) -> None:
+        key = self.key(right)
+        if key is not None:
+            for scope in self.available:
+                if key in scope:
+                    self.bind(statement, scope[key])
+                    return
+        variables = tuple(map(self.substitution.binder, statement.variables))
+        if len(variables) == 1:
+            size = size_of_right(right, self.known)
+            if size is not None:
+                self.known[variables[0].name] = size
+            self.made_by[variables[0].name] = right
+        if key is not None:
+            self.available[-1][key] = variables
+        out.append(replace(statement, variables=variables, right=right))
+
+    def splice(self, statement: Let, block: Block, out: list[Let]) -> None:
+        for one in block.statements:
+            self.statement(one, out)
+        self.bind(statement, tuple(map(self.substitution.atom, block.results)))
+
+    def known_case(self, statement: Let, right: Case, made: Construct, out: list[Let]) -> None:
+        arm = next(one for one in right.arms if one.constructor == made.constructor)
+        for field, atom in zip(arm.fields, made.arguments, strict=True):
+            self.substitution.bind(field, atom, size_of(atom, self.known) if atom.type == INT else None)
+        self.splice(statement, arm.body, out)
+
+    def expand_call(self, statement: Let, call: Call, out: list[Let]) -> None:
+        function = self.small[call.function]
+        arguments = tuple(map(self.substitution.atom, call.arguments))
+        mapping = dict(zip((one.name for one in function.parameters), arguments, strict=True))
+        body = Substitution(mapping, self.names, {
+            one.name: size_of(mapping[one.name], self.known) for one in function.parameters if one.type == INT}).block(function.body)
+        self.splice(statement, body, out)
+
+    # -- common subexpressions
+
+    def key(self, right: Right) -> object | None:
+        """Two right-hand sides with one key have one value; None where sharing would cost a copy or repeat an effect."""
+        if not isinstance(right, Operation):
+            return None
+        row = OPS[right.op]
+        if row.has("effect") or row.has("consumes") or right.op == "fail":
+            return None
+        if not right.arguments or not any(isinstance(one, Variable) for one in right.arguments):
+            return None
+        if right.op in ("fill", "broadcast", "reshape", "iota"):
+            return None
+        arguments = tuple(one.name if isinstance(one, Variable) else (one.value, type(one.value), one.type) for one in right.arguments)
+        return right.op, arguments, right.attributes, right.sizes
+
+    # -- single operations
+
+    def simpler(self, right: Right) -> Right | tuple[Atom, ...]:
+        """The atoms that a right-hand side is, or a right-hand side that is as simple or simpler."""
+        if isinstance(right, For) and isinstance(right.count, Literal) and right.count.value == 0:
+            return right.initial
+        if not isinstance(right, Operation):
+            return right
+        rule = RULES.get(right.op)
+        if rule is not None:
+            found = rule(self, right)
+            if found is not None:
+                return found
+        if right.arguments and all(isinstance(one, Literal) for one in right.arguments):
+            constant = folded(right)
+            if constant is not None:
+                return (constant,)
+        return right
+
+    def definition(self, atom: Atom) -> Right | None:
+        return self.made_by.get(atom.name) if isinstance(atom, Variable) else None
+
+
+Found = Right | tuple[Atom, ...] | None
+Rule = Callable[[Folder, Operation], Found]
+
+
+def folded(operation: Operation) -> Literal | None:
+    """An elementwise op on scalar literals, computed."""
+    row = OPS[operation.op]
+    kinds = [one.type for one in operation.arguments]
+    if not row.has("elementwise") or not all(isinstance(kind, ScalarType) for kind in kinds):
+        return None
+    if operation.op in ("floor_division", "floor_modulo") and operation.arguments[1].value == 0:  # type: ignore[union-attr]
+        return None
+    import numpy as np
+
+    from dynlang.ops.dtypes import NUMPY
+
+    (kind,) = row.result(tuple(kinds), dict(operation.attributes), ())
+    assert isinstance(kind, ScalarType)
+    if kind.dtype in ("bf16", "f16") or row.tolerance:
+        return None
+    values: list[Any] = [np.dtype(NUMPY[one.type.dtype]).type(one.value) for one in operation.arguments]  # type: ignore[union-attr]
+    with np.errstate(all="ignore"):
+        value = np.dtype(NUMPY[kind.dtype]).type(row.meaning(np, values, dict(operation.attributes), ()))
+    if kind.dtype in FLOATS and not np.isfinite(value):
+        return None
+    return Literal(value.item(), kind)
+
+
+def is_literal(atom: Atom, value: object) -> bool:
+    return isinstance(atom, Literal) and atom.value == value and type(atom.value) is type(value)
+
+
+def identity(zero_left: bool, zero_right: bool, neutral: int) -> Rule:
+    """``x op neutral`` is x, for ints."""
+
+    def rule(folder: Folder, one: Operation) -> Found:
+        x, y = one.arguments
+        if x.type != INT:
+            return None
+        if zero_right and is_literal(y, neutral):
+            return (x,)
+        if zero_left and is_literal(x, neutral):
+            return (y,)
+        return None
+
+    return rule
+
+
+def _mul(folder: Folder, one: Operation) -> Found:
+    x, y = one.arguments
+    for a, b in ((x, y), (y, x)):
+        if isinstance(b, Literal) and b.value == 1 and a.type == b.type:
+            return (a,)
+        if is_literal(b, 0) and a.type == INT:
+            return (b,)
+        if isinstance(b, Literal) and b.value == 1.0 and isinstance(a.type, ArrayType):
+            return (a,)
+    return None
+
+
+def _and(folder: Folder, one: Operation) -> Found:
+    for a, b in (one.arguments, one.arguments[::-1]):
+        if isinstance(b, Literal) and a.type == BOOL:
+            return (a,) if b.value else (b,)
+    return None
+
+
+def _or(folder: Folder, one: Operation) -> Found:
+    for a, b in (one.arguments, one.arguments[::-1]):
+        if isinstance(b, Literal) and a.type == BOOL:
+            return (b,) if b.value else (a,)
+    return None
+
+
+def _select(folder: Folder, one: Operation) -> Found:
+    condition, x, y = one.arguments
+    if isinstance(condition, Literal) and x.type == y.type:
+        return (x,) if condition.value else (y,)
+    return (x,) if x == y else None
+
+
+def _check(folder: Folder, one: Operation) -> Found:
+    return () if is_literal(one.arguments[0], True) else None
+
+
+def _check_index(folder: Folder, one: Operation) -> Found:
+    index, limit = one.arguments
+    if isinstance(index, Literal) and int(index.value) >= 0:
+        room = size_of(limit, folder.known) - int(index.value) - 1
+        if room.has_no_negative_coefficient():
+            return (index,)
+    return None
+
+
+def _convert(folder: Folder, one: Operation) -> Found:
+    (x,) = one.arguments
+    kind = x.type.element if isinstance(x.type, ArrayType) else x.type
+    return (x,) if isinstance(kind, ScalarType) and kind.dtype == one.attribute("dtype") else None
+
+
+def _reshape(folder: Folder, one: Operation) -> Found:
+    (x,) = one.arguments
+    source = folder.definition(x)
+    if isinstance(source, Operation) and source.op == "reshape":
+        (inner,) = source.arguments
+        if same_shape(folder, inner, one.sizes):
+            return (inner,)
+        return Operation("reshape", (inner,), (), one.sizes)
+    return (x,) if same_shape(folder, x, one.sizes) else None
+
+
+def same_shape(folder: Folder, atom: Atom, sizes: tuple[Size, ...]) -> bool:
+    kind = plain(expand(atom.type, folder.known))
+    wanted = tuple(size.substitute(folder.known.get) for size in sizes)
+    return isinstance(kind, ArrayType) and kind.shape == wanted
+
+
+def _at(folder: Folder, one: Operation) -> Found:
+    """An element of a filled array is what it was filled with."""
+    x, *indices = one.arguments
+    source = folder.definition(x)
+    if isinstance(source, Operation) and source.op == "fill" and isinstance(x.type, ArrayType) and len(indices) == len(x.type.shape):
+        return (source.arguments[0],)
+    return None
+
+
+def _string_concat(folder: Folder, one: Operation) -> Found:
+    x, y = one.arguments
+    if isinstance(x, Literal) and isinstance(y, Literal):
+        return (Literal(str(x.value) + str(y.value), x.type),)
+    if is_literal(x, ""):
+        return (y,)
+    return (x,) if is_literal(y, "") else None
+
+
+RULES: dict[str, Rule] = {
+    "add": identity(True, True, 0),
+    "sub": identity(False, True, 0),
+    "mul": _mul,
+    "floor_division": identity(False, True, 1),
+    "logical_and": _and,
+    "logical_or": _or,
+    "select": _select,
+    "check": _check,
+    "check_index": _check_index,
+    "convert": _convert,
+    "reshape": _reshape,
+    "at": _at,
+    "string_concat": _string_concat,
+}
+"""What is known of an op beyond its row: cases in which it is one of its operands."""
+
+__all__ = ["Counter", "Folder", "expandable_functions", "rename_block"]

@@ -1,0 +1,263 @@
+"""Core's ops in the words of the language: operators, surface names, and the few that are statements.
+
+An expression is a text and how tightly it binds, so that brackets stand only where they are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dynlang.core.nodes import Literal, Operation
+from dynlang.ops import OPS
+from dynlang.types import (
+    ArrayType,
+    FloorDivision,
+    ListType,
+    RowsType,
+    ScalarType,
+    Size,
+    SumType,
+    Type,
+)
+
+# how tightly expressions bind, loosest first
+CHOICE, OR, AND, NOT, COMPARISON, CAST, SUM, PRODUCT, MINUS, POWER, CALL = range(11)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An expression as source."""
+
+    text: str
+    level: int = CALL
+
+    def at(self, level: int) -> str:
+        """The text where something that binds at `level` stands around it."""
+        return self.text if self.level >= level else f"({self.text})"
+
+
+INFIX: dict[str, tuple[str, int]] = {
+    "logical_or": ("or", OR), "logical_and": ("and", AND),
+    "equal": ("==", COMPARISON), "not_equal": ("!=", COMPARISON), "less": ("<", COMPARISON), "less_equal": ("<=", COMPARISON),
+    "greater": (">", COMPARISON), "greater_equal": (">=", COMPARISON), "string_equal": ("==", COMPARISON),
+    "add": ("+", SUM), "sub": ("-", SUM), "string_concat": ("+", SUM),
+    "mul": ("*", PRODUCT), "div": ("/", PRODUCT), "floor_division": ("//", PRODUCT), "floor_modulo": ("%", PRODUCT),
+    "dot": ("@", PRODUCT), "matvec": ("@", PRODUCT), "vecmat": ("@", PRODUCT), "matmul": ("@", PRODUCT),
+}
+PREFIX: dict[str, tuple[str, int]] = {"neg": ("-", MINUS), "logical_not": ("not ", NOT)}
+REDUCTIONS = {"reduce_sum": "sum", "reduce_prod": "prod", "reduce_max": "max", "reduce_min": "min", "reduce_all": "all",
+              "reduce_any": "any", "argmax": "argmax", "argmin": "argmin"}
+CALLS = {"maximum": "max", "minimum": "min", "string_length": "len", "list_length": "len", "power": "power"}
+NAMES = {"i64": "int"}
+
+
+def scalar_name(dtype: str) -> str:
+    return NAMES.get(dtype, dtype)
+
+
+def type_text(kind: Type, name: Callable[[str], str] = lambda one: one) -> str:
+    """A type as source; `name` gives the printed name of a size variable or sum type."""
+    match kind:
+        case ScalarType(dtype):
+            return scalar_name(dtype)
+        case ArrayType(element, shape, row_sparse):
+            sizes = [size_text(size, name) if isinstance(size, Size) else str(size) for size in shape]
+            return f"TableRows<{', '.join(sizes)}>" if row_sparse else f"{type_text(element, name)}[{', '.join(sizes)}]"
+        case ListType(elements):
+            inner = ", ".join(type_text(one, name) for one in elements)
+            return f"List<{inner}>" if len(elements) == 1 else f"List<({inner})>"
+        case SumType(label, arguments):
+            inside = ", ".join(size_text(one, name) for one in arguments if isinstance(one, Size))
+            return f"{label}<{inside}>" if inside else label
+        case RowsType(_, shape):
+            return f"Rows<{', '.join(size_text(one, name) for one in shape)}>"
+    return str(kind)
+
+
+def size_text(size: Size, name: Callable[[str], str] = lambda one: one) -> str:
+    """A size polynomial as source."""
+    return size_expression(size, name).text
+
+
+def size_expression(size: Size, name: Callable[[str], str]) -> Text:
+    if not size.terms:
+        return Text("0")
+    parts: list[str] = []
+    for monomial, coefficient in sorted(size.terms, key=lambda term: term[1] < 0):
+        factors = [name(atom.name) if not isinstance(atom, FloorDivision)
+                   else f"{size_expression(atom.numerator, name).at(POWER)} // {atom.divisor}" for atom in monomial]
+        if any("//" in factor for factor in factors) and (len(factors) > 1 or abs(coefficient) != 1):
+            factors = [f"({one})" if "//" in one else one for one in factors]
+        if abs(coefficient) != 1 or not factors:
+            factors = [str(abs(coefficient)), *factors]
+        text = "*".join(factors)
+        sign = "-" if coefficient < 0 else "+"
+        parts.append((text if sign == "+" else f"-{text}") if not parts else f" {sign} {text}")
+    simple = len(size.terms) == 1 and size.terms[0][1] >= 0
+    factors_count = len(size.terms[0][0]) + (abs(size.terms[0][1]) != 1)
+    return Text("".join(parts), (CALL if factors_count <= 1 and "//" not in parts[0] else PRODUCT) if simple else SUM)
+
+
+def literal_text(literal: Literal) -> Text:
+    """A literal; floats of other types than f32 are converted where they stand."""
+    value, kind = literal.value, literal.type
+    if isinstance(value, bool):
+        return Text("true" if value else "false")
+    if isinstance(value, str):
+        return Text(quoted(value))
+    if isinstance(kind, ScalarType) and kind.dtype in ("f64", "f32", "f16", "bf16"):
+        return float_text(float(value), kind.dtype)
+    text = str(value)
+    if isinstance(kind, ScalarType) and kind.dtype != "i64":
+        return Text(f"{kind.dtype}({text})")
+    return Text(text, MINUS if text.startswith("-") else CALL)
+
+
+def float_text(value: float, dtype: str) -> Text:
+    if value != value:
+        return Text("(0.0 / 0.0)")
+    if value in (float("inf"), float("-inf")):
+        return Text("(1.0 / 0.0)" if value > 0 else "(-1.0 / 0.0)")
+    text = repr(value)
+    if "." not in text and "e" not in text:
+        text += ".0"
+    return Text(text, MINUS if text.startswith("-") else CALL)
+
+
+def quoted(value: str) -> str:
+    escapes = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "{": "{", "}": "}"}
+    return '"' + "".join(escapes.get(c, c if c.isprintable() else f"\\u{{{ord(c):x}}}") for c in value) + '"'
+
+
+def operation_text(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text | None:
+    """An op as an expression; None for those that are statements."""
+    op = operation.op
+    if op in INFIX:
+        word, level = INFIX[op]
+        right = level + 1
+        return Text(f"{arguments[0].at(level if level != COMPARISON else level + 1)} {word} {arguments[1].at(right)}", level)
+    if op in PREFIX:
+        word, level = PREFIX[op]
+        return Text(f"{word}{arguments[0].at(level + 1)}", level)
+    if op in CALLS:
+        return call(CALLS[op], [one.text for one in arguments])
+    if op in REDUCTIONS:
+        axes = operation.attribute("axes")
+        shown = [arguments[0].text]
+        if isinstance(axes, tuple):
+            shown.append(f"axis={axes[0]}" if len(axes) == 1 else f"axis=({', '.join(map(str, axes))})")
+        return call(REDUCTIONS[op], shown)
+    special = SPECIAL.get(op)
+    if special is not None:
+        return special(operation, arguments, size, result)
+    row = OPS[op]
+    if row.surface is None:
+        return None
+    sizes = [size(one) for one in operation.sizes]
+    return call(row.surface, [one.text for one in arguments] + sizes)
+
+
+def call(name: str, arguments: Sequence[str]) -> Text:
+    return Text(f"{name}({', '.join(arguments)})")
+
+
+Special = Callable[[Operation, Sequence[Text], Callable[[Size], str], Type], Text]
+
+
+def _select(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
+    return call("where", [one.text for one in arguments])
+
+
+def _fill(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
+    sizes = [size(one) for one in operation.sizes]
+    if arguments[0].text == "0.0" and isinstance(result, ArrayType) and result.element == ScalarType("f32"):
+        return call("zeros", sizes)
+    return call("fill", [arguments[0].text, *sizes])
+
+
+def _reshape(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
+    return call("reshape", [arguments[0].text, *(size(one) for one in operation.sizes)])
+
+
+def _transpose(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
+    permutation = operation.attribute("permutation")
+    assert isinstance(permutation, tuple)
+    if permutation == (1, 0):
+        return call("transpose", [arguments[0].text])
+    return call("transpose", [arguments[0].text, *map(str, permutation)])
+
+
+def _concat(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
+    return call("concat", [one.text for one in arguments])
+
+
+def _at(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
+    return Text(f"{arguments[0].at(CALL)}[{', '.join(one.text for one in arguments[1:])}]")
+
+
+def _slice(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
+    source = operation.arguments[0].type
+    steps = operation.attribute("steps")
+    windows: list[str] = []
+    for axis, (start, count) in enumerate(zip(arguments[1:], operation.sizes, strict=True)):
+        step = steps[axis] if isinstance(steps, tuple) else 1
+        whole = isinstance(source, ArrayType) and source.shape[axis] == count and start.text == "0" and step == 1
+        windows.append(":" if whole else window_text(start, size(count), step))
+    return Text(f"{arguments[0].at(CALL)}[{', '.join(windows)}]")
+
+
+def window_text(start: Text, count: str, step: int) -> str:
+    """``start:stop``"""
+    if step != 1:
+        return f"{start.text}:{start.at(SUM)} + {step}*({count}):{step}"
+    return f":{count}" if start.text == "0" else f"{start.text}:{start.at(SUM)} + {count}"
+
+
+def _convert(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
+    return call(scalar_name(str(operation.attribute("dtype"))), [arguments[0].text])
+
+
+def _iota(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
+    return Text(f"[int(i) for i in {size(operation.sizes[0])}]")
+
+
+def _list_get(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
+    return Text(f"{arguments[0].at(CALL)}[{arguments[1].text}]")
+
+
+def _format(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
+    specification = str(operation.attribute("specification", "") or "")
+    if operation.attribute("single"):
+        inner = f"f32({arguments[0].text})"
+    else:
+        inner = arguments[0].text
+    return Text('f"{' + inner + (f":{specification}" if specification else "") + '}"')
+
+
+def _string_code(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
+    return Text(f"{arguments[0].at(CALL)}[{arguments[1].text}]")
+
+
+def _power(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
+    return Text(f"{arguments[0].at(CALL)} ** {arguments[1].at(POWER)}", POWER)
+
+
+def _print(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
+    return call("print", [arguments[0].text])
+
+
+def _plain_call(name: str) -> Special:
+    return lambda operation, arguments, size, result: call(name, [one.text for one in arguments])
+
+
+def _broadcast(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
+    return call("fill", [arguments[0].text, *(size(one) for one in operation.sizes)])
+
+
+SPECIAL: dict[str, Special] = {
+    "select": _select, "fill": _fill, "broadcast": _broadcast, "reshape": _reshape, "transpose": _transpose, "concat": _concat,
+    "at": _at, "slice": _slice, "convert": _convert, "iota": _iota, "list_get": _list_get, "format_int": _format,
+    "format_float": _format, "format_bool": _format, "format_text": _format, "string_code": _string_code, "power": _power,
+    "print": _print, "fail": _plain_call("fail"),
+}
