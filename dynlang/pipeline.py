@@ -25,7 +25,8 @@ from dynlang import diag
 class Request:
     """What to build. `entries` are the functions that must be callable in the result; empty: main and the exports.
 
-    `level` is -O; `target` the name of the machine (see `native`); `tests` asks for the `test` and `bench` blocks too.
+    `level` is -O; `target` the name of the machine (see `native`); `tests` asks for the `test` and `bench` blocks too,
+    `library` for functions that load and save the records of the exports.
     """
 
     path: Path
@@ -33,6 +34,7 @@ class Request:
     level: int = 2
     target: str = "host"
     tests: bool = False
+    library: bool = False
     timing: bool = False
     verify: bool = False
     dump: Path | None = None
@@ -74,7 +76,8 @@ def _parse(_: None, request: Request) -> Any:
 
 
 def _check(_: Any, request: Request) -> Any:
-    return _load("dynlang.check.program:check_program")(request.path)
+    program = _load("dynlang.check.program:check_program")(request.path)
+    return _load("dynlang.native.library.loaders:with_loaders")(program) if request.library else program
 
 
 def _elaborate(program: Any, request: Request) -> Any:

@@ -179,12 +179,12 @@ def compile_module(ssa: Module, optimisation: int = 2, entries: Iterable[str] | 
 
 def compiled_object(text: str, target: Target, optimisation: int, cache: bool = True) -> bytes:
     """Object code for IR text, kept in the user's cache folder under a hash of everything that it depends on."""
-    import llvmlite
+    from importlib.metadata import version
 
     folder = cache_folder() if cache else None
     if folder is None:
         return targets.compile_object(text, target, optimisation)
-    key = hashlib.sha256("\0".join([__version__, llvmlite.__version__, repr(target), str(optimisation), text]).encode()).hexdigest()
+    key = hashlib.sha256("\0".join([__version__, version("llvmlite"), repr(target), str(optimisation), text]).encode()).hexdigest()
     path = folder / "objects" / f"{key}.o"
     try:
         return path.read_bytes()

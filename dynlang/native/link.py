@@ -53,7 +53,7 @@ def link(object_bytes: bytes, output: Path, options: Sequence[str]) -> None:
                 raise CompileError([LinkFailed(f"linking by {program} failed: {reasons[-1]}", notes=tuple(reasons[:10]))])
             write_output(output, made.read_bytes(), executable=True)
     except OSError as error:
-        raise _unwritable(output, error) from None
+        raise unwritable(output, error) from None
 
 
 def write_output(path: Path, data: bytes, executable: bool = False) -> None:
@@ -74,10 +74,10 @@ def write_output(path: Path, data: bytes, executable: bool = False) -> None:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise unwritable(path, error) from None
 
 
-def _unwritable(path: Path, error: OSError) -> CompileError:
+def unwritable(path: Path, error: OSError) -> CompileError:
     return CompileError([UnwritableOutput(f"'{path}' can't be written: {error.strerror or error}")])
 
 

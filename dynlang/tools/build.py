@@ -5,11 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dynlang import pipeline
+from dynlang import diag, pipeline
 from dynlang.native.program import Flag
 from dynlang.tools import flags
 from dynlang.tools.inspect import request_of
 from dynlang.types import ScalarType
+
+
+class NothingExported(diag.Diagnostic):
+    """A library of a program without exports."""
+
+    code = "DYN0033"
 
 
 def build(arguments: argparse.Namespace) -> int | None:
@@ -36,10 +42,14 @@ def native_flag(flag: flags.Flag) -> Flag:
 
 def library(arguments: argparse.Namespace) -> None:
     """A shared library, a static library and a header, in a folder."""
-    from dynlang.native.build import build_library  # type: ignore[attr-defined]
+    from dynlang.native.build import build_library
+    from dynlang.native.library.interface import describe
 
-    request = request_of(arguments, target=arguments.target)
+    request = request_of(arguments, target=arguments.target, library=True)
     ssa = pipeline.build(request, until="opt")
-    output = Path(arguments.output or ".")
-    for path in build_library(ssa, output, Path(arguments.file).stem, optimisation=request.level, target=pipeline.target_of(request)):
+    stem = Path(arguments.file).stem
+    interface = describe(stem, request.keep["typed"], ssa)
+    if not interface.exports:
+        raise diag.CompileError([NothingExported(f"{arguments.file} exports nothing", hint="begin a function with `export fn`")])
+    for path in build_library(ssa, Path(arguments.output or "."), stem, interface, request.level, pipeline.target_of(request)):
         print(path)

@@ -1,0 +1,188 @@
+"""What the C functions of a library look like: decided from the exports' types and their flat SSA signatures.
+
+    export fn scores<v, d, k>(m: Model<v, d, k>, t: Tree) -> f32[k]
+
+    int32_t NAME_scores(NAME_context *context, const NAME_Model *m, const NAME_Tree *t, float *result);
+
+A record is an opaque handle that knows its sizes; a sum is an opaque handle made by builder functions; an array is a pointer to
+its elements in row-major order, owned by the caller. A size that no handle tells is a leading `int64_t` parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from dynlang.check import typed
+from dynlang.core.nodes import SumDeclaration
+from dynlang.diag import NotBuilt
+from dynlang.native.library.loaders import exports_of
+from dynlang.native.lower.layout import of_core
+from dynlang.source import Span
+from dynlang.ssa.nodes import Array, Box, Function, Module, Scalar, String, Value, ValueType
+from dynlang.types import ArrayType, IndexType, RecordType, ScalarType, Size, StringType, SumType, TupleType, Type
+
+C_TYPES = {"f64": "double", "f32": "float", "f16": "uint16_t", "bf16": "uint16_t", "i64": "int64_t", "i32": "int32_t", "i16": "int16_t",
+           "i8": "int8_t", "u8": "uint8_t", "bool": "bool"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A parameter or result as C sees it. `kind`: scalar, array, text, record or sum.
+
+    `slots` are the positions in the SSA function's parameters (or results) that it fills. `shape` are an array's sizes, `sizes`
+    the arguments of a record's or sum's type."""
+
+    name: str
+    kind: str
+    slots: range
+    dtype: str = ""
+    shape: tuple[Size, ...] = ()
+    type_name: str = ""
+    sizes: tuple[Size, ...] = ()
+    inout: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """One C function. `sizes` are the function's size parameters; `given` those that the caller passes as ints."""
+
+    name: str
+    function: Function
+    parameters: tuple[Part, ...]
+    results: tuple[Part, ...]
+    sizes: tuple[str, ...]
+    given: tuple[str, ...]
+    documentation: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordHandle:
+    """A record type: the names of its sizes and the kinds of its flat fields."""
+
+    name: str
+    sizes: tuple[str, ...]
+    fields: tuple[ValueType, ...]
+    labels: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Interface:
+    """Everything in a library. `stem` is the prefix of all C names."""
+
+    stem: str
+    exports: list[Export] = field(default_factory=list)
+    records: dict[str, RecordHandle] = field(default_factory=dict)
+    sums: dict[str, SumDeclaration] = field(default_factory=dict)
+
+
+def c_identifier(name: str) -> str:
+    """A name as C takes it: `c_identifier("my-model")` is `my_model`."""
+    cleaned = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in name)
+    return cleaned if cleaned and not cleaned[0].isdigit() else f"_{cleaned}"
+
+
+def describe(stem: str, program: typed.Program, module: Module) -> Interface:
+    """The C interface of the exports of a program, whose SSA is `module`."""
+    interface = Interface(c_identifier(stem))
+    by_export = {one.export: one for one in module.functions.values() if one.export}
+    for function in exports_of(program):
+        name = function.name.rpartition(".")[2]
+        if name in by_export:
+            interface.exports.append(_Describing(interface, module, function, by_export[name]).export(name))
+    return interface
+
+
+class _Describing:
+    """One export: its parameters are laid over the flat parameters of the SSA function."""
+
+    def __init__(self, interface: Interface, module: Module, function: typed.Function, flat: Function) -> None:
+        self.interface = interface
+        self.module = module
+        self.function = function
+        self.flat = flat
+        self.span: Span = function.span
+
+    def export(self, name: str) -> Export:
+        flat = self.flat
+        groups = group_slots(flat.parameter_labels, [one.local.name for one in self.function.parameters], flat.sizes)
+        parameters = tuple(self.part(one.local.name, one.local.type, slots, flat.parameters, flat.parameter_labels, one.mode == "inout")
+                           for one, slots in zip(self.function.parameters, groups, strict=True))
+        results = tuple(self.results())
+        told = {size.single_variable for part in parameters if part.kind == "record" for size in part.sizes}
+        given = tuple(one for one in self.function.sizes if one not in told)
+        return Export(name, flat, parameters, results, self.function.sizes, given, self.function.documentation)
+
+    def results(self) -> Iterator[Part]:
+        kind = self.function.returns
+        items = list(kind.items) if isinstance(kind, TupleType) else [kind]
+        names = [f"result.{place}" for place in range(len(items))] if isinstance(kind, TupleType) else ["result"]
+        inout = [one.local.name for one in self.function.parameters if one.mode == "inout"]
+        groups = group_slots(self.flat.result_labels, names + inout, 0)
+        for name, item, slots in zip(names, items, groups, strict=False):
+            yield self.part(name.replace(".", ""), item, slots, self.flat.results, self.flat.result_labels, False)
+
+    def part(self, name: str, kind: Type, slots: range, values: Sequence[Value], labels: Sequence[str], inout: bool) -> Part:
+        match kind:
+            case ScalarType(dtype) if dtype not in ("f16", "bf16"):
+                return Part(name, "scalar", slots, dtype, inout=inout)
+            case IndexType():
+                return Part(name, "scalar", slots, "i64", inout=inout)
+            case ArrayType(ScalarType() | IndexType(), shape) if all(isinstance(one, Size) for one in shape):
+                element = values[slots[-1]].type
+                assert isinstance(element, Array) and isinstance(element.element, Scalar)
+                sizes = tuple(one for one in shape if isinstance(one, Size))
+                return Part(name, "array", slots, element.element.dtype, shape=sizes, inout=inout)
+            case StringType() if not inout:
+                return Part(name, "text", slots)
+            case RecordType(record, arguments) if all(isinstance(one, Size) for one in arguments):
+                return self.record(name, record, arguments, slots, values, labels, inout)  # type: ignore[arg-type]
+            case SumType():
+                box = values[slots[-1]].type
+                assert isinstance(box, Box)
+                self.sum(box.sum)
+                sizes = tuple(one for one in kind.arguments if isinstance(one, Size))
+                return Part(name, "sum", slots, type_name=box.sum, sizes=sizes, inout=inout)
+        raise NotBuilt(f"{kind} in the C interface: '{name}' of '{self.function.name}'", self.span,
+                       hint="scalars, arrays of known sizes, strings as arguments, records and sum types can be exported")
+
+    def record(self, name: str, record: str, sizes: tuple[Size, ...], slots: range, values: Sequence[Value], labels: Sequence[str],
+               inout: bool) -> Part:
+        short = c_identifier(record.rpartition(".")[2])
+        fields = tuple(values[place].type for place in slots)
+        paths = tuple(labels[place].partition(".")[2] for place in slots)
+        generics = tuple(f"size{place}" for place in range(len(sizes)))
+        self.interface.records.setdefault(short, RecordHandle(short, generics, fields, paths))
+        return Part(name, "record", slots, type_name=short, sizes=sizes, inout=inout)
+
+    def sum(self, name: str) -> None:
+        """The sum, and those that its constructors hold."""
+        if name in self.interface.sums:
+            return
+        declaration = self.interface.sums[name] = self.module.sums[name]
+        for constructor in declaration.constructors:
+            for one in constructor.fields:
+                kind = of_core(one.type)
+                if isinstance(kind, Box):
+                    self.sum(kind.sum)
+                elif not isinstance(kind, (Scalar, String)) and not (isinstance(kind, Array) and isinstance(kind.element, Scalar)):
+                    raise NotBuilt(f"a field of type {one.type} in the C interface: '{one.name}' of '{constructor.name}'", self.span)
+
+
+def group_slots(labels: Sequence[str], names: Sequence[str], start: int) -> list[range]:
+    """Which flat slots belong to which named value: `m.w` and `m.b` to `m`; a slot without a label to the one behind it.
+
+    >>> group_slots(["v", "m.w", "", "m.b", "t"], ["m", "t"], 1)
+    [range(1, 4), range(4, 5)]
+    """
+    found = []
+    at = start
+    for name in names:
+        first = at
+        while at < len(labels):
+            ahead = next((label for label in labels[at:] if label), "")
+            if ahead != name and not ahead.startswith(name + "."):
+                break
+            at += 1
+        found.append(range(first, at))
+    return found

@@ -1,0 +1,57 @@
+"""`load` and `save` for the records of exported functions, as typed functions that the program itself could have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from dynlang.check import typed
+from dynlang.types import UNIT, Argument, RecordType, Size, StringType, Type
+
+LOAD, SAVE = "safetensors.load", "safetensors.save"
+
+
+def exports_of(program: typed.Program) -> list[typed.Function]:
+    """The exported functions of the main module."""
+    return [one for one in program.functions.values() if one.export and one.name.startswith(program.module + ".")]
+
+
+def with_loaders(program: typed.Program) -> typed.Program:
+    """The program with an exported `Model_load` and `Model_save` for every record `Model` that an export takes or gives."""
+    if LOAD not in program.functions or SAVE not in program.functions:
+        return program
+    functions = dict(program.functions)
+    for one in exports_of(program):
+        for record in records_of(one):
+            if all(isinstance(argument, Size) for argument in record.arguments):
+                for made in _pair(program, record.name, one):
+                    functions.setdefault(made.name, made)
+    return replace(program, functions=functions)
+
+
+def records_of(function: typed.Function) -> Iterator[RecordType]:
+    """The records that stand as such in a function's signature."""
+    for kind in (*(one.local.type for one in function.parameters), function.returns):
+        if isinstance(kind, RecordType):
+            yield kind
+
+
+def _pair(program: typed.Program, name: str, near: typed.Function) -> Iterator[typed.Function]:
+    """`proc Model_load<v, d>(path: str) -> Model<v, d>` and `proc Model_save<v, d>(model: Model<v, d>, path: str)`."""
+    record = program.records[name]
+    sizes = tuple(one.name for one in record.generics)
+    arguments: tuple[Argument, ...] = tuple(Size.variable(one) for one in sizes)
+    kind = RecordType(name, arguments)
+    short = name.rpartition(".")[2]
+    path = typed.Local("path", StringType())
+    value = typed.Local(short.lower(), kind)
+    given = typed.LocalReference(StringType(), near.span, path)
+    loaded = typed.Call(kind, near.span, LOAD, (kind,), (), (given,))
+    saved = typed.Call(UNIT, near.span, SAVE, (kind,), (), (typed.LocalReference(kind, near.span, value), given))
+
+    def function(word: str, parameters: tuple[typed.Local, ...], returns: Type, body: typed.Statement, text: str) -> typed.Function:
+        name, passed = f"{program.module}.{short}_{word}", tuple(map(typed.Parameter, parameters))
+        return typed.Function(name, "proc", (), sizes, passed, returns, (body,), near.span, export=True, documentation=text)
+
+    yield function("load", (path,), kind, typed.Return(loaded, near.span), f"Reads a {short} from a safetensors file.")
+    yield function("save", (value, path), UNIT, typed.Evaluate(saved), f"Writes a {short} to a safetensors file, whole or not at all.")
