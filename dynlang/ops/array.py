@@ -290,5 +290,6 @@ ROWS += [
     Op("rows_row", ("x", "k"), ("rows", "int"), lambda kinds, attributes, sizes: (ArrayType(ScalarType(_rows(kinds[0]).dtype), _rows(kinds[0]).shape[1:]),),
        lambda np, a, attributes, sizes: a[0][int(a[1])][1], "rule", documentation="The row of contribution k."),
     Op("rows_dense", ("x",), ("rows",), lambda kinds, attributes, sizes: (ArrayType(ScalarType(_rows(kinds[0]).dtype), _rows(kinds[0]).shape),),
-       lambda np, a, attributes, sizes: _dense_rows(np, a[0], attributes["dtype"], sizes), "rule", documentation="The whole table of gradients (`sizes` its shape, attribute `dtype`)."),
+       lambda np, a, attributes, sizes: _dense_rows(np, a[0], attributes["dtype"], sizes), "rule", {},
+       frozenset({"linear"}), documentation="The whole table of gradients (`sizes` its shape, attribute `dtype`)."),
 ]
