@@ -18,6 +18,7 @@ from dynlang.opt.drop_unused import drop_unused
 from dynlang.opt.fuse import fuse
 from dynlang.opt.hoist import hoist
 from dynlang.opt.inline import inline
+from dynlang.opt.own_parameters import own_parameters
 from dynlang.opt.reuse import reuse
 from dynlang.opt.share import share
 from dynlang.opt.simplify import simplify
@@ -45,6 +46,7 @@ PASSES: tuple[Pass, ...] = (
     Pass("drop_unused", drop_unused, ("simplify", "share"), 1, "what the others replaced is still there"),
     Pass("fuse", fuse, ("simplify", "share", "drop_unused"), 1, "one loop instead of many arrays; nothing unused may hold a group apart"),
     Pass("drop_fused", drop_unused, ("fuse",), 1, "the pieces of arrays that loops now read in place"),
+    Pass("own_parameters", own_parameters, ("drop_unused",), 1, "before the counts, which follow from who owns what"),
     Pass("count_references", count_references, (), 0, "it fixes where every reference dies, so what moves uses stands before"),
     Pass("reuse", reuse, ("count_references",), 1, "it reads off the counts which operands die"),
 )
