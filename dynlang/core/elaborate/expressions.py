@@ -35,6 +35,7 @@ from dynlang.types import (
     SumType,
     TupleType,
     Type,
+    TypeVariable,
     open_unknowns,
     unknowns,
 )
@@ -150,12 +151,14 @@ def renamed(frame: Frame, value: Value, name: str) -> Value:
 
 @handles(typed.MakeTuple)
 def make_tuple(frame: Frame, node: typed.MakeTuple) -> Value:
-    return frame.joined(frame.type(node.type), [expression(frame, one) for one in node.items])
+    parts = [expression(frame, one) for one in node.items]
+    return frame.joined(frame.type(node.type), parts)
 
 
 @handles(typed.MakeRecord)
 def make_record(frame: Frame, node: typed.MakeRecord) -> Value:
-    return frame.joined(frame.type(node.type), [expression(frame, one) for one in node.fields])
+    parts = [expression(frame, one) for one in node.fields]
+    return frame.joined(frame.type(node.type), parts)
 
 
 @handles(typed.TupleItem)
@@ -174,10 +177,10 @@ def field(frame: Frame, node: typed.Field) -> Value:
 
 @handles(typed.Construct)
 def construct(frame: Frame, node: typed.Construct) -> Value:
+    atoms = [atom for one in node.arguments for atom in frame.stored(expression(frame, one))]
     kind = frame.type(node.type)
     assert isinstance(kind, SumType)
     core = frame.layouts.core_sum(kind)
-    atoms = [atom for one in node.arguments for atom in frame.stored(expression(frame, one))]
     name = frame.layouts.constructor_names[core.name, node.constructor]
     return Value(kind, (frame.builder.construct(core, name, *atoms),))
 
@@ -187,17 +190,17 @@ def construct(frame: Frame, node: typed.Construct) -> Value:
 
 @handles(typed.Primitive)
 def primitive(frame: Frame, node: typed.Primitive) -> Value:
-    kind = frame.type(node.type)
     row = OPS.get(node.op)
     if row is None:
         raise NotBuilt(f"the op {node.op}", node.span)
     if row.has("elementwise"):
-        return elementwise(frame, node, kind)
+        return elementwise(frame, node)
     arguments = [expression(frame, one) for one in node.arguments]
+    kind = frame.type(node.type)
     sizes = [frame.size(one) for one in node.sizes]
     if node.op.startswith("list_"):
         return list_op(frame, node.op, arguments, kind)
-    attributes = dict(node.attributes)
+    attributes = {name: resolved_attribute(frame, value) for name, value in node.attributes}
     if kind == TupleType(()) and not row.has("check") and not row.has("effect"):
         raise InternalError(f"{node.op} has no result", node.span)
     widths = {len(one.atoms) for one in arguments}
@@ -205,6 +208,14 @@ def primitive(frame: Frame, node: typed.Primitive) -> Value:
         results = frame.builder.operations(node.op, *(one.atom for one in arguments), sizes=sizes, names=["t"] * 4, **attributes)
         return with_results(frame, kind, results)
     return leafwise(frame, node, arguments, sizes, kind)
+
+
+def resolved_attribute(frame: Frame, value: object) -> object:
+    """An attribute as Core holds it: a number type is its dtype."""
+    if isinstance(value, (ScalarType, TypeVariable, IndexType)):
+        kind = frame.type(value)
+        return kind.dtype if isinstance(kind, ScalarType) else "i64"
+    return value
 
 
 def with_results(frame: Frame, kind: Type, results: tuple[Variable, ...]) -> Value:
@@ -226,7 +237,7 @@ def leafwise(frame: Frame, node: typed.Primitive, arguments: list[Value], sizes:
     return Value(kind, tuple(atoms))
 
 
-def elementwise(frame: Frame, node: typed.Primitive, kind: Type) -> Value:
+def elementwise(frame: Frame, node: typed.Primitive) -> Value:
     """An elementwise op: a literal that was typed as an array stays a scalar beside an array."""
     atoms: list[Atom] = []
     for one in node.arguments:
@@ -239,6 +250,7 @@ def elementwise(frame: Frame, node: typed.Primitive, kind: Type) -> Value:
             atoms.append(value.atom)
     if node.op in ("floor_division", "floor_modulo"):
         check_divisor(frame, atoms[1], node)
+    kind = frame.type(node.type)
     atoms = same_shapes(frame, atoms, kind)
     result: Atom = frame.builder.operation(node.op, *atoms, name="t")
     if isinstance(kind, ArrayType) and not isinstance(result.type, ArrayType):
@@ -315,13 +327,9 @@ def mutate(frame: Frame, node: typed.Mutate) -> Value:
 
 @handles(typed.Broadcast)
 def broadcast(frame: Frame, node: typed.Broadcast) -> Value:
+    given = expression(frame, node.value)
     kind = frame.type(node.type)
     leading = [frame.size(one) for one in node.leading]
-    if isinstance(node.value, typed.Literal):
-        value = literal_atom(frame, frame.type(node.value.type), node.value.value)
-        if not isinstance(frame.type(node.value.type), ArrayType):
-            return Value(kind, (frame.builder.operation("fill", value, sizes=leading),))
-    given = expression(frame, node.value)
     atoms = tuple(frame.builder.operation("broadcast" if isinstance(one.type, ArrayType) else "fill", one, sizes=leading)
                   for one in given.atoms)
     return Value(kind, atoms)
@@ -329,8 +337,8 @@ def broadcast(frame: Frame, node: typed.Broadcast) -> Value:
 
 @handles(typed.Convert)
 def convert(frame: Frame, node: typed.Convert) -> Value:
-    kind = frame.type(node.type)
     value = expression(frame, node.value)
+    kind = frame.type(node.type)
     atoms: list[Atom] = []
     for one, place in zip(value.atoms, frame.layouts.data(kind), strict=True):
         found, wanted = scalar_dtype(one.type), scalar_dtype(place.type)
@@ -381,15 +389,16 @@ def list_item_expression(frame: Frame, node: typed.ListItem) -> Value:
 @handles(typed.MakeArray)
 def make_array(frame: Frame, node: typed.MakeArray) -> Value:
     """An array filled with its first item, the others written one by one."""
+    if isinstance(frame.type(node.type), ListType):
+        return make_list(frame, node)
+    values = [expression(frame, one) for one in node.items]
     kind = frame.type(node.type)
-    if isinstance(kind, ListType):
-        return make_list(frame, node, kind)
     assert isinstance(kind, ArrayType)
     element = frame.type(node.items[0].type) if node.items else kind.element
     places = frame.layouts.data(kind)
     if not node.items:
         return Value(kind, tuple(frame.placeholders(places)))
-    items = [unboxed_element(frame, element, expression(frame, one)) for one in node.items]
+    items = [unboxed_element(frame, element, one) for one in values]
     atoms: list[Atom] = []
     for position in range(len(places)):
         column = [one[position] for one in items]
@@ -408,7 +417,8 @@ def stacked(frame: Frame, column: list[Atom]) -> Atom:
     return array
 
 
-def make_list(frame: Frame, node: typed.MakeArray, kind: ListType) -> Value:
+def make_list(frame: Frame, node: typed.MakeArray) -> Value:
+    kind = frame.type(node.type)
     result = list_op(frame, "list_empty", [], kind)
     for one in node.items:
         result = list_op(frame, "list_push", [result, expression(frame, one)], kind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dynlang.check import typed
 from dynlang.core.elaborate.expressions import expression, handles
@@ -20,9 +20,7 @@ DEEPEST_EXPANSION = 60
 
 @handles(typed.FunctionReference)
 def function_reference(frame: Frame, node: typed.FunctionReference) -> Value:
-    function = frame.elaborator.program.functions[node.function]
-    value = FunctionValue(function, tuple(map(frame.type, node.types)), tuple(map(frame.size, node.sizes)))
-    return Value(frame.type(node.type), (), (value,))
+    return Value(frame.type(node.type), (), (instantiated(frame, node),))
 
 
 @handles(typed.Lambda)
@@ -32,20 +30,25 @@ def lambda_value(frame: Frame, node: typed.Lambda) -> Value:
 
 @handles(typed.Call)
 def call(frame: Frame, node: typed.Call) -> Value:
+    return call_passed(frame, lambda: instantiated(frame, node), node.arguments, node)
+
+
+def instantiated(frame: Frame, node: typed.FunctionReference | typed.Call) -> FunctionValue:
     function = frame.elaborator.program.functions[node.function]
-    value = FunctionValue(function, tuple(map(frame.type, node.types)), tuple(map(frame.size, node.sizes)))
-    return call_passed(frame, value, node.arguments, frame.type(node.type), node)
+    return FunctionValue(function, tuple(map(frame.type, node.types)), tuple(map(frame.size, node.sizes)))
 
 
 @handles(typed.CallValue)
 def call_value(frame: Frame, node: typed.CallValue) -> Value:
-    function = expression(frame, node.function)
-    return call_passed(frame, function.functions[0], node.arguments, frame.type(node.type), node)
+    function = expression(frame, node.function).functions[0]
+    return call_passed(frame, lambda: function, node.arguments, node)
 
 
-def call_passed(frame: Frame, function: AnyFunction, passed: Sequence[typed.Passed], result: Type,
+def call_passed(frame: Frame, function: Callable[[], AnyFunction], passed: Sequence[typed.Passed],
                 node: typed.Expression) -> Value:
-    """A call whose arguments may lend places: scalars are read first, left to right; lent places are written back."""
+    """A call whose arguments may lend places: scalars are read first, left to right; lent places are written back.
+
+    The function and the type of the result may mention sizes that the arguments open."""
     outer = frame.builder.span
     values: list[Value] = []
     places: list[typed.Place | None] = []
@@ -64,7 +67,8 @@ def call_passed(frame: Frame, function: AnyFunction, passed: Sequence[typed.Pass
         if isinstance(one, typed.Lend):
             values[position] = read_place(frame, one.place, steps[position])[0]
     frame.builder.span = node.span
-    value, handed_back = call_function_lending(frame, function, values, result, [one is not None for one in places])
+    lent = [one is not None for one in places]
+    value, handed_back = call_function_lending(frame, function(), values, frame.type(node.type), lent)
     for place, held, back in zip(places, steps, handed_back, strict=True):
         if place is not None:
             assert back is not None
