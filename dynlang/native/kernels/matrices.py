@@ -1,6 +1,6 @@
 """Matrix products: register tiles of C over panels of B.
 
-For each stretch of k, block of rows and panel of columns, the panel of B is packed into 16 KiB on the stack (columns
+For each stretch of k, block of rows and panel of columns, the panel of B is packed into 32 KiB on the stack (columns
 past the end are zero), and every tile of rows runs along it; with one or two tiles packing doesn't pay, and whole
 panels are read in place. A is read in place by its two strides. Nothing is allocated, so a product can't fail. A tile
 loads C before it starts and stores it when done, so the chain of additions doesn't depend on how k is cut.
@@ -15,8 +15,8 @@ from dynlang.native.emit import Function, ModuleText, Operand, Signature, vector
 from dynlang.native.kernels import SCALARS
 from dynlang.native.kernels.vectors import SQUARE, by_columns, element_bytes, lanes, transpose_block
 
-_PANEL_BYTES = 16384
-_ROW_BLOCK = 480
+_PANEL_BYTES = 32768
+_ROW_BLOCK = 960
 _FEW_ROWS = 3
 
 
