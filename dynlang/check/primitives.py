@@ -32,6 +32,10 @@ SIZED = {"random_bits": 1}
 """Rows whose result has sizes that no operand gives: so many further arguments are sizes."""
 
 
+MOVING = frozenset({"update", "update_slice", "gather", "reverse"})
+"""Rows that move elements about: these stay what they are, records and indices too."""
+
+
 def call_row(context: Context, row: Op, node: ast.Call, hint: Type | None) -> typed.Expression:
     """``exp(x)``, ``char(c)``, ``read_file(path)``."""
     name = row.surface or row.name
@@ -118,7 +122,7 @@ def apply_row(context: Context, row: Op, values: list[typed.Expression], sizes: 
         return context.fail(errors.OperandTypes(f"`{name}`: {problem}", span))
     kinds = tuple(restore(kind, variable) for kind in results)
     kind = UNIT if not kinds else kinds[0] if len(kinds) == 1 else TupleType(kinds)
-    if row.name in ("update", "update_slice", "gather") and values:
+    if row.name in MOVING and values:
         kind = element_kept(kind, values[0].type)
     return typed.Primitive(kind, span, row.name, tuple(values), (), sizes)
 
