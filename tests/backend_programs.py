@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grad_checks import Program, Writer, size
+
 from dynlang.core.build import number
 from dynlang.core.nodes import Atom, Literal, Variable, Vjp
 from dynlang.types import INT, ArrayType, RowsType, ScalarType, Size, SumType, Type
@@ -216,7 +217,8 @@ def sequence_lstm(dtype: str) -> Program:
         h, c = w.loop(n, [w.fill(zero, sizes=["d"]), w.fill(zero, sizes=["d"])], one)
         return w.add(w.dot(h, h), w.reduce_sum(c))
 
-    p.function("loss", ["n", "d"], {"U": t.array("4*d", "d"), "W": t.array("4*d", "d"), "b": t.array("4*d"), "x": t.array("n", "d")}, {"y": t.scalar}, loss)
+    weights_ = {"U": t.array("4*d", "d"), "W": t.array("4*d", "d"), "b": t.array("4*d")}
+    p.function("loss", ["n", "d"], {**weights_, "x": t.array("n", "d")}, {"y": t.scalar}, loss)
     return p
 
 
