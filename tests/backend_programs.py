@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grad_checks import Program, Writer, size
-
 from dynlang.core.build import number
 from dynlang.core.nodes import Atom, Literal, Variable, Vjp
 from dynlang.types import INT, ArrayType, RowsType, ScalarType, Size, SumType, Type
+from grad_checks import Program, Writer, size
 
 
 class Typed:

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from backend_programs import newton, sequence_lstm, sweep, tree_lstm, weighted_tree
-from grad_checks import Program, check, with_requests
 
+from backend_programs import newton, sequence_lstm, sweep, tree_lstm, weighted_tree
 from dynlang.core.evaluate import SumValue, evaluate
 from dynlang.core.nodes import Module
 from dynlang.core.verify import verify as verify_core
@@ -24,6 +23,7 @@ from dynlang.ssa import nodes as ssa
 from dynlang.ssa.interpret import interpret
 from dynlang.ssa.lower import lower
 from dynlang.ssa.verify import verify as verify_ssa
+from grad_checks import Program, check, with_requests
 
 RANDOM = np.random.default_rng(5)
 TOLERANCE = {"f32": 2e-5, "f64": 1e-12}
