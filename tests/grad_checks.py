@@ -294,7 +294,13 @@ class Space:
             return 0.0
         cotangent = self.held(cotangent)
         match kind:
+            case RowsType():
+                return self.inner(cotangent, value)
+            case SumType(name, _) if name in self.tangents.lazy_of:
+                return 0.0 if self.is_zero(value) else self.covector_product(cotangent, self.held(value), self.tangents.lazy_of[name])
             case SumType(name, _):
+                if self.is_zero(value):
+                    return 0.0
                 declaration = self.engine.state.sums[name].constructor(value.constructor)
                 return sum(self.covector_product(c, value.fields[one.position], declaration.fields[one.position].type)
                            for one, c in zip(self.tangents.fields(name, value.constructor), cotangent.fields, strict=True) if one.active)

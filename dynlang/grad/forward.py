@@ -276,10 +276,18 @@ class FunctionTangent:
         tangents = self.engine.tangents
         fixed = {"list_push": 1, "list_pop": 1, "list_get": 2, "list_set": 2}[operation.op]
         whole = self.tangent(builder, operation.arguments[0], values)
-        parts = [self.tangent(builder, one, values) for one in operation.arguments[fixed:] if tangents.carries(one.type)]
+        parts = [self.element(builder, one, values) for one in operation.arguments[fixed:] if tangents.carries(one.type)]
         outputs = [one for one in statement.variables if tangents.carries(one.type)]
         made = builder.operations(operation.op, whole, *operation.arguments[1:fixed], *parts, names=[f"d_{one.name}" for one in outputs])
-        values.update((one.name, d) for one, d in zip(outputs, made, strict=True))
+        values.update((one.name, self.engine.adjoints.force(builder, d, one)) for one, d in zip(outputs, made, strict=True))
+
+    def element(self, builder: Builder, atom: Atom, values: Tangents) -> Atom:
+        """A tangent as an element of a list of tangents."""
+        tangents = self.engine.tangents
+        wanted = tangents.element(atom.type)
+        if isinstance(atom, Variable) and atom.name in values:
+            return self.engine.adjoints.lazily(builder, values[atom.name], wanted)
+        return tangents.zero(builder, wanted)
 
 
 Special = Callable[[FunctionTangent, Builder, Let, Operation, Tangents], Atom]

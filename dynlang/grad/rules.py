@@ -502,8 +502,15 @@ def _element_cotangents(r: OpReversal, cotangents: Sequence[Atom | None], output
     found: list[Atom] = []
     for value, output in zip(cotangents, outputs, strict=True):
         if r.adjoints.tangents.carries(output.type):
-            found.append(r.adjoints.zeros_like(r.region, output) if value is None else value)
+            found.append(element_tangent(r, value, output))
     return found
+
+
+def element_tangent(r: OpReversal, value: Atom | None, like: Atom) -> Atom:
+    """A cotangent, or zero, as an element of a list of tangents."""
+    tangents = r.adjoints.tangents
+    wanted = tangents.element(like.type)
+    return tangents.zero(r.builder, wanted) if value is None else r.adjoints.lazily(r.builder, value, wanted)
 
 
 def _list_pop(r: OpReversal) -> None:
@@ -523,7 +530,7 @@ def _list_get(r: OpReversal) -> None:
     whole = r.destination(0)
     parts = _element_cotangents(r, r.cotangents, r.outputs)
     held = builder.operations("list_get", whole, index, names=["element"] * len(parts))
-    sums = [r.adjoints.add(builder, mine, part) for mine, part in zip(held, parts, strict=True)]
+    sums = [r.adjoints.merge(builder, mine, part) for mine, part in zip(held, parts, strict=True)]
     r.set_destination(0, builder.operation("list_set", whole, index, *sums, name=r.hint(0)))
 
 
@@ -532,7 +539,7 @@ def _list_set(r: OpReversal) -> None:
     carrying = [k for k in range(2, len(r.arguments)) if r.adjoints.tangents.carries(r.operand(k).type)]
     parts = builder.operations("list_get", r.g, index, names=[r.hint(k) for k in carrying])
     if r.wants(0):
-        zeros = [r.adjoints.zeros_like(r.region, r.operand(k)) for k in carrying]
+        zeros = [element_tangent(r, None, r.operand(k)) for k in carrying]
         r.give(0, builder.operation("list_set", r.g, index, *zeros, name=r.hint(0)))
     for position, part in zip(carrying, parts, strict=True):
         r.give(position, part)

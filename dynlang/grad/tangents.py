@@ -2,7 +2,7 @@
 
     f32, f32[n]           themselves; ints, bools, strings nothing
     an embedding table    Rows: the rows touched
-    List<a, b>            List of the tangents of what carries derivatives
+    List<a, b>            List of the tangents of what carries derivatives; lists inside lists are lazy
     T = A(..) | B(..)     TTangent = TZero | TTangentA(..) | TTangentB(..), with the fields that carry derivatives; array
                           fields inside are lazy: ``LazyF32x1<n> = LazyZeroF32x1 | LazyValueF32x1(value: f32[n])``
     a tangent type        itself: it is a linear space
@@ -109,10 +109,15 @@ class Tangents:
             case ArrayType(element, shape):
                 return ArrayType(self.of(element), shape)
             case ListType(elements):
-                return ListType(tuple(self.of(one) for one in elements if self.carries(one)))
+                return ListType(tuple(self.element(one) for one in elements if self.carries(one)))
             case SumType(name, arguments):
                 return SumType(self.tangent_sum(name), arguments)
         return kind
+
+    def element(self, kind: Type) -> Type:
+        """The tangent type of a list's element: a list inside has no zero without its length, so it is lazy."""
+        made = self.of(kind)
+        return self.lazy(made) if isinstance(made, ListType) else made
 
     def is_lazy(self, kind: Type) -> bool:
         return isinstance(kind, SumType) and kind.name in self.lazy_of
