@@ -234,5 +234,8 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Module:
+    """`roots` are the functions that are called from outside; none means that nothing is known of it."""
+
     sums: Mapping[str, SumDeclaration] = field(default_factory=dict)
     functions: Mapping[str, Function] = field(default_factory=dict)
+    roots: tuple[str, ...] = ()

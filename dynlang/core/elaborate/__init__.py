@@ -14,6 +14,7 @@ from dynlang.core.elaborate import (
 )
 from dynlang.core.elaborate.module import Elaborator, block_function
 from dynlang.core.nodes import Module
+from dynlang.core.simplify import simplify
 from dynlang.diag import CompileError, Diagnostic
 
 HANDLER_MODULES = (comprehensions, derivatives, formats, functions, leaves)
@@ -30,7 +31,8 @@ def elaborate(program: typed.Program, entries: Sequence[str] = (), tests: bool =
     """The Core of a program, as far as its entries reach.
 
     `entries` are qualified names, or names of the main module; none means ``main`` and the exports. With `tests`, the
-    blocks of the main module are functions ``test.0``, ``test.1`` .. and ``bench.0`` .., in order.
+    blocks of the main module are functions ``test.0``, ``test.1`` .. and ``bench.0`` .., in order. These are the
+    module's roots; what they don't reach isn't in it.
     """
     elaborator = Elaborator(program)
     exported = [one for one in program.functions.values() if one.export and one.name.startswith(program.module + ".")]
@@ -50,4 +52,4 @@ def elaborate(program: typed.Program, entries: Sequence[str] = (), tests: bool =
             for number, block in enumerate(blocks):
                 elaborator.root(block_function(f"{kind}.{number}", block), f"{kind}.{number}")
     elaborator.run()
-    return elaborator.module()
+    return simplify(elaborator.module())

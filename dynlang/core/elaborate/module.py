@@ -145,6 +145,7 @@ class Elaborator:
         self.generated: dict[object, str] = {}
         self.exports: dict[str, str] = {}
         self.expansions = 0
+        self.roots: list[str] = []
 
     # -- the program
 
@@ -156,6 +157,7 @@ class Elaborator:
         arguments = [self.root_argument(parameter, dict(zip((one.name for one in function.types), types, strict=True)))
                      for parameter in function.parameters]
         instance = self.instance(function, types, sizes, arguments, name).instance
+        self.roots.append(instance.name)
         if export is not None:
             self.exports[instance.name] = export
 
@@ -180,7 +182,7 @@ class Elaborator:
                 self.make_apply(self.layouts.function_sums[name])
 
     def module(self) -> Module:
-        return Module(dict(self.sums), dict(self.functions))
+        return Module(dict(self.sums), dict(self.functions), tuple(self.roots))
 
     # -- instances
 

@@ -17,8 +17,9 @@ from dynlang.core.simplify.order import sink_updates
 from dynlang.core.walk import functions_called
 
 
-def simplify(module: Module, keep: Collection[str] | None = None, expand_calls: bool = True, rounds: int = 2) -> Module:
-    """The module in its simplest form. `keep` are the functions to be called from outside; None keeps all."""
+def simplify(module: Module, roots: Collection[str] = (), expand_calls: bool = True, rounds: int = 2) -> Module:
+    """The module in its simplest form. What `roots` (else the module's own) don't reach goes; without roots all stays."""
+    keep = tuple(roots) or module.roots
     functions = dict(module.functions)
     for _ in range(rounds):
         small = expandable_functions(functions) if expand_calls else {}
@@ -27,10 +28,10 @@ def simplify(module: Module, keep: Collection[str] | None = None, expand_calls: 
             folded[name] = Folder(function, small).run()
         vanishing = vanishing_functions(folded)
         functions = {name: replace(one, body=remove_dead(one, vanishing)) for name, one in folded.items()}
-        if keep is not None:
+        if keep:
             functions = reachable(functions, keep)
     functions = {name: replace(one, body=sink_updates(one.body)) for name, one in functions.items()}
-    return Module(module.sums, functions)
+    return Module(module.sums, functions, keep)
 
 
 def reachable(functions: dict[str, Function], keep: Collection[str]) -> dict[str, Function]:
