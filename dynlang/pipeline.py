@@ -85,7 +85,7 @@ def _elaborate(program: Any, request: Request) -> Any:
 
 
 def _differentiate(core: Any, _: Request) -> Any:
-    return _load("dynlang.grad:differentiate")(core)
+    return _load("dynlang.core.simplify:simplify")(_load("dynlang.grad:differentiate")(core), core.roots)
 
 
 def _lower(core: Any, _: Request) -> Any:
