@@ -50,7 +50,7 @@ def check_function_body(context: Context, node: ast.Function, signature: Signatu
         parameters.append(typed.Parameter(local, "inout" if one.inout else "value", default))
     with context.scope():
         body = check_statements(context, node.body)
-    if signature.returns != UNIT and not isinstance(signature.returns, ErrorType) and falls_through(body):
+    if signature.returns != UNIT and not isinstance(signature.returns, ErrorType) and not context.failed and falls_through(body):
         context.report(errors.MissingReturn(f"`{node.name.text}` can end without a result", node.name.span, expected=show(signature.returns),
                                             hint="every path ends with `return`, or with `fail(...)`"))
     types = tuple(TypeVariable(one.name, one.kind) for one in signature.generics if not one.is_size)

@@ -363,7 +363,7 @@ def call_print(context: Context, node: ast.Call, hint: Type | None) -> typed.Exp
         return failed(node.span)
     if not context.is_proc:
         context.report(errors.ProcInFn("`print` writes, and a `fn` does no output", node.span,
-                                       hint="`debug(x)` shows a value from inside a `fn`"))
+                                       hint=f"make `{context.owner}` a `proc`" if context.owner else ""))
     pieces: list[typed.Expression] = []
     for argument in node.arguments:
         if pieces:

@@ -285,6 +285,9 @@ def call_function_value(context: Context, callee: typed.Expression, kind: Functi
         infer_all(context, arguments)
         return context.fail(errors.WrongArity(
             f"this function takes {errors.plural(len(kind.parameters), 'argument')}, and {len(arguments)} given", span, expected=show(kind)))
+    applied = next((one for one in arguments if isinstance(one.value, ast.Name) and one.value.text == callee.span.text), None)
+    if applied is not None and isinstance(callee, typed.LocalReference):
+        return context.fail(errors.SelfApplication(f"`{callee.span.text}` is applied to itself: its type would contain itself", applied.span))
     passed: list[typed.Passed] = []
     modes = kind.modes or ("value",) * len(kind.parameters)
     for argument, wanted, mode in zip(arguments, kind.parameters, modes, strict=True):

@@ -107,6 +107,10 @@ class Context:
     nested_signatures: dict[str, Signature] = field(default_factory=dict)
     captured_sizes: dict[str, frozenset[str]] = field(default_factory=dict)
     """The sizes that each nested function can see around it."""
+    failed: bool = False
+    """Whether this body has an error: what follows from it isn't reported, too."""
+    captured: set[str] = field(default_factory=set)
+    """The variables that a nested function has from around it, by unique name."""
     loops: int = 0
     uses: int = 0
     parameters: set[str] = field(default_factory=set)
@@ -217,6 +221,7 @@ class Context:
 
     def report(self, found: Diagnostic) -> None:
         self.diagnostics.add(found)
+        self.failed = self.failed or found.severity == "error"
 
     def fail(self, found: Diagnostic) -> typed.Expression:
         """Report, and stand for the expression that can't be understood."""

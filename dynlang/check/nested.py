@@ -75,7 +75,7 @@ def check_nested(context: Context, node: ast.Function, signature: Signature, cap
                     set(context.taken), context.origins, context.declared)
     inner.local_sizes = dict(context.local_sizes)
     inner.nested_signatures = context.nested_signatures
-    inner.parameters = set(context.parameters) | {local.name for local in captures.values()}
+    inner.captured = {local.name for local in captures.values()}
     inner.captured_sizes = context.captured_sizes
     function = check_function_body(inner, node, signature)
     context.nested += inner.nested

@@ -36,8 +36,9 @@ def root_place(context: Context, name: str, span: Span, purpose: str) -> typed.P
         case LocalEntry(local, declared):
             if isinstance(local.type, ErrorType):
                 return None
-            if context.is_frozen(name):
-                context.report(errors.AssignCaptured(f"`{name}` stands outside of {context.frozen}, and can't be {purpose} in it", span,
+            if context.is_frozen(name) or local.name in context.captured:
+                outside = context.frozen or "the nested function"
+                context.report(errors.AssignCaptured(f"`{name}` stands outside of {outside}, and can't be {purpose} in it", span,
                                                      secondary=(Label(declared, "declared here"),)))
                 return None
             if not local.mutable:
