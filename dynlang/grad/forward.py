@@ -17,7 +17,7 @@ from dynlang.diag import InternalError, NotBuilt
 from dynlang.grad.activity import operand_names
 from dynlang.grad.adjoints import Region
 from dynlang.grad.dead import without_dead_code
-from dynlang.grad.rules import axes_of, each_row, environment_of, expression, fitted, other_products, rows_at, rows_last, rows_shape
+from dynlang.grad.rules import Expressions, axes_of, each_row, environment_of, fitted, other_products, rows_at, rows_last, rows_shape
 from dynlang.grad.state import known_sizes
 from dynlang.ops import OPS
 from dynlang.ops.elementwise import scalar_of
@@ -258,7 +258,7 @@ class FunctionTangent:
         for argument, name in zip(operation.arguments, operand_names(operation.op, len(operation.arguments)), strict=True):
             if self.is_on(argument) and name in row.derivative:
                 g = self.tangent(builder, argument, values)
-                value = expression(builder, row.derivative[name], {**environment, "g": g}, scalar_of(g.type), f"d_{result.name}")
+                value = Expressions(builder, {**environment, "g": g}, scalar_of(g.type)).value(row.derivative[name], f"d_{result.name}")
                 terms.append(fitted(builder, value, result.type))
         return self.total(builder, terms)
 

@@ -37,41 +37,51 @@ def mentions(text: str, name: str) -> bool:
     return any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(parsed(text)))
 
 
-def expression(builder: Builder, text: str, environment: Environment, dtype: str, hint: str = "t") -> Atom:
-    """A row's derivative text as Core; literals are of `dtype`.
+class Expressions:
+    """Derivative texts of one op as Core; what is computed twice, as in ``x * x``, is computed once."""
 
-    ``g * (1.0 - result * result)`` becomes three statements.
-    """
-    return _translate(builder, parsed(text), environment, dtype, hint)
+    def __init__(self, builder: Builder, environment: Environment, dtype: str) -> None:
+        self.builder, self.environment, self.dtype = builder, environment, dtype
+        self._made: dict[tuple[str, tuple[Atom, ...]], Atom] = {}
 
+    def value(self, text: str, hint: str = "t") -> Atom:
+        """``g * (1.0 - result * result)`` becomes three statements; literals are of the operands' dtype."""
+        return self.translate(parsed(text), hint)
 
-def _translate(builder: Builder, node: ast.expr, environment: Environment, dtype: str, hint: str) -> Atom:
-    def inner(one: ast.expr) -> Atom:
-        return _translate(builder, one, environment, dtype, "t")
+    def emit(self, op: str, *arguments: Atom, name: str) -> Atom:
+        key = op, arguments
+        if key not in self._made:
+            self._made[key] = self.builder.operation(op, *arguments, name=name)
+        return self._made[key]
 
-    match node:
-        case ast.Name(name):
-            value = environment[name]
-            assert isinstance(value, (Variable, Literal)), f"{name} stands for several operands"
-            return value
-        case ast.Constant(value):
-            return number(float(value), dtype)  # type: ignore[arg-type]
-        case ast.UnaryOp(ast.USub(), operand):
-            return builder.operation("neg", inner(operand), name=hint)
-        case ast.BinOp(left, operator, right):
-            return builder.operation(BINARY[type(operator)], inner(left), inner(right), name=hint)
-        case ast.Compare(left, [operator], [right]):
-            return builder.operation(COMPARE[type(operator)], inner(left), inner(right), name=hint)
-        case ast.Call(ast.Name(name), arguments):
-            given: list[Atom] = []
-            for one in arguments:
-                if isinstance(one, ast.Starred):
-                    assert isinstance(one.value, ast.Name)
-                    given += environment[one.value.id]  # type: ignore[arg-type]
-                else:
-                    given.append(inner(one))
-            return builder.operation(name, *given, name=hint)
-    raise InternalError(f"the derivative text has {ast.unparse(node)}")
+    def arguments(self, nodes: Sequence[ast.expr]) -> list[Atom]:
+        """Arguments of a call in a text; a starred one stands for several."""
+        given: list[Atom] = []
+        for one in nodes:
+            if isinstance(one, ast.Starred):
+                assert isinstance(one.value, ast.Name)
+                given += self.environment[one.value.id]  # type: ignore[arg-type]
+            else:
+                given.append(self.translate(one))
+        return given
+
+    def translate(self, node: ast.expr, hint: str = "t") -> Atom:
+        match node:
+            case ast.Name(name):
+                value = self.environment[name]
+                assert isinstance(value, (Variable, Literal)), f"{name} stands for several operands"
+                return value
+            case ast.Constant(value):
+                return number(float(value), self.dtype)  # type: ignore[arg-type]
+            case ast.UnaryOp(ast.USub(), operand):
+                return self.emit("neg", self.translate(operand), name=hint)
+            case ast.BinOp(left, operator, right):
+                return self.emit(BINARY[type(operator)], self.translate(left), self.translate(right), name=hint)
+            case ast.Compare(left, [operator], [right]):
+                return self.emit(COMPARE[type(operator)], self.translate(left), self.translate(right), name=hint)
+            case ast.Call(ast.Name(name), arguments):
+                return self.emit(name, *self.arguments(arguments), name=hint)
+        raise InternalError(f"the derivative text has {ast.unparse(node)}")
 
 
 def environment_of(op: str, arguments: Sequence[Atom], results: Sequence[Atom]) -> dict[str, Atom | Sequence[Atom]]:
@@ -196,32 +206,25 @@ def reverse_operation(reversal: OpReversal) -> None:
         return
     assert isinstance(row.derivative, Mapping)
     environment = {**environment_of(name, reversal.arguments, reversal.results), "g": reversal.g}
-    dtype = scalar_of(reversal.g.type) if is_number(reversal.g.type) else "f32"
+    expressions = Expressions(reversal.builder, environment, scalar_of(reversal.g.type) if is_number(reversal.g.type) else "f32")
     for position, operand in enumerate(operand_names(name, len(reversal.arguments))):
         text = row.derivative.get(operand)
         if text is None or not reversal.wants(position):
             continue
         if mentions(text, "d"):
-            _update(reversal, position, text, environment, dtype)
+            _update(reversal, position, text, expressions)
         else:
-            reversal.give(position, expression(reversal.builder, text, environment, dtype, reversal.hint(position)))
+            reversal.give(position, expressions.value(text, reversal.hint(position)))
 
 
-def _update(reversal: OpReversal, position: int, text: str, environment: Environment, dtype: str) -> None:
+def _update(reversal: OpReversal, position: int, text: str, expressions: Expressions) -> None:
     """Text ``op(d, ...)``: an op that adds into the operand's destination."""
     call = parsed(text)
     assert isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and isinstance(call.args[0], ast.Name)
     if not is_number(reversal.operand(position).type):
         _update_element(reversal, position)
         return
-    arguments: list[Atom] = []
-    for one in call.args[1:]:
-        if isinstance(one, ast.Starred):
-            assert isinstance(one.value, ast.Name)
-            arguments += environment[one.value.id]  # type: ignore[arg-type]
-        else:
-            arguments.append(_translate(reversal.builder, one, environment, dtype, "t"))
-    reversal.into(position, call.func.id, *arguments)
+    reversal.into(position, call.func.id, *expressions.arguments(call.args[1:]))
 
 
 def _update_element(reversal: OpReversal, position: int) -> None:
