@@ -65,8 +65,19 @@ class _Dropping:
         self.need(size for value in [*self.function.parameters, *self.function.results] for size in sizes_of(value.type))
         while self.work:
             self.follow(self.work.pop())
+        if self.everything_is_needed(self.function.body):
+            return self.function
         copier = Copier()
         return with_body(self.function, self.copy(self.function.body, copier, range(len(self.function.results)), True), copier)
+
+    def everything_is_needed(self, region: Region) -> bool:
+        """Whether nothing would be left out: each operation runs, each result of a branch or loop is used."""
+        for one in region.operations[:-1]:
+            if one not in self.live or (one.name in ("if", "switch", "for", "while") and not self.needed.issuperset(one.results)):
+                return False
+            if one.name != "fused" and not all(map(self.everything_is_needed, one.regions)):
+                return False
+        return True
 
     def survey(self, region: Region, owner: Operation | None) -> list[Operation]:
         """Where every value comes from; returns the operations that must stay."""

@@ -47,7 +47,7 @@ from heapq import heapify, heappop, heappush
 
 from dynlang.ops import OPS
 from dynlang.opt.depend import Dependences, bits
-from dynlang.ssa.build import I64, Builder, Dimension, copy_function, map_functions
+from dynlang.ssa.build import I64, Builder, Dimension, copy_function, map_functions, operations_in
 from dynlang.ssa.nodes import Array, Function, Module, Operation, Region, Scalar, Value
 from dynlang.ssa.shapes import Polynomials
 from dynlang.types import Size
@@ -62,7 +62,11 @@ Shape = tuple[Size, ...]
 
 
 def fuse(module: Module) -> Module:
-    return map_functions(module, lambda function: _Fusing(copy_function(function)).run())
+    return map_functions(module, fuse_function)
+
+
+def fuse_function(one: Function) -> Function:
+    return _Fusing(copy_function(one)).run() if any(map(is_elementwise, operations_in(one.body))) else one
 
 
 def is_elementwise(one: Operation) -> bool:

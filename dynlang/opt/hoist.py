@@ -28,7 +28,7 @@ After:
 from __future__ import annotations
 
 from dynlang.ops import OPS
-from dynlang.ssa.build import Copier, map_functions, with_body
+from dynlang.ssa.build import Copier, map_functions, operations_in, with_body
 from dynlang.ssa.nodes import Function, Module, Operation, Region, Scalar, Value
 
 EXPENSIVE_TO_HOLD = frozenset({"constant"})
@@ -36,7 +36,11 @@ EXPENSIVE_TO_HOLD = frozenset({"constant"})
 
 
 def hoist(module: Module) -> Module:
-    return map_functions(module, lambda function: _Hoisting().function(function))
+    return map_functions(module, hoist_function)
+
+
+def hoist_function(one: Function) -> Function:
+    return _Hoisting().function(one) if any(each.name in ("for", "while") for each in operations_in(one.body)) else one
 
 
 def movable(one: Operation) -> bool:

@@ -60,7 +60,7 @@ def inline(module: Module) -> Module:
         for name in group:
             fit = {callee for callee in called[name] if callee in made and callee not in group and not made[callee].recursive
                    and sizes[callee] <= (ONCE if uses[callee] == 1 else SMALL)}
-            made[name] = _Inlining(made, sizes, fit).function(functions[name])
+            made[name] = _Inlining(made, sizes, fit).function(functions[name]) if fit else functions[name]
             sizes[name] = sum(1 for _ in operations_in(made[name].body))
     return Module(module.sums, {name: made[name] for name in functions})
 

@@ -139,11 +139,13 @@ class Copier:
     when everything is copied.
     """
 
-    __slots__ = ("late", "replacements")
+    __slots__ = ("kinds", "late", "replacements")
 
     def __init__(self, replacements: dict[Value, Value] | None = None) -> None:
         self.replacements: dict[Value, Value] = {} if replacements is None else replacements
         self.late: list[tuple[Value, ValueType]] = []
+        self.kinds: dict[int, tuple[ValueType, ValueType]] = {}
+        """The final form of types met before, by identity (the old type is kept, so that its identity stays its own)."""
 
     def __call__(self, value: Value) -> Value:
         return self.replacements.get(value, value)
@@ -159,8 +161,15 @@ class Copier:
         fresh = Value(value.name, value.type)
         self.replacements[value] = fresh
         if not isinstance(value.type, Scalar):
-            fresh.type = self.kind(value.type)
-            self.late.append((fresh, value.type))
+            known = self.kinds.get(id(value.type))
+            if known is not None:
+                fresh.type = known[1]
+            elif all(size in self.replacements for size in sizes_of(value.type)):
+                fresh.type = self.kind(value.type)
+                self.kinds[id(value.type)] = value.type, fresh.type
+            else:
+                fresh.type = self.kind(value.type)
+                self.late.append((fresh, value.type))
         return fresh
 
     def sizes(self, sizes: Iterable[Dimension]) -> tuple[Dimension, ...]:

@@ -36,13 +36,14 @@ def lower(module: core.Module) -> Module:
 class _Scope:
     """One region under construction."""
 
-    __slots__ = ("constants", "region", "sizes", "values")
+    __slots__ = ("constants", "region", "sizes", "types", "values")
 
     def __init__(self, region: Region) -> None:
         self.region = region
         self.values: dict[str, Value] = {}
         self.sizes: dict[Size | tuple[Atom, ...], Value] = {}
         self.constants: dict[tuple[str, str], Value] = {}
+        self.types: dict[types.Type, ValueType] = {}
 
 
 class _Lowering:
@@ -174,6 +175,16 @@ class _Lowering:
         return tuple(found)
 
     def type(self, kind: types.Type, own: dict[str, Value] | None = None) -> ValueType:
+        """The type here, where its sizes have values; equal types of one scope are one object."""
+        if own is not None or isinstance(kind, (types.ScalarType, types.IndexType)):
+            return self.lowered(kind, own)
+        for scope in self.scopes:
+            if kind in scope.types:
+                return scope.types[kind]
+        made = self.scopes[-1].types[kind] = self.lowered(kind, own)
+        return made
+
+    def lowered(self, kind: types.Type, own: dict[str, Value] | None) -> ValueType:
         match kind:
             case types.ScalarType(dtype):
                 return Scalar(dtype)
