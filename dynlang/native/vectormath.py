@@ -275,7 +275,7 @@ def _sign(v: Lanes, x: Operand) -> str:
 
 def _relu(v: Lanes, x: Operand) -> str:
     zero = v.constant(0.0)
-    return v.select(v.compare("ogt", x, zero), x, v.mul(x, zero))
+    return v.select(v.compare("ule", x, zero), v.select(v.compare("uno", x, x), x, zero), x)
 
 
 def _extreme(predicate: str) -> Callable[[Lanes, Operand, Operand], str]:
