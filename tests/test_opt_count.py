@@ -9,9 +9,10 @@ import pytest
 
 from dynlang.core.evaluate import SumValue
 from dynlang.opt import optimise
+from dynlang.ssa.balance import check_balance
 from dynlang.ssa.interpret import CountError, interpret
 from dynlang.ssa.parse import parse_module
-from dynlang.ssa.verify import verify
+from dynlang.ssa.verify import InvalidSSA, verify
 
 TREES = """
 sum @Tree { Leaf(x: f32) Node(l: box @Tree, r: box @Tree) }
@@ -28,6 +29,19 @@ def counted(text: str, name: str, *arguments: Any) -> list[Any]:
     found = interpret(ready, name, arguments, count=True)
     assert repr(found) == repr(plain)
     return found
+
+
+@pytest.mark.parametrize(("body", "message"), [
+    ("%y: f32[3] = add %x, %x\n return", "%y is never released"),
+    ("%y: f32[3] = add %x, %x\n release %y\n release %y\n return", "%y is used after its end"),
+    ("release %x\n return", "%x is consumed, but not owned"),
+    ("%y: f32[3] = add %x, %x\n if %b {\n release %y\n yield\n } {\n yield\n }\n return", "in one branch and not in another"),
+    ("%y: f32[3] = add %x, %x\n for %n (%i: i64) {\n release %y\n yield\n }\n return", "consumed by a turn of the loop"),
+    ("retain %x\n return", "%x is never released"),
+])
+def test_counts_are_checked_without_a_run(body: str, message: str) -> None:
+    with pytest.raises(InvalidSSA, match=message):
+        check_balance(parse_module(f"func @f(%n: i64, %b: bool, %x: f32[3]) -> () {{\n {body}\n}}"))
 
 
 def leaf(x: float) -> SumValue:

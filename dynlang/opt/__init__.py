@@ -22,6 +22,7 @@ from dynlang.opt.own_parameters import own_parameters
 from dynlang.opt.reuse import reuse
 from dynlang.opt.share import share
 from dynlang.opt.simplify import simplify
+from dynlang.ssa.balance import check_balance
 from dynlang.ssa.nodes import Module
 from dynlang.ssa.print import print_module
 from dynlang.ssa.verify import verify
@@ -69,12 +70,16 @@ def optimise(module: Module, level: int = 2, *, check: bool | None = None, only:
     """Run the passes of an -O level. `check` verifies after each one (also by `DYN_VERIFY=1`); `only` names the passes to run."""
     checking = bool(os.environ.get("DYN_VERIFY")) if check is None else check
     names = None if only is None else set(only)
+    counted = False
     for position, one in enumerate(PASSES):
         if (one.level > level) if names is None else (one.name not in names):
             continue
         module = one.run(module)
         if checking:
             verify_after(one.name, position, module)
+            counted = counted or one.run is count_references
+            if counted:
+                check_balance(module)
     return module
 
 

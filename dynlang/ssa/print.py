@@ -33,6 +33,13 @@ def print_function(function: Function, module: Module | None = None, lines: bool
     return _Printer(module, lines).function(function)
 
 
+def printed_operation(one: Operation, function: Function) -> str:
+    """One operation, with the names that it has in the text of its function."""
+    printer = _Printer(None, False)
+    printer.function(function)
+    return "\n".join(printer.operation(one, "  "))
+
+
 def print_type(kind: ValueType) -> str:
     """A type on its own, for messages: sizes by their hints."""
     return _Printer(None, False).type(kind)
