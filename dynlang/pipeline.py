@@ -93,7 +93,7 @@ def _lower(core: Any, _: Request) -> Any:
 
 
 def _optimise(ssa: Any, request: Request) -> Any:
-    return _load("dynlang.opt:optimise")(ssa, request.level)
+    return _load("dynlang.opt:optimise")(ssa, request.level, check=request.verify or None)
 
 
 def _emit(ssa: Any, request: Request) -> Any:
