@@ -16,6 +16,7 @@ the derivative of one function as a program of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dynlang.core.nodes import Module
 from dynlang.diag import Diagnostic
@@ -34,7 +35,7 @@ def differentiate(module: Module, warnings: list[Diagnostic] | None = None) -> M
     engine.answer_all()
     if warnings is not None:
         warnings.extend(engine.diagnostics.warnings)
-    return pruned(engine, frozenset(module.functions))
+    return replace(pruned(engine, frozenset(module.roots or module.functions)), roots=module.roots)
 
 
 def gradient_program(module: Module, function: str, wrt: Sequence[int] | None = None, forward: bool = False) -> Module:

@@ -27,9 +27,11 @@ ROUNDS = 40
 def pruned(engine: Engine, keep: frozenset[str]) -> Module:
     """The module of what is reachable from `keep`. Residuals whose tangent is in use keep their fields."""
     state = engine.state
-    module = reachable(state.module(), keep)
+    whole = reachable(state.module(), keep)
     residuals = frozenset(name for name in state.residuals if tangent_sum_name(name) not in state.sums)
     generated = frozenset(name for name in state.generated if name not in keep)
+    module = Module(whole.sums, {name: one for name, one in whole.functions.items()
+                                 if name in state.generated or not generated.isdisjoint(functions_called(one.body))})
     for _ in range(ROUNDS):
         before = module
         module = without_dead_values(module, generated, engine.may_go)
@@ -38,7 +40,8 @@ def pruned(engine: Engine, keep: frozenset[str]) -> Module:
         module = without_constant_values(module, generated)
         if module == before:
             break
-    return reachable(with_flat_tapes(module, residuals), keep)
+    flat = with_flat_tapes(module, residuals)
+    return reachable(Module(flat.sums, {name: flat.functions.get(name, one) for name, one in whole.functions.items()}), keep)
 
 
 def reachable(module: Module, keep: frozenset[str]) -> Module:

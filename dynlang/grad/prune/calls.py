@@ -40,7 +40,7 @@ class _Liveness:
         callers: dict[str, set[str]] = {name: set() for name in self.module.functions}
         for name, one in self.module.functions.items():
             for statement in statements_in(one.body):
-                if isinstance(statement.right, Call):
+                if isinstance(statement.right, Call) and statement.right.function in callers:
                     callers[statement.right.function].add(name)
         todo = dict.fromkeys(self.module.functions)
         while todo:
