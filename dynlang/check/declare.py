@@ -75,7 +75,8 @@ def enter_names(module: ast.Module, interface: Interface, imports: dict[int, str
                 enter(interface, one.name.text, symbol, diagnostics)
 
 
-def enter_repeated(module: ast.Module, interface: Interface, imports: dict[int, str], syntaxes: Mapping[str, ast.Module], world: World) -> None:
+def enter_repeated(module: ast.Module, interface: Interface, imports: dict[int, str], spelled: Mapping[str, Mapping[str, ast.TypeDef]],
+                   world: World) -> None:
     """A sum type that repeats one of an imported module, word for word, is that type.
 
     So a program can spell out the tree that `data.read_trees` reads, and match on it without a prefix."""
@@ -83,7 +84,7 @@ def enter_repeated(module: ast.Module, interface: Interface, imports: dict[int, 
         if not isinstance(item, ast.TypeDef) or item.generics:
             continue
         for name in dict.fromkeys(imports.values()):
-            other = next((one for one in syntaxes[name].items if isinstance(one, ast.TypeDef) and one.name == item.name), None)
+            other = spelled[name].get(item.name.text)
             if other is not None and other.alternatives == item.alternatives and closed_over(item):
                 for word in (item.name.text, *(one.name.text for one in item.alternatives)):
                     symbol = world.interfaces[name].symbols.get(word)

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dynlang.check import errors
-from dynlang.diag import CompileError, Diagnostic, Label
-from dynlang.source import Source, Span, read_source, resource
+from dynlang.check.cache import Stored, load
+from dynlang.diag import CompileError, Diagnostic
+from dynlang.source import Source, read_source, resource
 from dynlang.syntax import nodes as ast
 from dynlang.syntax.parser import parse
 
@@ -20,13 +21,22 @@ PRELUDE = "prelude"
 
 @dataclass
 class Loaded:
-    """A parsed module. `imports`: the module that each import item means, by the item's `id`."""
+    """A parsed module, or one of the library that was checked before. `imports`: the module that each import item means,
+    by the item's `id`."""
 
     name: str
     source: Source
     syntax: ast.Module
     imports: dict[int, str] = field(default_factory=dict)
     is_library: bool = False
+    stored: Stored | None = None
+
+    @property
+    def spelled(self) -> dict[str, ast.TypeDef]:
+        """The sum types that the module declares, as they are written."""
+        if self.stored is not None:
+            return self.stored.spelled
+        return {item.name.text: item for item in self.syntax.items if isinstance(item, ast.TypeDef)}
 
 
 @dataclass
@@ -37,17 +47,21 @@ class Loader:
     modules: dict[str, Loaded] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     problems: list[Diagnostic] = field(default_factory=list)
-    loading: list[tuple[str, Span | None]] = field(default_factory=list)
+    loading: list[str] = field(default_factory=list)
+    sources: dict[str, Source] = field(default_factory=dict)
+    fresh: str = ""
+    """The library module that is checked for its own sake, and not taken from the cache."""
 
     def load_main(self, source: Source, path: Path | None) -> str:
         """The main module: its name is that of its file."""
         library = resource("stdlib")
         if path is not None and path.resolve().parent == library.resolve():
+            self.fresh = path.stem
+            self.sources[path.stem] = source
             self.load_prelude()
-            name = path.stem
-            if name not in self.modules:
-                self.read(name, source, is_library=True)
-            return name
+            if path.stem not in self.modules:
+                self.read(path.stem, source, is_library=True)
+            return path.stem
         self.load_prelude()
         name = path.stem if path is not None else "main"
         if (library / f"{name}.dyn").is_file() or not name.isidentifier():
@@ -57,7 +71,24 @@ class Loader:
 
     def load_prelude(self) -> None:
         if PRELUDE not in self.modules and (resource("stdlib") / "prelude.dyn").is_file():
-            self.read(PRELUDE, read_source(resource("stdlib") / "prelude.dyn"), is_library=True)
+            self.load_library(PRELUDE)
+
+    def library_source(self, name: str) -> Source:
+        if name not in self.sources:
+            self.sources[name] = read_source(resource("stdlib") / Path(*name.split(".")).with_suffix(".dyn"))
+        return self.sources[name]
+
+    def load_library(self, name: str) -> None:
+        """A module of the standard library: as it was checked before, else parsed."""
+        stored = load(name, self.library_source) if name != self.fresh else None
+        if stored is None:
+            self.read(name, self.library_source(name), is_library=True)
+            return
+        self.modules[name] = Loaded(name, self.library_source(name), ast.Module(None, ()), {}, True, stored)
+        for one in stored.imports:
+            if one not in self.modules:
+                self.load_library(one)
+        self.order.append(name)
 
     def read(self, name: str, source: Source, is_library: bool) -> None:
         """Parses a module and, before it, what it imports."""
@@ -65,7 +96,8 @@ class Loader:
         self.problems += found
         loaded = Loaded(name, source, syntax, is_library=is_library)
         self.modules[name] = loaded
-        self.loading.append((name, None))
+        self.sources.setdefault(name, source)
+        self.loading.append(name)
         for item in syntax.items:
             if isinstance(item, (ast.Import, ast.FromImport)):
                 target = self.find(item.path, loaded)
@@ -98,9 +130,11 @@ class Loader:
                 return None
             if (resource("stdlib") / f"{name}.dyn").is_file():
                 name = "main_" + name
-        if any(name == one for one, _ in self.loading):
+        if name in self.loading:
             self.problems.append(self.cycle(name, path))
             return None
+        if name not in self.modules and is_library:
+            self.load_library(name)
         if name not in self.modules:
             try:
                 source = read_source(file)
@@ -111,10 +145,5 @@ class Loader:
         return name
 
     def cycle(self, name: str, path: ast.Dotted) -> Diagnostic:
-        names = [one for one, _ in self.loading]
-        around = " -> ".join([*names[names.index(name):], name])
-        return errors.CyclicImport(f"modules import each other: {around}", path.span, hint="move what both need into a third module",
-                                   secondary=())
-
-
-__all__ = ["Label", "Loaded", "Loader"]
+        around = " -> ".join([*self.loading[self.loading.index(name):], name])
+        return errors.CyclicImport(f"modules import each other: {around}", path.span, hint="move what both need into a third module")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from dynlang.check import errors, expressions, typed
+from dynlang.check.cache import Layers, Stored, save
 from dynlang.check.bodies import check_block_item, check_constant, check_function
 from dynlang.check.declare import check_finite, enter_imported, enter_names, enter_repeated, is_own, read_members, read_signatures, read_types
 from dynlang.check.modules import PRELUDE, Loaded, Loader
@@ -41,8 +42,9 @@ def check(source: Source, path: Path | None, main_required: bool) -> typed.Progr
         raise CompileError(first(loader.problems))
     world = World()
     diagnostics = Diagnostics()
-    declare_modules([loader.modules[name] for name in loader.order], world, diagnostics)
-    program = check_bodies([loader.modules[name] for name in loader.order], world, diagnostics, main)
+    modules = [loader.modules[name] for name in loader.order]
+    declare_modules(modules, world, diagnostics)
+    program = check_bodies(modules, world, diagnostics, main, loader)
     if main_required and program.main is None:
         diagnostics.add(errors.MissingMain(f"`{source.name}` has no `proc main`", source.span(0, 0), hint="the program starts in `proc main():`"))
     diagnostics.raise_errors()
@@ -55,15 +57,19 @@ def first(problems: list[Diagnostic], limit: int = 20) -> list[Diagnostic]:
 
 def declare_modules(modules: list[Loaded], world: World, diagnostics: Diagnostics) -> None:
     """Names first, of all modules; then what they stand for. So modules behind the prelude see the prelude, too."""
+    for one in modules:
+        if one.stored is not None:
+            world.add(one.stored.interface)
+    spelled = {one.name: one.spelled for one in modules}
+    modules = [one for one in modules if one.stored is None]
     interfaces = {one.name: Interface(one.name) for one in modules}
     for one in modules:
         world.interfaces[one.name] = interfaces[one.name]
         enter_names(one.syntax, interfaces[one.name], one.imports, diagnostics)
     for one in modules:
         enter_imported(one.syntax, interfaces[one.name], one.imports, world, diagnostics)
-    syntaxes = {one.name: one.syntax for one in modules}
     for one in modules:
-        enter_repeated(one.syntax, interfaces[one.name], one.imports, syntaxes, world)
+        enter_repeated(one.syntax, interfaces[one.name], one.imports, spelled, world)
     for read in (read_types, read_members, read_signatures):
         for one in modules:
             read(one.syntax, interfaces[one.name], world, diagnostics)
@@ -71,30 +77,50 @@ def declare_modules(modules: list[Loaded], world: World, diagnostics: Diagnostic
         check_finite(interfaces[one.name], world, diagnostics)
 
 
-def check_bodies(modules: list[Loaded], world: World, diagnostics: Diagnostics, main: str) -> typed.Program:
+def check_bodies(modules: list[Loaded], world: World, diagnostics: Diagnostics, main: str, loader: Loader) -> typed.Program:
     """Constants first, for functions read them; then all functions; tests and benchmarks of the main module."""
     constants: dict[str, typed.Constant] = {}
-    functions: dict[str, typed.Function] = {}
+    fresh = [one for one in modules if one.stored is None]
+    for one in modules:
+        constants |= one.stored.constants if one.stored is not None else module_constants(one, world, diagnostics)
+    found: dict[str, dict[str, typed.Function]] = {}
+    for one in fresh:
+        found[one.name] = {function.name: function for function in module_functions(one, world, diagnostics)}
+    if not diagnostics.errors:
+        store(fresh, world, constants, found, loader)
     tests: list[typed.Block] = []
     benches: list[typed.Block] = []
-    for one in modules:
-        for item in one.syntax.items:
-            if isinstance(item, ast.Let) and not item.mutable and isinstance(item.target, ast.Identifier) and is_own(world.interfaces[one.name], item.target):
-                constant = check_constant(world, world.interfaces[one.name], item, diagnostics)
-                if constant is not None:
-                    constants[constant.name] = constant
-    for one in modules:
-        for function in module_functions(one, world, diagnostics):
-            functions[function.name] = function
-        if one.name == main:
-            for item in one.syntax.items:
-                if isinstance(item, (ast.Test, ast.Bench)):
-                    block, nested = check_block_item(world, one.name, item, diagnostics)
-                    (tests if isinstance(item, ast.Test) else benches).append(block)
-                    functions |= {function.name: function for function in nested}
+    for item in loader.modules[main].syntax.items:
+        if isinstance(item, (ast.Test, ast.Bench)):
+            block, nested = check_block_item(world, main, item, diagnostics)
+            (tests if isinstance(item, ast.Test) else benches).append(block)
+            found[main] |= {function.name: function for function in nested}
     entry = f"{main}.main"
     has_main = entry in world.signatures and world.signatures[entry].is_proc
+    functions = Layers([*found.values(), *(one.stored.functions for one in modules if one.stored is not None)])
     return typed.Program(main, typed_records(world), typed_sums(world), constants, functions, tuple(tests), tuple(benches), entry if has_main else None)
+
+
+def store(modules: list[Loaded], world: World, constants: dict[str, typed.Constant], functions: dict[str, dict[str, typed.Function]],
+          loader: Loader) -> None:
+    """Keeps the modules of the library that were checked just now, for the next time."""
+    names = {id(source): name for name, source in loader.sources.items()}
+    for one in modules:
+        if one.is_library:
+            own = {name: constant for name, constant in constants.items() if name.rpartition(".")[0] == one.name}
+            imports = tuple(dict.fromkeys(one.imports.values()))
+            save(Stored(one.name, imports, world.interfaces[one.name], one.spelled, own, dict(functions[one.name])), names)
+
+
+def module_constants(module: Loaded, world: World, diagnostics: Diagnostics) -> dict[str, typed.Constant]:
+    found: dict[str, typed.Constant] = {}
+    interface = world.interfaces[module.name]
+    for item in module.syntax.items:
+        if isinstance(item, ast.Let) and not item.mutable and isinstance(item.target, ast.Identifier) and is_own(interface, item.target):
+            constant = check_constant(world, interface, item, diagnostics)
+            if constant is not None:
+                found[constant.name] = constant
+    return found
 
 
 def module_functions(module: Loaded, world: World, diagnostics: Diagnostics) -> list[typed.Function]:
