@@ -58,13 +58,15 @@ def failure(ssa: Module, message: str, line: int) -> diag.CompileError:
 
 
 def place(ssa: Module, line: int) -> Span | None:
-    """The operation that can fail on this line: native code knows the line alone, and most programs have one such."""
+    """The operation or function on this line: native code knows the line alone, and most programs have one such."""
     found = [span for span in spans(ssa) if line and span.line == line]
     return min(found, key=lambda span: span.end - span.start, default=None)
 
 
 def spans(ssa: Module) -> Iterator[Span]:
     for function in ssa.functions.values():
+        if function.span is not None:
+            yield function.span
         for operation in operations_in(function.body):
             if operation.span is not None:
                 yield operation.span
