@@ -514,3 +514,35 @@ def test_gradient_inside_a_function() -> None:
     check(differentiate(p.module), "descend", [3, random(3, 3), random(3), random(3), 20], [1, 2, 3])
 
 
+
+
+# ---------------------------------------------------------------- sizes that change in a loop
+
+
+def loop_with_sizes(w: Writer, count, size_, value, body):
+    """``for: (n, x: f64[n])`` where the size changes."""
+    from dynlang.core.nodes import For, Variable
+    from dynlang.types import Size
+
+    names = w.builder.names
+    index, n = Variable(names.fresh("i"), INT), Variable(names.fresh("m"), INT)
+    x = Variable(names.fresh("p"), ArrayType(F64, (Size.variable(n.name),)))
+    right = For(index, count, (n, x), (size_, value), w.block(body, index, n, x))
+    return w.builder.emit(right, ["m", "x"])
+
+
+def test_size_that_changes_in_a_loop() -> None:
+    p = Program()
+
+    def body(w, n, x, k):
+        def trip(u, i, m, h):
+            longer = u.concat(u.tanh(h), u.fill(u.reduce_sum(u.mul(h, h)), sizes=["2"]))
+            more = u.add(m, 2)
+            return more, u.exp(u.mul(longer, 0.3))
+
+        m, h = loop_with_sizes(w, k, n, x, trip)
+        return w.reduce_sum(w.mul(h, h))
+
+    p.function("grow", ["n"], {"x": array("n"), "k": INT}, {"y": F64}, body)
+    check(p.module, "grow", [3, random(3), 3], [1])
+    check(p.module, "grow", [3, random(3), 0], [1])

@@ -13,20 +13,21 @@ from dataclasses import dataclass, replace
 
 from dynlang.core.build import integer
 from dynlang.core.nodes import Arm, Atom, Block, Case, Construct, For, Let, Operation, Variable, While
+from dynlang.core.sizes import rename_telescope
 from dynlang.core.walk import free_variables
-from dynlang.diag import NotBuilt
 from dynlang.grad.adjoints import Region
 from dynlang.grad.reverse.context import Reversal, can_rewind, root
 from dynlang.grad.reverse.residuals import Packed
 from dynlang.grad.reverse.statements import reverse_block
 from dynlang.grad.state import copy_names, restore_names
-from dynlang.types import INT, ListType, SumType, size_variables
+from dynlang.types import INT, ListType, Size, SumType, size_variables, substitute
 
 
 @dataclass(slots=True)
 class Trip:
     """The reversal of one trip: variables that its backward starts with, its region and its forward."""
 
+    sizes: dict[int, Variable]
     cotangents: dict[int, Variable]
     destinations: dict[str, Variable]
     arrays: dict[int, Variable]
@@ -42,17 +43,9 @@ def reverse_loop(r: Reversal, statement: Let, loop: For | While, region: Region)
     if not mask and not rewinds:
         return [statement]
     trip, mask = _reverse_trips(r, loop, region, mask, rewinds)
-    _refuse_changing_sizes(r, loop, mask, statement)
     touched = [name for name, start in trip.destinations.items() if trip.region.adjoints.get(name) is not start]
     packed = _pack(r, loop, trip, sorted(mask), touched, rewinds)
     return _Emission(r, statement, loop, region, trip, packed, sorted(mask), touched, rewinds, incoming).emit()
-
-
-def _refuse_changing_sizes(r: Reversal, loop: For | While, mask: set[int], statement: Let) -> None:
-    own = {one.name for one in loop.carried}
-    for k in mask:
-        if size_variables(loop.carried[k].type) & own:
-            raise NotBuilt(f"the derivative of a loop in which the size of '{loop.carried[k].name}' changes", statement.span)
 
 
 def _reverse_trips(r: Reversal, loop: For | While, region: Region, mask: set[int], rewinds: list[int]) -> tuple[Trip, set[int]]:
@@ -76,7 +69,10 @@ def _reverse_trips(r: Reversal, loop: For | While, region: Region, mask: set[int
 
 def _start(r: Reversal, loop: For | While, region: Region, mask: set[int], rewinds: list[int], captured: Sequence[Variable]) -> Trip:
     inner = Region(region.builder.inside(), {}, dict(region.primal), dict(region.constructed))
-    cotangents = {k: Variable(r.names.fresh(f"d_{loop.carried[k].name}"), r.tangent(loop.carried[k].type)) for k in sorted(mask)}
+    mentioned = {name for k in mask for name in size_variables(loop.carried[k].type)}
+    sizes = {k: Variable(r.names.fresh(f"{one.name}_after"), INT) for k, one in enumerate(loop.carried) if one.name in mentioned}
+    after = {loop.carried[k].name: Size.variable(one.name) for k, one in sizes.items()}
+    cotangents = {k: Variable(r.names.fresh(f"d_{loop.carried[k].name}"), substitute(r.tangent(loop.carried[k].type), after)) for k in sorted(mask)}
     destinations = {one.name: Variable(r.names.fresh(f"d_{one.name}"), r.tangent(one.type)) for one in captured}
     arrays = {k: Variable(r.names.fresh(f"{loop.carried[k].name}_after"), loop.carried[k].type) for k in rewinds}
     inner.adjoints.update(destinations)
@@ -84,13 +80,13 @@ def _start(r: Reversal, loop: For | While, region: Region, mask: set[int], rewin
         result = loop.body.results[k]
         assert isinstance(result, Variable)
         inner.primal[result.name] = variable
-    return Trip(cotangents, destinations, arrays, inner, [])
+    return Trip(sizes, cotangents, destinations, arrays, inner, [])
 
 
 def _pack(r: Reversal, loop: For | While, trip: Trip, mask: list[int], touched: list[str], rewinds: list[int]) -> Packed:
     """The trip's backward ends with the cotangents before the trip, the destinations and the arrays rewound."""
     adjoints, inner = r.engine.adjoints, trip.region
-    results: list[Atom] = []
+    results: list[Atom] = [loop.carried[k] for k in trip.sizes]
     for k in mask:
         value = inner.adjoints.get(loop.carried[k].name)
         results.append(adjoints.zeros_like(inner, loop.carried[k]) if value is None else adjoints.force(inner.builder, value, loop.carried[k]))
@@ -132,7 +128,7 @@ class _Emission:
 
     def backward(self, tape: Variable | None, count: Atom, wrap: tuple[SumType, str] | None) -> None:
         r, region, trip = self.r, self.region, self.trip
-        carried = [trip.cotangents[k] for k in self.mask] + [trip.destinations[name] for name in self.touched] + [trip.arrays[k] for k in self.rewinds]
+        carried = [*trip.sizes.values()] + [trip.cotangents[k] for k in self.mask] + [trip.destinations[name] for name in self.touched] + [trip.arrays[k] for k in self.rewinds]
         initial = self.initial()
         if tape is not None:
             carried.append(Variable(r.names.fresh(tape.name), tape.type))
@@ -140,13 +136,13 @@ class _Emission:
         body = self.backward_body(carried[-1] if tape is not None else None, count, wrap)
         index = Variable(r.names.fresh("back"), INT)
         body = self.with_index(body, index, count)
-        variables = [Variable(r.names.fresh(one.name), one.type) for one in carried]
+        variables = rename_telescope(carried, r.names.fresh, {}, {})
         region.builder.append(Let(tuple(variables), For(index, r.primal(region, count), tuple(carried), tuple(initial), body), region.builder.span))
-        self.take_over(variables)
+        self.take_over(variables[len(trip.sizes):])
 
     def initial(self) -> list[Atom]:
         r, region = self.r, self.region
-        found: list[Atom] = []
+        found: list[Atom] = [self.statement.variables[k] for k in self.trip.sizes]
         for k in self.mask:
             value = self.incoming[k]
             variable = self.statement.variables[k]
@@ -163,7 +159,7 @@ class _Emission:
         kind, constructor = wrap
         held = Variable(self.r.names.fresh("saved"), kind)
         pop = Let((rest, held), Operation("list_pop", (tape,)), self.statement.span)
-        outputs = tuple(Variable(self.r.names.fresh(one.name if isinstance(one, Variable) else "d"), one.type) for one in backward.results)
+        outputs = rename_telescope([one if isinstance(one, Variable) else Variable("d", one.type) for one in backward.results], self.r.names.fresh, {}, {})
         opened = Let(outputs, Case(held, (Arm(constructor, saved, backward),)), self.statement.span)
         return Block((pop, opened), (*outputs, rest))
 
@@ -183,7 +179,8 @@ class _Emission:
         for name, value in zip(self.touched, variables[first:second], strict=True):
             region.adjoints[name] = value
         for k, value in zip(self.mask, variables[:first], strict=True):
-            r.engine.adjoints.accumulate(region, self.loop.initial[k], value, r.active)
+            start = self.loop.initial[k]
+            r.engine.adjoints.accumulate(region, start, r.engine.adjoints.retype(region.builder, value, r.tangent(start.type)), r.active)
         for k, value in zip(self.rewinds, variables[second:second + len(self.rewinds)], strict=True):
             start = self.loop.initial[k]
             if isinstance(start, Variable):
