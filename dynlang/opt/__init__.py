@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dynlang.diag import CompileError, InternalError
+from dynlang.opt.collect_products import collect_products
 from dynlang.opt.count_references import count_references
 from dynlang.opt.drop_unused import drop_unused
 from dynlang.opt.fuse import fuse
@@ -47,6 +48,7 @@ PASSES: tuple[Pass, ...] = (
     Pass("drop_unused", drop_unused, ("simplify", "share"), 1, "what the others replaced is still there"),
     Pass("fuse", fuse, ("simplify", "share", "drop_unused"), 1, "one loop instead of many arrays; nothing unused may hold a group apart"),
     Pass("drop_fused", drop_unused, ("fuse",), 1, "the pieces of arrays that loops now read in place"),
+    Pass("collect_products", collect_products, ("drop_unused",), 1, "before owners and counts, which its panels get like the rest"),
     Pass("own_parameters", own_parameters, ("drop_unused",), 1, "before the counts, which follow from who owns what"),
     Pass("count_references", count_references, (), 0, "it fixes where every reference dies, so what moves uses stands before"),
     Pass("reuse", reuse, ("count_references",), 1, "it reads off the counts which operands die"),
