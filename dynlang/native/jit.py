@@ -11,6 +11,7 @@ any thread, ends a running call with one. The code is the same, bit for bit, as 
 from __future__ import annotations
 
 import ctypes
+import functools
 import hashlib
 import os
 import struct
@@ -23,7 +24,7 @@ from typing import Any
 from dynlang import __version__
 from dynlang.native import target as targets
 from dynlang.native.lower import lower
-from dynlang.native.lower.entry import HOST_RUNTIME, entry_symbol, release_symbol
+from dynlang.native.lower.entry import HOST_RUNTIME, entry_symbol, host_text, release_symbol
 from dynlang.native.lower.frame import hidden_sizes
 from dynlang.native.lower.layout import SLOT_BYTES, counted
 from dynlang.native.marshal import UNKNOWN, Reader, Writer, with_sizes
@@ -46,22 +47,23 @@ class Compiled:
     def __init__(self, module: Module, object_bytes: bytes, entries: Sequence[str]) -> None:
         self.module = module
         self.sums = module.sums
-        names = [*HOST_RUNTIME, "entry.frame", *map(entry_symbol, entries)]
         kinds = {one.type for name in entries for one in _values(module.functions[name]) if counted(one.type)}
-        names += sorted({release_symbol(kind) for kind in kinds} - set(HOST_RUNTIME))
-        self._code = targets.load(object_bytes, names)
+        releases = {release_symbol(kind) for kind in kinds} - set(HOST_RUNTIME)
+        self._host = host_code()
+        self._code = targets.load(object_bytes, [*map(entry_symbol, entries), *sorted(releases)])
         self._create = self._function("dyn.context_create", ctypes.c_void_p)
         self._destroy = self._function("dyn.context_destroy", None, ctypes.c_void_p)
         self._allocate = self._function("dyn.allocate", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
         self._live = self._function("dyn.live_blocks", ctypes.c_int64, ctypes.c_void_p)
-        self._frame = self._function("entry.frame", ctypes.c_void_p)
+        self._frame = self._function("host.frame", ctypes.c_void_p)
         self.context = self._create()
         if not self.context:
             raise MemoryError
         self._lock = threading.Lock()
 
     def _function(self, symbol: str, result: Any, *parameters: Any) -> Callable[..., Any]:
-        return ctypes.CFUNCTYPE(result, *parameters)(self._code[symbol])
+        code = self._host if symbol in self._host.addresses else self._code
+        return ctypes.CFUNCTYPE(result, *parameters)(code[symbol])
 
     def allocate(self, size: int) -> int:
         """A new block of so many bytes."""
@@ -145,6 +147,13 @@ class Compiled:
 
 def _values(function: Function) -> list[Value]:
     return [*function.parameters, *function.results]
+
+
+@functools.cache
+def host_code() -> targets.Loaded:
+    """What every program in this process shares."""
+    target = targets.host()
+    return targets.load(compiled_object(host_text(target), target, 2), [*HOST_RUNTIME, "host.frame"])
 
 
 _stack_size = threading.Lock()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dynlang.native.lower import arrays, control, elementwise, lists, reductions, rows, text  # noqa: F401  (they register their handlers)
-from dynlang.native.lower.entry import define_entry, define_host_functions
+from dynlang.native.lower.entry import define_entry
 from dynlang.native.lower.frame import Lowering
 from dynlang.native.target import Target
 from dynlang.ssa.nodes import Module
@@ -27,8 +27,6 @@ def lower(module: Module, target: Target, entries: Iterable[str] | None = None) 
 def begin(module: Module, target: Target, entries: Iterable[str]) -> Lowering:
     """The lowered module, open for further functions such as a `main`; `lowering.counting.finish()` closes it."""
     lowering = Lowering(module, target, frozenset(entries))
-    if lowering.entries:
-        define_host_functions(lowering)
     for function in module.functions.values():
         made = lowering.signature(function)
         lowering.text.signatures[made.name] = made

@@ -7,9 +7,12 @@ results stand the sizes that their types mention and that are neither parameters
 
 from __future__ import annotations
 
+from dynlang import runtime
+from dynlang.native.emit import ModuleText
 from dynlang.native.lower.counting import symbol
 from dynlang.native.lower.frame import Frame, Lowering, function_symbol, hidden_sizes
 from dynlang.native.lower.layout import bare, has_children, spell
+from dynlang.native.target import Target
 from dynlang.ssa.nodes import Function, ValueType
 
 HOST_RUNTIME = ("dyn.context_create", "dyn.context_destroy", "dyn.live_blocks", "dyn.allocated_bytes", "dyn.allocate", "dyn.release",
@@ -20,15 +23,15 @@ def entry_symbol(name: str) -> str:
     return f"entry.{symbol(name)}"
 
 
-def define_host_functions(lowering: Lowering) -> None:
-    """The runtime functions that a host calls, visible from outside."""
-    from dynlang import runtime
-
+def host_text(target: Target) -> str:
+    """The IR of what a host calls whatever the program: contexts, blocks, errors, and `host.frame`, the address of its frame."""
+    module = ModuleText(target)
     for name in HOST_RUNTIME:
-        runtime.declare(lowering.text, name, exported=True)
-    lowering.text.declare("llvm.frameaddress.p0", "ptr", "i32 immarg", attributes="")
-    f = lowering.text.function("entry.frame", "ptr", attributes="nounwind noinline", linkage="")
+        runtime.declare(module, name, exported=True)
+    module.declare("llvm.frameaddress.p0", "ptr", "i32 immarg", attributes="")
+    f = module.function("host.frame", "ptr", attributes="nounwind noinline", linkage="")
     f.ret(f.value("call ptr @llvm.frameaddress.p0(i32 0)"))
+    return module.text()
 
 
 def define_entry(lowering: Lowering, function: Function) -> None:
