@@ -5,10 +5,10 @@ An expression is a text and how tightly it binds, so that brackets stand only wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dynlang.core.nodes import Literal, Operation
+from dynlang.core.nodes import Atom, Literal, Operation
 from dynlang.ops import OPS
 from dynlang.types import (
     ArrayType,
@@ -130,9 +130,12 @@ def quoted(value: str) -> str:
     return '"' + "".join(escapes.get(c, c if c.isprintable() else f"\\u{{{ord(c):x}}}") for c in value) + '"'
 
 
-def operation_text(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text | None:
-    """An op as an expression; None for those that are statements."""
+def operation_text(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type,
+                   known: Mapping[str, Size] | None = None) -> Text | None:
+    """An op as an expression; None for those that are statements. `known` are int operands that are sizes."""
     op = operation.op
+    if op == "slice":
+        return _slice(operation, arguments, size, known or {})
     if op in INFIX:
         word, level = INFIX[op]
         right = level + 1
@@ -196,22 +199,25 @@ def _at(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], 
     return Text(f"{arguments[0].at(CALL)}[{', '.join(one.text for one in arguments[1:])}]")
 
 
-def _slice(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
+def _slice(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], known: Mapping[str, Size]) -> Text:
     source = operation.arguments[0].type
     steps = operation.attribute("steps")
     windows: list[str] = []
-    for axis, (start, count) in enumerate(zip(arguments[1:], operation.sizes, strict=True)):
+    for axis, count in enumerate(operation.sizes):
         step = steps[axis] if isinstance(steps, tuple) else 1
-        whole = isinstance(source, ArrayType) and source.shape[axis] == count and start.text == "0" and step == 1
-        windows.append(":" if whole else window_text(start, size(count), step))
+        start, shown = operation.arguments[1 + axis], arguments[1 + axis]
+        whole = isinstance(source, ArrayType) and source.shape[axis] == count and shown.text == "0" and step == 1
+        windows.append(":" if whole else window_text(start, shown, count, size, step, known))
     return Text(f"{arguments[0].at(CALL)}[{', '.join(windows)}]")
 
 
-def window_text(start: Text, count: str, step: int) -> str:
+def window_text(start: Atom, shown: Text, count: Size, size: Callable[[Size], str], step: int, known: Mapping[str, Size]) -> str:
     """``start:stop``"""
-    if step != 1:
-        return f"{start.text}:{start.at(SUM)} + {step}*({count}):{step}"
-    return f":{count}" if start.text == "0" else f"{start.text}:{start.at(SUM)} + {count}"
+    if shown.text == "0" and step == 1:
+        return f":{size(count)}"
+    begin = Size.constant(int(start.value)) if isinstance(start, Literal) else known.get(start.name, Size.variable(start.name))
+    end = begin + count * step
+    return f"{shown.text}:{size(end)}" + (f":{step}" if step != 1 else "")
 
 
 def _convert(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
@@ -257,7 +263,7 @@ def _broadcast(operation: Operation, arguments: Sequence[Text], size: Callable[[
 
 SPECIAL: dict[str, Special] = {
     "select": _select, "fill": _fill, "broadcast": _broadcast, "reshape": _reshape, "transpose": _transpose, "concat": _concat,
-    "at": _at, "slice": _slice, "convert": _convert, "iota": _iota, "list_get": _list_get, "format_int": _format,
+    "at": _at, "convert": _convert, "iota": _iota, "list_get": _list_get, "format_int": _format,
     "format_float": _format, "format_bool": _format, "format_text": _format, "string_code": _string_code, "power": _power,
     "print": _print, "fail": _plain_call("fail"),
 }

@@ -16,6 +16,7 @@ from dynlang.core.nodes import (
     Case,
     Construct,
     For,
+    Function,
     If,
     Jvp,
     Let,
@@ -31,11 +32,14 @@ from dynlang.types import INT, Size, SumType, Type, size_variables, substitute
 
 
 class Names:
-    """Gives names that are unique in a function: ``x``, then ``x2``, ``x3``."""
+    """Gives names that are unique in a function: ``x``, then ``x2``, ``x3``.
+
+    `wishes` are better names of variables that have one already, see `renamed_function`."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = set(taken)
         self._next: dict[str, int] = {}
+        self.wishes: dict[str, str] = {}
 
     def fresh(self, wish: str) -> str:
         stem = wish.rstrip("0123456789") or "x"
@@ -267,6 +271,38 @@ def substitute_block(block: Block, mapping: Mapping[str, Atom]) -> Block:
 def rename_block(block: Block, names: Names, mapping: Mapping[str, Atom] | None = None) -> Block:
     """A copy whose binders are all new: what inlining needs."""
     return Substitution(mapping, names).block(block)
+
+
+def renamed_function(function: Function, wishes: Mapping[str, str]) -> Function:
+    """The function with the variables of its body called as is wished, as far as names stay unique."""
+    fixed = {one.name for one in (*function.parameters, *function.results)}
+    bound = [one.name for one in bound_in(function.body)]
+    chosen = {name: wishes[name] for name in bound if name in wishes}
+    names = Names(fixed.union(name for name in bound if name not in chosen))
+    final = {name: names.fresh(wish) for name, wish in chosen.items()}
+    if all(name == wish for name, wish in final.items()):
+        return function
+    sizes = {name: Size.variable(new) for name, new in final.items()}
+    types: dict[Type, Type] = {}
+
+    def kind(one: Type) -> Type:
+        found = types.get(one)
+        if found is None:
+            found = types[one] = substitute(one, sizes)
+        return found
+
+    def variable(one: Variable) -> Variable:
+        return Variable(final.get(one.name, one.name), kind(one.type))
+
+    def atom(one: Atom) -> Atom:
+        return variable(one) if isinstance(one, Variable) else one
+
+    def block(one: Block) -> Block:
+        statements = tuple(Let(tuple(map(variable, let.variables)), rebuild(
+            let.right, atom, block, variable, lambda size: size.substitute(sizes.get), kind), let.span) for let in one.statements)
+        return Block(statements, tuple(map(atom, one.results)))
+
+    return replace(function, body=block(function.body))
 
 
 def map_blocks(block: Block, change: Callable[[Block], Block]) -> Block:

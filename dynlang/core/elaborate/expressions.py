@@ -20,7 +20,6 @@ from dynlang.core.elaborate.indexing import (
 )
 from dynlang.core.elaborate.values import NOTHING, Value, matched_sizes
 from dynlang.core.nodes import Atom, If, Literal, Operation, Variable
-from dynlang.core.walk import blocks_of
 from dynlang.diag import InternalError, NotBuilt
 from dynlang.ops import OPS
 from dynlang.types import (
@@ -124,26 +123,15 @@ def bind(frame: Frame, binding: typed.Binding) -> None:
     value = expression(frame, binding.value)
     if len(binding.locals) == 1:
         if binding.locals[0] is not None:
-            frame.bind(binding.locals[0], renamed(frame, value, binding.locals[0].name))
+            frame.wish(value, binding.locals[0].name)
+            frame.bind(binding.locals[0], value)
         return
     if not isinstance(value.type, TupleType):
         raise InternalError(f"{value.type} is not a tuple", binding.span)
     for local, part in zip(binding.locals, frame.split(value, value.type.items), strict=True):
         if local is not None:
-            frame.bind(local, renamed(frame, part, local.name))
-
-
-def renamed(frame: Frame, value: Value, name: str) -> Value:
-    """The value, its last statement's variable called as the user calls it, if it has no name of a user's yet."""
-    builder = frame.builder
-    if len(value.atoms) != 1 or not isinstance(value.atoms[0], Variable) or not builder.statements:
-        return value
-    last, atom = builder.statements[-1], value.atoms[0]
-    if last.variables != (atom,) or blocks_of(last.right) or atom.name in builder.known:
-        return value
-    made = Variable(builder.names.fresh(name), atom.type)
-    builder.statements[-1] = type(last)((made,), last.right, last.span)
-    return Value(value.type, (made,), value.functions)
+            frame.wish(part, local.name)
+            frame.bind(local, part)
 
 
 # ---------------------------------------------------------------- products and sums
@@ -591,4 +579,4 @@ def check_equal(frame: Frame, found: Size, wanted: Size, node: typed.CheckedCast
     builder.emit(If(same, then, frame.block(complain)), types=(), span=node.span)
 
 
-__all__ = ["HANDLERS", "INT", "bind", "expression", "handles", "open_unknowns", "packed", "renamed"]
+__all__ = ["HANDLERS", "INT", "bind", "expression", "handles", "open_unknowns", "packed"]

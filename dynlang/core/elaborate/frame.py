@@ -77,8 +77,10 @@ class Frame:
         if not local.mutable and (local.type == INT or isinstance(local.type, IndexType)):
             self.sizes[local.name] = self.builder.size_of(value.atom)
 
-    def named(self, value: Value, name: str) -> Value:
-        return value
+    def wish(self, value: Value, name: str) -> None:
+        """A value of one atom is best called as the user calls it; the first name given to it counts."""
+        if len(value.atoms) == 1 and isinstance(value.atoms[0], Variable):
+            self.builder.names.wishes.setdefault(value.atoms[0].name, name)
 
     def local(self, local: typed.Local, span: Span | None = None) -> Value:
         found = self.locals.get(local.name)

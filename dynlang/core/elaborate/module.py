@@ -33,7 +33,7 @@ from dynlang.core.nodes import (
     SumDeclaration,
     Variable,
 )
-from dynlang.core.walk import Names
+from dynlang.core.walk import Names, renamed_function
 from dynlang.diag import InternalError, NotBuilt
 from dynlang.source import NOWHERE
 from dynlang.types import (
@@ -309,12 +309,13 @@ class Elaborator:
         frame = self.frame_of(instance)
         frame.builder.span = function.span
         body = function_body(frame, instance)
-        self.functions[instance.name] = Function(
+        made = Function(
             instance.name, instance.parameters, instance.results, body, instance.sizes, instance.inout,
             pure=function.kind == "fn", checkpoint=function.checkpoint,
             derivative=CustomDerivative(instance.rule, instance.surrogate) if instance.rule else None,
             export=self.exports.get(instance.name), parameter_labels=instance.parameter_labels,
             result_labels=instance.result_labels, documentation=function.documentation, span=function.span)
+        self.functions[instance.name] = renamed_function(made, frame.builder.names.wishes)
         if instance.rule:
             from dynlang.core.elaborate.derivatives import rule_function
 

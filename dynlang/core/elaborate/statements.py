@@ -316,6 +316,7 @@ def statement(frame: Frame, one: typed.Statement) -> None:
 def assign(frame: Frame, one: typed.Assign) -> None:
     """The places' indices are read first, then the value; then all are written, left to right."""
     held: list[Held | None] = [read_steps(frame, place) if place is not None and place.steps else None for place in one.places]
+    before = len(frame.builder.statements)
     value = expression(frame, one.value)
     if len(one.places) == 1:
         parts = [value]
@@ -325,9 +326,7 @@ def assign(frame: Frame, one: typed.Assign) -> None:
     for place, part, steps in zip(one.places, parts, held, strict=True):
         if place is not None:
             if not place.steps:
-                from dynlang.core.elaborate.expressions import renamed
-
-                part = renamed(frame, part, place.root.name) if len(parts) == 1 else part
+                frame.wish(part, place.root.name)
             write_place(frame, place, part, steps)
 
 

@@ -1,0 +1,771 @@
+"""Core as Dyn source that parses, checks and runs: so a derivative is a program too.
+
+    sizes          generics where the parameters' types determine them, else plain ints
+    carried        a `var` before the loop, assigned at the end of each trip
+    case           `match`; where its results are needed in the middle of a block, in a nested `fn`
+    unknown sizes  ``?`` in the declared type; a cast gives the size its name again
+
+Values that are used once are written where they are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dynlang.core.nodes import (
+    Atom,
+    Block,
+    Call,
+    Case,
+    Construct,
+    For,
+    Function,
+    If,
+    Jvp,
+    Let,
+    Literal,
+    Module,
+    Operation,
+    SumDeclaration,
+    Variable,
+    Vjp,
+    While,
+)
+from dynlang.core.spelling import (
+    CALL,
+    CAST,
+    CHOICE,
+    COMPARISON,
+    NOT,
+    Text,
+    call,
+    literal_text,
+    operation_text,
+    quoted,
+    size_expression,
+    size_text,
+    type_text,
+    window_text,
+)
+from dynlang.core.sizes import size_of_right
+from dynlang.core.walk import Names, atoms_of, blocks_of, bound_in, sizes_in, statements_in
+from dynlang.diag import InternalError, NotBuilt
+from dynlang.ops import OPS
+from dynlang.ops.table import SURFACE
+from dynlang.types import (
+    INT,
+    ArrayType,
+    FloorDivision,
+    ListType,
+    RowsType,
+    ScalarType,
+    Size,
+    StringType,
+    SumType,
+    Type,
+    Unknown,
+    map_type,
+    parts,
+    size_variables,
+)
+
+KEYWORDS = frozenset(
+    "let var fn proc record type match if elif else while for in return import from export test bench and or not true false as "
+    "break continue pass assert inout self idx int str bool List Map sparse f64 f32 f16 bf16 i64 i32 i16 i8 u8 rows".split())  # noqa: SIM905
+BUILTINS = frozenset(
+    "zeros ones fill identity normal uniform uniform_int split concat stack reshape transpose len print fail range zip reversed "
+    "enumerate progress map_leaves fold_leaves make_leaves sum prod max min mean any all argmax argmin logsumexp count grad "
+    "value_and_grad vjp jvp where bytes_to_numbers debug checkpoint pi e".split())  # noqa: SIM905
+RESERVED = KEYWORDS | BUILTINS | frozenset(SURFACE)
+WIDEST = 100
+"""Longest expression that is written where it is used."""
+
+
+def print_module(module: Module) -> str:
+    """The module as source."""
+    return _ModulePrinter(module).text()
+
+
+def identifier(name: str) -> str:
+    cleaned = "".join(c if c.isalnum() or c == "_" else "_" for c in name)
+    return cleaned if cleaned and not cleaned[0].isdigit() else f"x{cleaned}"
+
+
+class _ModulePrinter:
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        names = Names(RESERVED)
+        self.sums = {one: names.fresh(identifier(one)) for one in module.sums}
+        self.constructors: dict[tuple[str, str], str] = {}
+        for declaration in module.sums.values():
+            for one in declaration.constructors:
+                wish = identifier(one.name)
+                self.constructors[declaration.name, one.name] = names.fresh(wish[:1].upper() + wish[1:])
+        self.functions = {one: names.fresh(identifier(one)) for one in module.functions}
+        self.generics = {name: determined_sizes(one) for name, one in module.functions.items()}
+
+    def text(self) -> str:
+        pieces = [self.declaration(one) for one in self.module.sums.values() if one.constructors]
+        pieces += ["\n".join(_FunctionPrinter(self, one).lines()) for one in self.module.functions.values()]
+        return "\n\n".join(pieces) + "\n"
+
+    def declaration(self, declaration: SumDeclaration) -> str:
+        head = f"type {self.sums[declaration.name]}{self.parameters(declaration.sizes)}:"
+        lines = [head]
+        for one in declaration.constructors:
+            fields = ", ".join(f"{field_name(place.name)}: {self.type(place.type, field_name)}" for place in one.fields)
+            lines.append(f"    {self.constructors[declaration.name, one.name]}" + (f"({fields})" if fields else ""))
+        return "\n".join(lines)
+
+    @staticmethod
+    def parameters(sizes: Iterable[str]) -> str:
+        inside = ", ".join(map(field_name, sizes))
+        return f"<{inside}>" if inside else ""
+
+    def type(self, kind: Type, name) -> str:
+        """A type; `name` prints a size variable."""
+
+        def on_type(one: Type) -> Type | None:
+            return SumType(self.sums.get(one.name, one.name), one.arguments) if isinstance(one, SumType) else None
+
+        return type_text(map_type(kind, lambda size: size, on_type), name)
+
+
+def field_name(name: str) -> str:
+    cleaned = identifier(name)
+    return f"{cleaned}_" if cleaned in RESERVED else cleaned
+
+
+# ---------------------------------------------------------------- sizes that arguments determine
+
+
+def determined_sizes(function: Function) -> frozenset[str]:
+    """The size parameters that a caller need not give: each is the one unknown, linear, of some size in a parameter's type."""
+    wanted = {one.name for one in function.parameters[:function.sizes]}
+    known = {one.name for one in function.parameters[function.sizes:] if one.type == INT}
+    equations = [size for one in function.parameters[function.sizes:] for size in sizes_of(one.type)]
+    found: set[str] = set()
+    changed = True
+    while changed:
+        changed = False
+        for size in equations:
+            unknown = (size.variables() & wanted) - found
+            if len(unknown) == 1 and size.variables() - unknown <= found | known and is_linear(size, next(iter(unknown))):
+                found |= unknown
+                changed = True
+    return frozenset(found)
+
+
+def sizes_of(kind: Type) -> Iterator[Size]:
+    for part in parts(kind):
+        if isinstance(part, Size):
+            yield part
+        elif not isinstance(part, Unknown):
+            yield from sizes_of(part)
+
+
+def is_linear(size: Size, name: str) -> bool:
+    """Whether a variable stands in exactly one term, alone."""
+    terms = [monomial for monomial, _ in size.terms if any(name in _atom_variables(atom) for atom in monomial)]
+    return len(terms) == 1 and len(terms[0]) == 1 and not isinstance(terms[0][0], FloorDivision)
+
+
+def _atom_variables(atom: object) -> frozenset[str]:
+    return atom.numerator.variables() if isinstance(atom, FloorDivision) else frozenset({str(atom)})
+
+
+# ---------------------------------------------------------------- functions
+
+
+@dataclass
+class _Scope:
+    """A block being printed: values waiting to be written where they are used, and what the block may change in place."""
+
+    waiting: dict[str, tuple[Text, frozenset[str]]] = field(default_factory=dict)
+    own: set[str] = field(default_factory=set)
+
+
+class _FunctionPrinter:
+    def __init__(self, module: _ModulePrinter, function: Function) -> None:
+        self.module = module
+        self.function = function
+        self.out: list[str] = []
+        self.depth = 0
+        self.names = Names(RESERVED | set(module.functions.values()) | set(module.constructors.values()))
+        self.printed: dict[str, str] = {}
+        self.mutable: set[str] = set()
+        self.uses: dict[str, int] = {}
+        self.in_sizes: set[str] = set()
+        self.known: dict[str, Size] = {}
+        self._count(function)
+        self.scopes: list[_Scope] = [_Scope()]
+
+    def _count(self, function: Function) -> None:
+        def block(one: Block) -> None:
+            for statement in one.statements:
+                for atom in atoms_of(statement.right):
+                    use(atom)
+                self.in_sizes.update(sizes_in(statement.right))
+                for variable in statement.variables:
+                    self.in_sizes.update(size_variables(variable.type))
+                for binders, inner in blocks_of(statement.right):
+                    for binder in binders:
+                        self.in_sizes.update(size_variables(binder.type))
+                    block(inner)
+            for atom in one.results:
+                use(atom)
+
+        def use(atom: Atom) -> None:
+            if isinstance(atom, Variable):
+                self.uses[atom.name] = self.uses.get(atom.name, 0) + 1
+
+        block(function.body)
+        for one in (*function.parameters, *function.results):
+            self.in_sizes.update(size_variables(one.type))
+
+    # -- the head
+
+    def lines(self) -> list[str]:
+        function = self.function
+        generics = self.module.generics[function.name]
+        for one in function.parameters:
+            self.declare(one)
+        own = [one for one in function.parameters[:function.sizes] if one.name in generics]
+        rest = [one for one in function.parameters if one not in own]
+        if function.name.startswith(("test.", "bench.")) and not function.parameters:
+            word, _, number = function.name.partition(".")
+            if number.isdigit():
+                title = function.documentation or number
+                return self.whole(f'{word} {quoted(title)}:')
+        word = "fn" if function.pure else "proc"
+        shown = ", ".join(f"{self.name(one)}: {self.type(one.type)}" for one in rest)
+        result = self.result_type(function.results)
+        arrow = f" -> {result}" if function.results else ""
+        export = "export " if function.export else ""
+        sizes = ", ".join(self.name(one) for one in own)
+        return self.whole(f"{export}{word} {self.module.functions[function.name]}{f'<{sizes}>' if sizes else ''}({shown}){arrow}:")
+
+    def whole(self, head: str) -> list[str]:
+        self.out = [head]
+        self.depth = 1
+        self.tail(self.function.body)
+        if len(self.out) == 1:
+            self.write("pass")
+        return self.out
+
+    def result_type(self, results: Sequence[Variable]) -> str:
+        """Results as a tuple; sizes that are results themselves are unknown to the caller."""
+        inner = {one.name for one in results if one.type == INT}
+        kinds = [self.type(self.packed(one.type, inner)) for one in results]
+        return kinds[0] if len(kinds) == 1 else f"({', '.join(kinds)})"
+
+    @staticmethod
+    def packed(kind: Type, inner: Iterable[str]) -> Type:
+        """The type with sizes that mention `inner` unknown."""
+        hidden = set(inner)
+        return map_type(kind, lambda one: Unknown() if isinstance(one, Size) and one.variables() & hidden else one, lambda one: None)
+
+    # -- names and types
+
+    def declare(self, variable: Variable, wish: str | None = None) -> str:
+        cleaned = identifier(wish or variable.name)
+        self.printed[variable.name] = self.names.fresh(f"{cleaned}_" if cleaned in RESERVED else cleaned)
+        return self.printed[variable.name]
+
+    def name(self, variable: Variable) -> str:
+        return self.printed[variable.name]
+
+    def size_name(self, name: str) -> str:
+        found = self.printed.get(name)
+        return found if found is not None else name
+
+    def type(self, kind: Type) -> str:
+        return self.module.type(kind, self.size_name)
+
+    def size(self, size: Size) -> str:
+        return size_text(size, self.size_name)
+
+    # -- lines
+
+    def write(self, text: str) -> None:
+        self.out.append("    " * self.depth + text)
+
+    @property
+    def scope(self) -> _Scope:
+        return self.scopes[-1]
+
+    def atom(self, atom: Atom) -> Text:
+        if isinstance(atom, Literal):
+            return literal_text(atom)
+        if atom.name in self.known:
+            return size_expression(self.known[atom.name], self.size_name)
+        for scope in reversed(self.scopes):
+            waiting = scope.waiting.pop(atom.name, None)
+            if waiting is not None:
+                return waiting[0]
+        return Text(self.printed[atom.name])
+
+    def atoms(self, atoms: Sequence[Atom]) -> list[Text]:
+        return [self.atom(one) for one in atoms]
+
+    def reads(self, atoms: Sequence[Atom]) -> frozenset[str]:
+        """The variables that may change which an expression of these atoms reads."""
+        found: set[str] = set()
+        for one in atoms:
+            if isinstance(one, Variable):
+                if one.name in self.scope.waiting:
+                    found |= self.scope.waiting[one.name][1]
+                elif self.printed.get(one.name) in self.mutable:
+                    found.add(self.printed[one.name])
+        return frozenset(found)
+
+    def flush(self, changed: str) -> None:
+        """Write down what waits and reads a variable that is about to change."""
+        for scope in self.scopes:
+            for name, (text, reads) in list(scope.waiting.items()):
+                if changed in reads:
+                    del scope.waiting[name]
+                    self.write(f"let {self.names_for(name)} = {text.text}")
+
+    def settle(self, atoms: Sequence[Atom]) -> None:
+        """Write down those of the atoms that wait: a size is about to mention them by name."""
+        for one in atoms:
+            if isinstance(one, Variable) and one.name in self.scope.waiting:
+                text, _ = self.scope.waiting.pop(one.name)
+                self.write(f"let {self.names_for(one.name)} = {text.text}")
+
+    def names_for(self, name: str) -> str:
+        self.declare(Variable(name, INT))
+        return self.printed[name]
+
+    # -- blocks
+
+    def tail(self, block: Block) -> None:
+        """A block whose results are returned."""
+        self.scopes.append(_Scope())
+        self.note_locals(block)
+        *before, last = block.statements or (None,)
+        for statement in before:
+            self.statement(statement, block)  # type: ignore[arg-type]
+        if last is not None:
+            if last.variables and tuple(last.variables) == block.results and isinstance(last.right, (If, Case)):
+                self.branch(last.right, lambda inner: self.tail(inner))
+                self.scopes.pop()
+                return
+            self.statement(last, block)
+        if block.results:
+            self.write(f"return {', '.join(one.text for one in self.atoms(block.results))}")
+        self.scopes.pop()
+
+    def inner(self, block: Block, finish, begin=None) -> None:
+        """A block within: `finish` writes what becomes of its results."""
+        self.depth += 1
+        self.scopes.append(_Scope())
+        self.note_locals(block)
+        before = len(self.out)
+        if begin is not None:
+            begin()
+        for statement in block.statements:
+            self.statement(statement, block)
+        finish(block.results)
+        if len(self.out) == before:
+            self.write("pass")
+        self.scopes.pop()
+        self.depth -= 1
+
+    def note_locals(self, block: Block) -> None:
+        """Count what the block itself reads, to know what is used in it alone."""
+        counts: dict[str, int] = {}
+        for statement in block.statements:
+            for atom in atoms_of(statement.right):
+                if isinstance(atom, Variable):
+                    counts[atom.name] = counts.get(atom.name, 0) + 1
+        for atom in block.results:
+            if isinstance(atom, Variable):
+                counts[atom.name] = counts.get(atom.name, 0) + 1
+        self.scope.own = {name for name, count in counts.items() if count == self.uses.get(name)}
+
+    def branch(self, right: If | Case, arm) -> None:
+        if isinstance(right, If):
+            self.write(f"if {self.atom(right.condition).text}:")
+            self.indented(lambda: arm(right.then))
+            self.write("else:")
+            self.indented(lambda: arm(right.otherwise))
+            return
+        self.write(f"match {self.atom(right.scrutinee).text}:")
+        kind = right.scrutinee.type
+        assert isinstance(kind, SumType)
+        self.depth += 1
+        for one in right.arms:
+            names = [self.declare(place) if self.is_read(place) else "_" for place in one.fields]
+            constructor = self.module.constructors[kind.name, one.constructor]
+            self.write(f"{constructor}({', '.join(names)}):" if names else f"{constructor}:")
+            self.indented(lambda one=one: arm(one.body))
+        self.depth -= 1
+
+    def is_read(self, variable: Variable) -> bool:
+        return self.uses.get(variable.name, 0) > 0 or variable.name in self.in_sizes
+
+    def indented(self, run) -> None:
+        self.depth += 1
+        before = len(self.out)
+        run()
+        if len(self.out) == before:
+            self.write("pass")
+        self.depth -= 1
+
+    # -- statements
+
+    def statement(self, statement: Let, block: Block) -> None:
+        match statement.right:
+            case Operation():
+                self.operation(statement, statement.right)
+            case Call(function, arguments):
+                self.bind(statement.variables, self.call_text(function, arguments))
+            case Construct(kind, constructor, arguments):
+                self.construct(statement, kind, constructor, arguments)
+            case If() | Case():
+                self.choice(statement, statement.right)
+            case For() | While():
+                _LoopPrinter(self, statement, statement.right).run()
+            case Vjp(function, arguments, wrt, cotangents):
+                given = [self.atom(one).text if one is not None else "_" for one in cotangents]
+                positions = ", ".join(map(str, wrt))
+                shown = ", ".join(one.text for one in self.atoms(arguments))
+                self.bind(statement.variables, Text(f"vjp({self.module.functions[function]}, wrt=({positions}))({shown})({', '.join(given)})"))
+            case Jvp(function, arguments, tangents):
+                given = [self.atom(one).text if one is not None else "_" for one in tangents]
+                shown = ", ".join(one.text for one in self.atoms(arguments))
+                self.bind(statement.variables, Text(f"jvp({self.module.functions[function]})({shown})({', '.join(given)})"))
+
+    def call_text(self, function: str, arguments: Sequence[Atom]) -> Text:
+        declared = self.module.module.functions[function]
+        generics = self.module.generics[function]
+        given = [atom for place, atom in zip(declared.parameters, arguments, strict=True)
+                 if not (place.name in generics and place in declared.parameters[:declared.sizes])]
+        return call(self.module.functions[function], [one.text for one in self.atoms(given)])
+
+    def bind(self, variables: Sequence[Variable], text: Text, annotate: bool = False) -> None:
+        """``let variables = text``; sizes among several results are given their names again."""
+        if not variables:
+            self.write(text.text)
+            return
+        inner = {one.name for one in variables if one.type == INT}
+        dependent = [one for one in variables if size_variables(one.type) & inner]
+        names = []
+        for one in variables:
+            if one in dependent and self.is_read(one):
+                names.append(self.names.fresh(f"{identifier(one.name)}_packed"))
+            else:
+                names.append(self.declare(one) if self.is_read(one) else "_")
+        kind = f": {self.type(variables[0].type)}" if annotate and len(variables) == 1 else ""
+        self.write(f"let {', '.join(names)}{kind} = {text.text}")
+        for one, packed in zip(variables, names, strict=True):
+            if one in dependent and self.is_read(one):
+                self.write(f"let {self.declare(one)} = {packed} as {self.type(one.type)}")
+
+    def construct(self, statement: Let, kind: SumType, constructor: str, arguments: Sequence[Atom]) -> None:
+        (variable,) = statement.variables
+        name = self.module.constructors[kind.name, constructor]
+        reads = self.reads(arguments)
+        text = call(name, [one.text for one in self.atoms(arguments)]) if arguments else Text(name)
+        self.wait_or_bind(variable, text, reads, annotate=bool(kind.arguments))
+
+    def wait_or_bind(self, variable: Variable, text: Text, reads: frozenset[str], annotate: bool = False) -> None:
+        """Keep an expression for its one use in this block, or name it."""
+        if (self.uses.get(variable.name) == 1 and variable.name in self.scope.own and variable.name not in self.in_sizes
+                and len(text.text) <= WIDEST and not annotate):
+            self.scope.waiting[variable.name] = (text, reads)
+            return
+        if self.is_read(variable):
+            self.bind([variable], text, annotate)
+
+    def operation(self, statement: Let, operation: Operation) -> None:
+        row = OPS[operation.op]
+        size = size_of_right(operation, self.known)
+        if size is not None:
+            self.settle(operation.arguments)
+            self.known[statement.variables[0].name] = size
+            return
+        written = STATEMENTS.get(operation.op)
+        if written is not None:
+            written(self, statement, operation)
+            return
+        reads = self.reads(operation.arguments)
+        result = statement.variables[0].type if statement.variables else INT
+        starts = {one.name: self.known[one.name] for one in operation.arguments if isinstance(one, Variable) and one.name in self.known}
+        text = operation_text(operation, self.atoms(operation.arguments), self.size, result, starts)
+        if text is None:
+            raise NotBuilt(f"printing the op {operation.op}", statement.span)
+        if len(statement.variables) == 1 and not row.has("check") and not row.has("effect") and not row.has("consumes"):
+            only_literals = all(isinstance(one, Literal) for one in operation.arguments)
+            self.wait_or_bind(statement.variables[0], text, reads, annotate=only_literals and needs_annotation(result))
+            return
+        self.bind(statement.variables, text)
+
+    # -- choices
+
+    def choice(self, statement: Let, right: If | Case) -> None:
+        results = statement.variables
+        if isinstance(right, If) and not results:
+            self.effects(right)
+            return
+        if isinstance(right, If) and len(results) == 1 and not right.then.statements and not right.otherwise.statements:
+            (then,), (otherwise,) = right.then.results, right.otherwise.results
+            if isinstance(results[0].type, (ScalarType, StringType)):
+                reads = self.reads((right.condition, then, otherwise))
+                condition = self.atom(right.condition)
+                text = Text(f"{self.atom(then).at(CHOICE + 1)} if {condition.at(CHOICE + 1)} else {self.atom(otherwise).at(CHOICE)}", CHOICE)
+                self.wait_or_bind(results[0], text, reads)
+                return
+        if results and any(self.initial(one.type) is None for one in results):
+            self.nested(statement, right)
+            return
+        inner = {one.name for one in results if one.type == INT and any(one.name in size_variables(other.type) for other in results)}
+        names: list[str] = []
+        for one in results:
+            name = self.names.fresh(field_name(one.name))
+            self.mutable.add(name)
+            names.append(name)
+            self.write(f"var {name}: {self.type(self.packed(one.type, inner))} = {self.initial(self.emptied(one.type, inner))}")
+        self.branch_into(right, names)
+        self.take_over(results, names, inner)
+
+    def take_over(self, results: Sequence[Variable], names: Sequence[str], inner: set[str]) -> None:
+        """The variables' values are in these vars; those that sizes mention, and those of such sizes, get names of their own."""
+        for one, name in zip(results, names, strict=True):
+            if one.name in self.in_sizes:
+                self.write(f"let {self.declare(one)} = {name}")
+            elif size_variables(one.type) & inner:
+                self.write(f"let {self.declare(one)} = {name} as {self.type(one.type)}")
+            else:
+                self.printed[one.name] = name
+
+    def branch_into(self, right: If | Case, names: Sequence[str]) -> None:
+        def arm(block: Block) -> None:
+            self.depth -= 1
+            self.inner(block, lambda results: self.assign(names, self.atoms(results)))
+            self.depth += 1
+
+        self.branch(right, arm)
+
+    def assign(self, names: Sequence[str], values: Sequence[Text]) -> None:
+        pairs = [(name, value) for name, value in zip(names, values, strict=True) if name != value.text]
+        if pairs:
+            self.write(f"{', '.join(name for name, _ in pairs)} = {', '.join(value.text for _, value in pairs)}")
+
+    def effects(self, right: If) -> None:
+        """``if`` for its effects or checks alone."""
+        condition = self.atom(right.condition)
+        then, otherwise = right.then, right.otherwise
+        if not then.statements:
+            self.write(f"if not {condition.at(NOT + 1)}:")
+            then, otherwise = otherwise, then
+        else:
+            self.write(f"if {condition.text}:")
+        self.inner(then, lambda results: None)
+        if otherwise.statements:
+            self.write("else:")
+            self.inner(otherwise, lambda results: None)
+
+    def nested(self, statement: Let, right: If | Case) -> None:
+        """A branch whose results have no value to begin with: a function of its own, called at once."""
+        for scope in self.scopes:
+            for name, (text, _) in list(scope.waiting.items()):
+                del scope.waiting[name]
+                self.write(f"let {self.names_for(name)} = {text.text}")
+        name = self.names.fresh("chosen")
+        self.write(f"fn {name}() -> {self.result_type(statement.variables)}:")
+        self.depth += 1
+        self.branch(right, lambda inner: self.tail(inner))
+        self.depth -= 1
+        self.bind(statement.variables, Text(f"{name}()"))
+
+    def emptied(self, kind: Type, inner: set[str]) -> Type:
+        """The type with sizes that aren't known yet as 0."""
+        return map_type(kind, lambda one: Size.constant(0) if isinstance(one, Size) and one.variables() & inner else one, lambda one: None)
+
+    def initial(self, kind: Type) -> str | None:
+        """Some value of a type, for a variable that is assigned before it is read."""
+        match kind:
+            case ScalarType(dtype):
+                return "false" if dtype == "bool" else "0.0" if dtype in ("f64", "f32", "f16", "bf16") else "0" if dtype == "i64" else f"{dtype}(0)"
+            case StringType():
+                return '""'
+            case ListType():
+                return "List()"
+            case ArrayType(ScalarType() as element, shape):
+                sizes = ", ".join(self.size(size) if isinstance(size, Size) else "0" for size in shape)
+                return f"fill({self.initial(element)}, {sizes})"
+            case RowsType(_, shape):
+                return f"rows_empty({', '.join(self.size(one) for one in shape)})"
+        return None
+
+
+def needs_annotation(kind: Type) -> bool:
+    element = kind.element if isinstance(kind, ArrayType) else kind
+    return isinstance(element, ScalarType) and element.dtype not in ("f32", "i64", "bool")
+
+
+# ---------------------------------------------------------------- loops
+
+
+class _LoopPrinter:
+    """A loop: its carried values as variables that are assigned at the end of each trip."""
+
+    def __init__(self, printer: _FunctionPrinter, statement: Let, right: For | While) -> None:
+        self.printer, self.statement, self.right = printer, statement, right
+        self.inner = {one.name for one in right.carried
+                      if one.type == INT and any(one.name in size_variables(other.type) for other in right.carried)}
+
+    def run(self) -> None:
+        printer, right = self.printer, self.right
+        names: list[str] = []
+        initial = [printer.atom(one) for one in right.initial]
+        for place, value in zip(right.carried, initial, strict=True):
+            name = printer.names.fresh(field_name(place.name))
+            names.append(name)
+            printer.mutable.add(name)
+            printer.write(f"var {name}: {printer.type(printer.packed(place.type, self.inner))} = {value.text}")
+        if isinstance(right, For):
+            count = printer.atom(right.count).text
+            index = printer.declare(right.index) if printer.is_read(right.index) else "_"
+            printer.write(f"for {index} in {count}:")
+            printer.inner(right.body, lambda results: self.next(names, results), lambda: self.bind_carried(names))
+        else:
+            self.while_loop(right, names)
+        outer = {one.name for one in self.statement.variables
+                 if one.type == INT and any(one.name in size_variables(other.type) for other in self.statement.variables)}
+        printer.take_over(self.statement.variables, names, outer)
+
+    def while_loop(self, right: While, names: Sequence[str]) -> None:
+        printer = self.printer
+        plain = all(isinstance(one.right, Operation) and operation_is_plain(one.right) for one in right.condition.statements)
+        single = plain and all(printer.uses.get(one.variables[0].name) == 1 for one in right.condition.statements)
+        dependent = any(self.is_opened(place) for place in right.carried)
+        if single and not dependent:
+            self.bind_carried(names)
+            printer.scopes.append(_Scope())
+            printer.note_locals(right.condition)
+            for statement in right.condition.statements:
+                printer.statement(statement, right.condition)
+            condition = printer.atom(right.condition.results[0])
+            printer.scopes.pop()
+            printer.write(f"while {condition.text}:")
+            printer.inner(right.body, lambda results: self.next(names, results))
+            return
+        printer.write("while true:")
+        printer.depth += 1
+        self.bind_carried(names)
+        printer.scopes.append(_Scope())
+        printer.note_locals(right.condition)
+        for statement in right.condition.statements:
+            printer.statement(statement, right.condition)
+        condition = printer.atom(right.condition.results[0])
+        printer.write(f"if not {condition.at(NOT + 1)}:")
+        printer.write("    break")
+        printer.scopes.pop()
+        printer.depth -= 1
+        printer.inner(right.body, lambda results: self.next(names, results))
+
+    def is_opened(self, place: Variable) -> bool:
+        return place.name in self.printer.in_sizes or bool(size_variables(place.type) & self.inner)
+
+    def bind_carried(self, names: Sequence[str]) -> None:
+        self.printer.take_over(self.right.carried, names, self.inner)
+
+    def next(self, names: Sequence[str], results: Sequence[Atom]) -> None:
+        self.printer.assign(names, self.printer.atoms(results))
+
+
+def operation_is_plain(operation: Operation) -> bool:
+    row = OPS[operation.op]
+    return not (row.has("check") or row.has("effect") or row.has("consumes")) and operation.op not in STATEMENTS
+
+
+# ---------------------------------------------------------------- ops that are statements
+
+
+def _changed(printer: _FunctionPrinter, statement: Let, operation: Operation) -> str:
+    """A variable that holds the first operand and may be changed: the operand's own, if this is its last use, else a copy."""
+    source, (result, *_) = operation.arguments[0], statement.variables
+    value = printer.atom(source)
+    name = printer.names.fresh(field_name(result.name))
+    printer.mutable.add(name)
+    printer.write(f"var {name}: {printer.type(result.type)} = {value.text}")
+    printer.printed[result.name] = name
+    return name
+
+
+def _update(printer: _FunctionPrinter, statement: Let, operation: Operation) -> None:
+    name = _changed(printer, statement, operation)
+    indices = ", ".join(one.text for one in printer.atoms(operation.arguments[1:-1]))
+    printer.write(f"{name}[{indices}] = {printer.atom(operation.arguments[-1]).text}")
+
+
+def _windows(printer: _FunctionPrinter, starts: Sequence[Atom], kind: Type) -> str:
+    assert isinstance(kind, ArrayType)
+    counts = [one for one in kind.shape if isinstance(one, Size)]
+    known = {one.name: printer.known[one.name] for one in starts if isinstance(one, Variable) and one.name in printer.known}
+    return ", ".join(window_text(start, printer.atom(start), count, printer.size, 1, known)
+                     for start, count in zip(starts, counts, strict=True))
+
+
+def _update_slice(printer: _FunctionPrinter, statement: Let, operation: Operation) -> None:
+    name = _changed(printer, statement, operation)
+    windows = _windows(printer, operation.arguments[1:-1], operation.arguments[-1].type)
+    printer.write(f"{name}[{windows}] = {printer.atom(operation.arguments[-1]).text}")
+
+
+def _list_empty(printer: _FunctionPrinter, statement: Let, operation: Operation) -> None:
+    (result,) = statement.variables
+    if printer.is_read(result):
+        printer.write(f"let {printer.declare(result)}: {printer.type(result.type)} = List()")
+
+
+def _tuple(texts: Sequence[Text]) -> str:
+    return texts[0].text if len(texts) == 1 else f"({', '.join(one.text for one in texts)})"
+
+
+def _list_push(printer: _FunctionPrinter, statement: Let, operation: Operation) -> None:
+    name = _changed(printer, statement, operation)
+    printer.write(f"{name}.push({_tuple(printer.atoms(operation.arguments[1:]))})")
+
+
+def _list_pop(printer: _FunctionPrinter, statement: Let, operation: Operation) -> None:
+    name = _changed(printer, statement, operation)
+    items = statement.variables[1:]
+    names = [printer.declare(one) if printer.is_read(one) else "_" for one in items]
+    printer.write(f"let {', '.join(names)} = {name}.pop()")
+
+
+def _list_set(printer: _FunctionPrinter, statement: Let, operation: Operation) -> None:
+    name = _changed(printer, statement, operation)
+    position, *values = printer.atoms(operation.arguments[1:])
+    printer.write(f"{name}[{position.text}] = {_tuple(values)}")
+
+
+def _check(printer: _FunctionPrinter, statement: Let, operation: Operation) -> None:
+    condition = printer.atom(operation.arguments[0])
+    printer.write(f"assert {condition.text}, {quoted(str(operation.attribute('message', 'a check')))}")
+
+
+def _check_index(printer: _FunctionPrinter, statement: Let, operation: Operation) -> None:
+    index, limit = operation.arguments
+    (result,) = statement.variables
+    bound = printer.atom(limit)
+    name = printer.declare(result)
+    if bound.level < CALL or not (bound.text.isidentifier() or bound.text.isdigit()) or bound.text in printer.mutable:
+        known = printer.names.fresh("limit")
+        printer.write(f"let {known} = {bound.text}")
+        bound = Text(known)
+    printer.write(f"let {name}: int = {printer.atom(index).at(CAST)} as idx<{bound.text}>")
+
+
+STATEMENTS = {
+    "update": _update, "update_slice": _update_slice, "list_empty": _list_empty, "list_push": _list_push, "list_pop": _list_pop,
+    "list_set": _list_set, "check": _check, "check_index": _check_index,
+}
+
+__all__ = ["COMPARISON", "InternalError", "Mapping", "bound_in", "print_module", "statements_in"]
