@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dynlang.check import errors, typed
 from dynlang.check.arithmetic import as_size
 from dynlang.check.context import ERROR, Context, SizeEntry, handles, is_int
-from dynlang.check.fit import article, is_subtype
+from dynlang.check.fit import article, is_subtype, number_type
 from dynlang.check.solve import isolate
 from dynlang.check.typenames import read_type
 from dynlang.check.world import show
@@ -219,7 +219,9 @@ def infer_cast(context: Context, node: ast.Cast, hint: Type | None) -> typed.Exp
     indices: list[IndexType] = []
     target = cast_pairs(context, value.type, wanted, pairs, indices)
     if target is None:
-        hint_text = f"numbers are converted by name: `{show(wanted)}(...)`" if is_number_cast(value.type, wanted) else "`as` speaks of sizes and indices alone"
+        hint_text = "`as` speaks of sizes and indices alone"
+        if is_number_cast(value.type, wanted):
+            hint_text = f"numbers are converted by name: `{show(number_type(wanted) or wanted)}(...)`"
         return context.fail(errors.BadCast(f"{article(value.type)} can't be cast to {article(wanted)}", node.span, expected=show(wanted),
                                            found=show(value.type), hint=hint_text))
     solved = cast_equations(context, pairs, placeholders, node)
@@ -232,8 +234,6 @@ def infer_cast(context: Context, node: ast.Cast, hint: Type | None) -> typed.Exp
 
 
 def is_number_cast(actual: Type, wanted: Type) -> bool:
-    from dynlang.check.fit import number_type
-
     return number_type(actual) is not None and number_type(wanted) is not None
 
 

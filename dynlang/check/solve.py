@@ -23,6 +23,7 @@ from dynlang.types import (
     INT,
     Argument,
     ArrayType,
+    ErrorType,
     FunctionType,
     IndexType,
     ListType,
@@ -133,7 +134,7 @@ class Solver:
         return fits
 
     def _match(self, pattern: Type, actual: Type) -> bool:
-        if actual == HOLE:
+        if actual == HOLE or isinstance(actual, ErrorType):
             return True
         match pattern, actual:
             case TypeVariable(name), _ if name in self.types:
@@ -164,8 +165,10 @@ class Solver:
             case TangentType(of), TangentType(other):
                 return self._match(of, other)
             case TangentType(of), _:
-                solved = self.resolve(of)
-                return self._match(tangent(solved), actual) if not self.open_names(solved) else True
+                solved = tangent(self.resolve(of))
+                if isinstance(solved, TangentType):
+                    return bool(self.open_names(solved))
+                return self._match(solved, actual)
             case RowsType(dtype, shape), RowsType(other, sizes):
                 return dtype == other and self._match_all(shape, sizes)
             case _:
