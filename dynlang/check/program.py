@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from dynlang.check import errors, expressions, typed
@@ -48,7 +49,7 @@ def check(source: Source, path: Path | None, main_required: bool) -> typed.Progr
     if main_required and program.main is None:
         diagnostics.add(errors.MissingMain(f"`{source.name}` has no `proc main`", source.span(0, 0), hint="the program starts in `proc main():`"))
     diagnostics.raise_errors()
-    return program
+    return replace(program, warnings=tuple(diagnostics.warnings))
 
 
 def first(problems: list[Diagnostic], limit: int = 20) -> list[Diagnostic]:

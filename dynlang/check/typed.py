@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from dynlang.diag import Diagnostic
 from dynlang.source import Span
 from dynlang.types import Size, Type, TypeVariable
 
@@ -582,3 +583,4 @@ class Program:
     tests: tuple[Block, ...] = ()
     benches: tuple[Block, ...] = ()
     main: str | None = None
+    warnings: tuple[Diagnostic, ...] = ()

@@ -28,7 +28,7 @@ def check(arguments: argparse.Namespace) -> int:
     for file in arguments.files:
         try:
             program = pipeline.build(pipeline.Request(Path(file)), until="typed")
-            new = list(getattr(program, "warnings", ()))
+            new = list(program.warnings)
         except diag.CompileError as error:
             new = error.diagnostics
         shown = {str(one) for one in found}
