@@ -7,14 +7,15 @@ before. `contract` treats several operations as one from then on, if nothing out
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from dynlang.ops import OPS
 from dynlang.opt.drop_unused import must_stay
 from dynlang.ssa.build import operations_in, sizes_of
 from dynlang.ssa.nodes import Operation, Region, Value
 
-MAY_WRITE = frozenset({"call", "for", "while", "if", "switch"})
+Owned = Mapping[str, frozenset[int]]
+"""For each function the parameters that it takes over, and so may write."""
 
 
 def bits(members: int) -> Iterator[int]:
@@ -28,7 +29,7 @@ def bits(members: int) -> Iterator[int]:
 class Dependences:
     """`before[i]`: what operation i directly depends on. `above[i]`, `below[i]`: all that must come before and after it."""
 
-    def __init__(self, region: Region) -> None:
+    def __init__(self, region: Region, owned: Owned) -> None:
         self.position: dict[Value, int] = {}
         self.users: dict[Value, int] = {}
         self.before: list[int] = []
@@ -36,7 +37,7 @@ class Dependences:
         kept = 0
         for index, one in enumerate(region.operations):
             needed, kept_here = self.needed(one), any(map(must_stay, [one, *inside(one)]))
-            for value in written(one):
+            for value in written(one, owned):
                 needed |= self.users.get(value, 0)
                 self._writers[value] = self._writers.get(value, 0) | 1 << index
             for value in used(one):
@@ -120,13 +121,16 @@ def used(one: Operation) -> set[Value]:
     return found
 
 
-def written(one: Operation) -> set[Value]:
-    """The references that an operation may write in place."""
+def written(one: Operation, owned: Owned) -> set[Value]:
+    """The references that an operation may write in place: what it consumes to do so, hands to a callee that owns it, carries
+    through a loop or takes apart."""
     found: set[Value] = set()
     for each in [one, *inside(one)]:
         row = OPS.get(each.name)
         if row is not None and row.has("consumes"):
             found.update(each.operands[:1])
-        elif each.name in MAY_WRITE:
+        elif each.name == "call":
+            found.update(each.operands[position] for position in owned[str(each.attributes["function"])])
+        elif each.name in ("for", "while", "switch"):
             found.update(value for value in each.operands if value.counted)
     return found

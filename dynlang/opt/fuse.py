@@ -3,7 +3,7 @@
 Law: every result has the same bits. A group computes what its members computed, in their order, element by element; it is
 formed only where no operation outside it stands between its members. Chains and siblings that read one array are joined:
 the gates of an LSTM cell are one loop with several results. An input that is a contiguous piece of an array (a `slice` of
-leading elements, a row by `at`, a `reshape`) is read from that array directly, at an offset; unless the array is written
+leading elements, a row by `at`) is read from that array directly, at an offset; unless the array is written
 in between, which would then need a copy.
 
 Before:
@@ -46,7 +46,7 @@ from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 
 from dynlang.ops import OPS
-from dynlang.opt.depend import Dependences, bits
+from dynlang.opt.depend import Dependences, Owned, bits
 from dynlang.ssa.build import I64, Builder, Dimension, copy_function, map_functions, operations_in
 from dynlang.ssa.nodes import Array, Function, Module, Operation, Region, Scalar, Value
 from dynlang.ssa.shapes import Polynomials
@@ -62,11 +62,13 @@ Shape = tuple[Size, ...]
 
 
 def fuse(module: Module) -> Module:
-    return map_functions(module, fuse_function)
+    owned = {name: one.owned for name, one in module.functions.items()}
+    return map_functions(module, lambda one: fuse_function(one, owned))
 
 
-def fuse_function(one: Function) -> Function:
-    return _Fusing(copy_function(one)).run() if any(map(is_elementwise, operations_in(one.body))) else one
+def fuse_function(one: Function, owned: Owned) -> Function:
+    """`owned`: what each function takes over, and so may write."""
+    return _Fusing(copy_function(one), owned).run() if any(map(is_elementwise, operations_in(one.body))) else one
 
 
 def is_elementwise(one: Operation) -> bool:
@@ -86,8 +88,9 @@ def dtype_of(value: Value) -> str:
 class _Fusing:
     """The pass on a function that is its own copy: regions are rewritten in place, innermost first."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: Function, owned: Owned) -> None:
         self.function = function
+        self.owned = owned
         self.sizes = Polynomials()
         self.sizes.visit_all(function.body)
         self.definitions: dict[Value, Operation] = {}
@@ -118,7 +121,7 @@ class _Region:
         self.owner = owner
         self.region = region
         self.operations = region.operations
-        self.depend = Dependences(region)
+        self.depend = Dependences(region, owner.owned)
         self.group: dict[int, int] = {}
         self.shapes: dict[int, Shape] = {}
         self.reads: dict[int, frozenset[Value]] = {}
@@ -212,7 +215,7 @@ class _Region:
     def piece(self, value: Value, members: int) -> tuple[Value, list[tuple[Value, tuple[Dimension, ...]]]] | None:
         """Where to read a piece of an array from, if it can be read there: nothing writes the array before the group is done."""
         base, steps = self.base(value)
-        if base is value:
+        if not steps:
             return None
         after = self.depend.after_all(members)
         return (base, steps) if not self.depend.writers(base) & ~after else None
@@ -223,6 +226,7 @@ class _Region:
         """The fused operation of a group, behind the arithmetic of its offsets."""
         before = Region([])
         builder = Builder(before)
+        self.offsets: dict[tuple[tuple[Value, tuple[Dimension, ...]], ...], Value] = {}
         inner = Builder(Region([]))
         inside: dict[Value, Value] = {}
         operands: list[Value] = []
@@ -243,8 +247,9 @@ class _Region:
         trailing = [value for value in offsets if value is not None]
         attributes: dict[str, object] = {}
         if trailing:
-            places = iter(range(len(operands), len(operands) + len(trailing)))
-            attributes["offsets"] = tuple(None if value is None else next(places) for value in offsets)
+            places = {value: len(operands) + place for place, value in enumerate(dict.fromkeys(trailing))}
+            attributes["offsets"] = tuple(None if value is None else places[value] for value in offsets)
+            trailing = list(places)
         shaped = self.operations[positions[-1]].results[0].type
         assert isinstance(shaped, Array)
         builder.span = self.operations[positions[-1]].span
@@ -265,7 +270,9 @@ class _Region:
         inner.region.parameters.append(inside[value])
 
     def offset(self, steps: list[tuple[Value, tuple[Dimension, ...]]], builder: Builder) -> Value:
-        """The sum of index times stride."""
+        """The sum of index times stride; equal ones of a loop are one value."""
+        if (known := self.offsets.get(tuple(steps))) is not None:
+            return known
         total: Value | None = None
         for index, sizes in steps:
             term = index
@@ -273,7 +280,9 @@ class _Region:
                 factor = builder.constant(size, "i64") if isinstance(size, int) else size
                 term = builder.value("mul", [term, factor], I64, hint="offset")
             total = term if total is None else builder.value("add", [total, term], I64, hint="offset")
-        return total if total is not None else builder.constant(0, "i64")
+        assert total is not None
+        self.offsets[tuple(steps)] = total
+        return total
 
     def escapes(self, value: Value, members: int) -> bool:
         """Whether a member's result is used outside the group."""

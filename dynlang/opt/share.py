@@ -1,7 +1,8 @@
 """Equal operations are done once, where the first one stands in front of the others.
 
 Law: every result is the same; an error that is raised twice in a row is raised once. What is made to be written (a filled
-array, an empty list) is not shared: its second owner would have to copy it.
+array, an empty list) is not shared: its second owner would have to copy it. What consumes its operand is: the second time
+that operand would have to be copied anyway.
 
 Before:
 
@@ -42,7 +43,7 @@ def sharable(one: Operation) -> bool:
     if one.regions or one.name in FRESH:
         return False
     row = OPS.get(one.name)
-    return one.name == "constant" or (row is not None and not row.has("effect") and not row.has("consumes"))
+    return one.name == "constant" or (row is not None and not row.has("effect"))
 
 
 class _Sharing:

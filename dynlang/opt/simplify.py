@@ -146,7 +146,8 @@ class _Simplifier:
     def known(self, one: Operation, operands: list[Value]) -> Value | None:
         """An operand, or a value further up, that the operation is equal to."""
         for law in LAWS_OF.get(one.name, ()):
-            if self.scalar_constant(operands[law.side]) == law.constant and dtype_in(operands[law.side], law.dtypes):
+            found = self.scalar_constant(operands[law.side])
+            if found == law.constant and repr(found) != "-0.0" and dtype_in(operands[law.side], law.dtypes):
                 other = operands[1 - law.side]
                 if isinstance(other.type, Array) or not isinstance(operands[law.side].type, Array):
                     return other
@@ -159,6 +160,12 @@ class _Simplifier:
         if found is not None and found.name == "fill":
             found = self.definitions.get(found.operands[0])
         return found.attributes["value"] if found is not None and found.name == "constant" else None
+
+    def nothing(self, one: Operation, operands: list[Value]) -> Value | None:
+        """`x * 0 -> 0` of ints: offsets of leading pieces."""
+        if not isinstance(one.results[0].type, Scalar) or not dtype_in(operands[0], INTEGERS):
+            return None
+        return next((value for value in operands if self.constant(value) == 0), None)
 
     def same(self, one: Operation, operands: list[Value]) -> Value:
         return operands[0]
@@ -239,6 +246,7 @@ def _evaluate(one: Operation, values: list[Any]) -> Any:
 
 _RULES: dict[str, Callable[[_Simplifier, Operation, list[Value]], Value | None]] = {
     "stop_gradient": _Simplifier.same,
+    "mul": _Simplifier.nothing,
     "neg": _Simplifier.double,
     "logical_not": _Simplifier.double,
     "convert": _Simplifier.converted,

@@ -32,7 +32,7 @@ are the sizes that its row asks for (`fill`, `reshape`, `slice`, ...), as values
 `fused` computes its region once for each element of `sizes`, which is the shape of all its results. An input is a scalar,
 the same for all elements; an array of that shape; or, where the attribute `offsets` (one entry an input) holds a position,
 an array of any shape, whose row-major elements are read from the i64 operand at that position on. Offsets stand behind the
-inputs. The attribute `reuse = [[result, input], ..]` (after `reuse`) says that a result may take over the block of an
+inputs, each once. The attribute `reuse = [[result, input], ..]` (after `reuse`) says that a result may take over the block of an
 input, which the operation then owns: if its count is one the result is written into it, else the reference is released.
 Elementwise rows on arrays carry `reuse` too.
 

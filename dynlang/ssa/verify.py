@@ -300,7 +300,7 @@ class _FunctionCheck:
         region = one.regions[0]
         offsets = fused_offsets(one)
         self.expect(len(offsets) == len(region.parameters), "fused has a parameter, and an offset or none, for each input")
-        places = [place for place in offsets if place is not None]
+        places = {place for place in offsets if place is not None}
         self.expect(len(one.operands) == len(offsets) + len(places), "fused has its inputs, then their offsets, as operands")
         shape = self.names.many(one.sizes)
         for inner in region.operations[:-1]:
