@@ -349,10 +349,11 @@ def convert_call(context: Context, node: ast.Call, kind: Type) -> typed.Expressi
     wanted = with_numbers(value.type, kind) if not isinstance(value.type, ArrayType) else array_of(kind, value.type.shape)
     if value.type == wanted:
         return value
-    if isinstance(value, typed.Literal) and not isinstance(value.value, bool):
+    of_floats = is_float(kind) and is_float(number_type(value.type)) and is_adaptable(value)
+    if of_floats or (isinstance(value, typed.Literal) and not isinstance(value.value, bool)):
         adapted = fitting(context, value, wanted)
         if adapted is not None:
-            return adapted
+            return adapted if kind == INT else typed.Convert(wanted, node.span, adapted)
     return typed.Convert(wanted, node.span, value)
 
 
@@ -396,6 +397,28 @@ def call_bytes_to_numbers(context: Context, node: ast.Call, hint: Type | None) -
         return context.fail(errors.CannotInfer("nothing tells the type of these numbers", node.span, hint="give it: `let x: f32[n] = bytes_to_numbers(...)`"))
     kind = ArrayType(number, tuple(sizes.found))
     return sizes.wrap(typed.Primitive(kind, node.span, "bytes_to_numbers", (text, start), (("dtype", number),), tuple(sizes.found)))
+
+
+@builtin("rows_empty")
+def call_rows_empty(context: Context, node: ast.Call, hint: Type | None) -> typed.Expression:
+    """``rows_empty(v, d)``: the derivative of a table that was never read."""
+    sizes = Sizes(context)
+    if not plain_arguments(context, node, "rows_empty", 2) or not all([sizes.read(argument.value) for argument in node.arguments]):
+        return failed(node.span)
+    found = tuple(sizes.found)
+    return sizes.wrap(typed.Primitive(RowsType("f32", found), node.span, "rows_empty", (), (("dtype", F32),), found))
+
+
+@builtin("rows_dense")
+def call_rows_dense(context: Context, node: ast.Call, hint: Type | None) -> typed.Expression:
+    """``rows_dense(r)``: touched rows as a whole table."""
+    if not plain_arguments(context, node, "rows_dense", 1, 1):
+        return failed(node.span)
+    value = context.infer(node.arguments[0].value)
+    if not isinstance(value.type, RowsType):
+        return context.fail(errors.OperandTypes(f"`rows_dense` takes touched rows, not {article(value.type)}", value.span))
+    number = ScalarType(value.type.dtype)
+    return typed.Primitive(ArrayType(number, value.type.shape), node.span, "rows_dense", (value,), (("dtype", number),), value.type.shape)
 
 
 @builtin("List")

@@ -16,6 +16,7 @@ kernels are added to a module the first time something calls them (`ModuleText.r
 from __future__ import annotations
 
 import contextlib
+import math
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,17 +33,35 @@ _SHORT_SCALARS = {"float": "f32", "double": "f64", "half": "f16", "bfloat": "bf1
 
 def number(value: float, scalar: str) -> str:
     """The exact text of a floating constant. `number(0.1, "float")` is 0.1 rounded to f32; LLVM wants it as a double's bits."""
-    if scalar == "float":
-        value = round_to_f32(value)
+    if scalar in _ROUNDING:
+        value = _ROUNDING[scalar](value)
     return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
 
 
-def round_to_f32(value: float) -> float:
+def round_to_f32(value: float, form: str = "<f") -> float:
     """The nearest f32, as a Python float; overflow gives an infinity as in arithmetic."""
     try:
-        return struct.unpack("<f", struct.pack("<f", value))[0]
+        return struct.unpack(form, struct.pack(form, value))[0]
     except OverflowError:
         return float("inf") if value > 0 else float("-inf")
+
+
+def round_to_f16(value: float) -> float:
+    """The nearest f16. `round_to_f16(0.1)` is 0.0999755859375."""
+    return round_to_f32(value, "<e")
+
+
+def round_to_bf16(value: float) -> float:
+    """The nearest bf16, the upper half of an f32. `round_to_bf16(0.1)` is 0.10009765625."""
+    rounded = round_to_f32(value)
+    if not math.isfinite(rounded):
+        return rounded
+    (bits,) = struct.unpack("<I", struct.pack("<f", rounded))
+    (found,) = struct.unpack("<f", struct.pack("<I", (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000))
+    return found
+
+
+_ROUNDING = {"float": round_to_f32, "half": round_to_f16, "bfloat": round_to_bf16}
 
 
 def vector(scalar: str, width: int) -> str:

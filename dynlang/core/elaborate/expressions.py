@@ -340,7 +340,8 @@ def convert(frame: Frame, node: typed.Convert) -> Value:
 
 
 def convert_literal(frame: Frame, one: Literal, dtype: str) -> Atom:
-    if dtype in ("f64", "f32") and isinstance(one.value, (int, float)) and not isinstance(one.value, bool):
+    """A literal of another type, unless its own type rounds it first: ``f64(x)`` where x is the f32 0.1."""
+    if dtype in ("f64", "f32") and scalar_dtype(one.type) == "i64":
         return Literal(float(one.value), ScalarType(dtype))
     return frame.builder.operation("convert", one, dtype=dtype)
 
