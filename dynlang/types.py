@@ -521,7 +521,7 @@ def tangent(kind: Type) -> Type:
             return UNIT if all(one == UNIT for one in inside) else ListType(inside)
         case RecordType() | SumType() | TypeVariable():
             return TangentType(kind)
-        case TangentType() | RowsType():
+        case TangentType() | RowsType() | ErrorType():
             return kind
         case _:
             return UNIT
