@@ -104,6 +104,8 @@ class _ModulePrinter:
                 self.constructors[declaration.name, one.name] = names.fresh(wish[:1].upper() + wish[1:])
         self.functions = {one: names.fresh(identifier(one)) for one in module.functions}
         self.generics = {name: determined_sizes(one) for name, one in module.functions.items()}
+        self.expected = {name: one - determined_sizes(module.functions[name], with_results=False) for name, one in self.generics.items()}
+        """Size parameters that only the expected type of the result determines: calls are annotated."""
 
     def text(self) -> str:
         pieces = [self.declaration(one) for one in self.module.sums.values() if one.constructors]
@@ -140,21 +142,34 @@ def field_name(name: str) -> str:
 # ---------------------------------------------------------------- sizes that arguments determine
 
 
-def determined_sizes(function: Function) -> frozenset[str]:
-    """The size parameters that a caller need not give: each is the one unknown, linear, of some size in a parameter's type."""
-    wanted = {one.name for one in function.parameters[:function.sizes]}
-    known = {one.name for one in function.parameters[function.sizes:] if one.type == INT}
-    equations = [size for one in function.parameters[function.sizes:] for size in sizes_of(one.type)]
+def determined_sizes(function: Function, with_results: bool = True) -> frozenset[str]:
+    """The ints that a caller need not give: sizes, each the one unknown, linear, of some size in a parameter's or a result's type."""
+    typed = function.parameters + (function.results if with_results else ())
+    equations = [size for one in typed for size in sizes_of(one.type)]
+    wanted = {name for size in equations for name in size.variables()} & {one.name for one in function.parameters if one.type == INT}
     found: set[str] = set()
     changed = True
     while changed:
         changed = False
         for size in equations:
             unknown = (size.variables() & wanted) - found
-            if len(unknown) == 1 and size.variables() - unknown <= found | known and is_linear(size, next(iter(unknown))):
+            if len(unknown) == 1 and is_linear(size, next(iter(unknown))):
                 found |= unknown
                 changed = True
     return frozenset(found)
+
+
+def hidden_sizes(function: Function) -> frozenset[str]:
+    """The sizes in a function's signature that stay plain ints: where types name them they are unknown, and cast inside."""
+    named = {name for one in (*function.parameters, *function.results) for name in size_variables(one.type)}
+    return frozenset(named & {one.name for one in function.parameters if one.type == INT}) - determined_sizes(function)
+
+
+def masked(kind: Type, declared: Type, hidden: Iterable[str]) -> Type:
+    """The type with sizes unknown where the declared type names hidden ones."""
+    unknown = [bool(size.variables() & set(hidden)) for size in sizes_of(declared)]
+    waiting = iter(unknown)
+    return map_type(kind, lambda one: Unknown() if isinstance(one, Size) and next(waiting, False) else one, lambda one: None)
 
 
 def sizes_of(kind: Type) -> Iterator[Size]:
@@ -184,6 +199,8 @@ class _Scope:
 
     waiting: dict[str, tuple[Text, frozenset[str]]] = field(default_factory=dict)
     own: set[str] = field(default_factory=set)
+    left: dict[str, int] = field(default_factory=dict)
+    variables: set[str] = field(default_factory=set)
 
 
 class _FunctionPrinter:
@@ -229,36 +246,50 @@ class _FunctionPrinter:
     def lines(self) -> list[str]:
         function = self.function
         generics = self.module.generics[function.name]
-        for one in function.parameters:
-            self.declare(one)
-        own = [one for one in function.parameters[:function.sizes] if one.name in generics]
+        hidden = hidden_sizes(function)
+        own = [one for one in function.parameters if one.name in generics]
         rest = [one for one in function.parameters if one not in own]
+        casts: list[tuple[str, Variable]] = []
+        heads: list[str] = []
+        for one in function.parameters:
+            if size_variables(one.type) & hidden:
+                casts.append((self.names.fresh(f"{field_name(one.name)}_given"), one))
+            else:
+                self.declare(one)
+        given = {one.name: name for name, one in casts}
+        for one in rest:
+            heads.append(f"{given.get(one.name) or self.name(one)}: {self.type(self.packed(one.type, hidden))}")
         if function.name.startswith(("test.", "bench.")) and not function.parameters:
             word, _, number = function.name.partition(".")
             if number.isdigit():
                 title = function.documentation or number
                 return self.whole(f'{word} {quoted(title)}:')
         word = "fn" if function.pure else "proc"
-        shown = ", ".join(f"{self.name(one)}: {self.type(one.type)}" for one in rest)
-        result = self.result_type(function.results)
+        shown = ", ".join(heads)
+        result = self.result_type(function.results, hidden)
         arrow = f" -> {result}" if function.results else ""
         export = "export " if function.export else ""
         sizes = ", ".join(self.name(one) for one in own)
-        return self.whole(f"{export}{word} {self.module.functions[function.name]}{f'<{sizes}>' if sizes else ''}({shown}){arrow}:")
+        return self.whole(f"{export}{word} {self.module.functions[function.name]}{f'<{sizes}>' if sizes else ''}({shown}){arrow}:", casts)
 
-    def whole(self, head: str) -> list[str]:
+    def whole(self, head: str, casts: Sequence[tuple[str, Variable]] = ()) -> list[str]:
         self.out = [head]
         self.depth = 1
+        for given, one in casts:
+            kind = self.type(one.type)
+            self.write(f"let {self.declare(one)} = {given} as {kind}")
         self.tail(self.function.body)
         if len(self.out) == 1:
             self.write("pass")
         return self.out
 
-    def result_type(self, results: Sequence[Variable]) -> str:
-        """Results as a tuple; sizes that are results themselves are unknown to the caller."""
-        inner = {one.name for one in results if one.type == INT}
-        kinds = [self.type(self.packed(one.type, inner)) for one in results]
-        return kinds[0] if len(kinds) == 1 else f"({', '.join(kinds)})"
+    def result_type(self, results: Sequence[Variable], hidden: frozenset[str] = frozenset()) -> str:
+        """Results as a tuple; sizes that are results themselves are unknown to the caller, as are hidden ones."""
+        inner = {one.name for one in results if one.type == INT} | hidden
+        return self.tuple_type([self.packed(one.type, inner) for one in results])
+
+    def tuple_type(self, kinds: Sequence[Type]) -> str:
+        return self.type(kinds[0]) if len(kinds) == 1 else f"({', '.join(map(self.type, kinds))})"
 
     @staticmethod
     def packed(kind: Type, inner: Iterable[str]) -> Type:
@@ -298,6 +329,8 @@ class _FunctionPrinter:
     def atom(self, atom: Atom) -> Text:
         if isinstance(atom, Literal):
             return literal_text(atom)
+        if atom.name in self.scope.left:
+            self.scope.left[atom.name] -= 1
         if atom.name in self.known:
             return size_expression(self.known[atom.name], self.size_name)
         for scope in reversed(self.scopes):
@@ -385,6 +418,7 @@ class _FunctionPrinter:
             if isinstance(atom, Variable):
                 counts[atom.name] = counts.get(atom.name, 0) + 1
         self.scope.own = {name for name, count in counts.items() if count == self.uses.get(name)}
+        self.scope.left = counts
 
     def branch(self, right: If | Case, arm) -> None:
         if isinstance(right, If):
@@ -422,7 +456,7 @@ class _FunctionPrinter:
             case Operation():
                 self.operation(statement, statement.right)
             case Call(function, arguments):
-                self.bind(statement.variables, self.call_text(function, arguments))
+                self.bind_call(statement.variables, function, arguments)
             case Construct(kind, constructor, arguments):
                 self.construct(statement, kind, constructor, arguments)
             case If() | Case():
@@ -443,23 +477,35 @@ class _FunctionPrinter:
         declared = self.module.module.functions[function]
         generics = self.module.generics[function]
         given = [atom for place, atom in zip(declared.parameters, arguments, strict=True)
-                 if not (place.name in generics and place in declared.parameters[:declared.sizes])]
+                 if place.name not in generics]
         return call(self.module.functions[function], [one.text for one in self.atoms(given)])
 
-    def bind(self, variables: Sequence[Variable], text: Text, annotate: bool = False) -> None:
-        """``let variables = text``; sizes among several results are given their names again."""
+    def bind_call(self, variables: Sequence[Variable], function: str, arguments: Sequence[Atom]) -> None:
+        """The results of a call: those whose sizes the callee doesn't tell are cast."""
+        declared = self.module.module.functions[function]
+        hidden = hidden_sizes(declared)
+        untold = {one.name for one, place in zip(variables, declared.results, strict=True) if size_variables(place.type) & hidden}
+        kinds = None
+        if self.module.expected[function]:
+            inner = {one.name for one in declared.results if one.type == INT} | hidden
+            kinds = [masked(one.type, place.type, inner) for one, place in zip(variables, declared.results, strict=True)]
+        self.bind(variables, self.call_text(function, arguments), kinds is not None, untold, kinds)
+
+    def bind(self, variables: Sequence[Variable], text: Text, annotate: bool = False, untold: Iterable[str] = (),
+             kinds: Sequence[Type] | None = None) -> None:
+        """``let variables = text``; sizes among several results are given their names again, those untold are cast."""
         if not variables:
             self.write(text.text)
             return
         inner = {one.name for one in variables if one.type == INT}
-        dependent = [one for one in variables if size_variables(one.type) & inner]
+        dependent = [one for one in variables if size_variables(one.type) & inner or one.name in untold]
         names = []
         for one in variables:
             if one in dependent and self.is_read(one):
                 names.append(self.names.fresh(f"{identifier(one.name)}_packed"))
             else:
                 names.append(self.declare(one) if self.is_read(one) else "_")
-        kind = f": {self.type(variables[0].type)}" if annotate and len(variables) == 1 else ""
+        kind = f": {self.tuple_type(kinds)}" if kinds is not None else f": {self.result_type(variables)}" if annotate else ""
         self.write(f"let {', '.join(names)}{kind} = {text.text}")
         for one, packed in zip(variables, names, strict=True):
             if one in dependent and self.is_read(one):
@@ -500,7 +546,8 @@ class _FunctionPrinter:
             raise NotBuilt(f"printing the op {operation.op}", statement.span)
         if len(statement.variables) == 1 and not row.has("check") and not row.has("effect") and not row.has("consumes"):
             only_literals = all(isinstance(one, Literal) for one in operation.arguments)
-            self.wait_or_bind(statement.variables[0], text, reads, annotate=only_literals and needs_annotation(result))
+            indices = (isinstance(result, ArrayType) and result.element == INT) or operation.op == "bytes_to_numbers"
+            self.wait_or_bind(statement.variables[0], text, reads, annotate=indices or (only_literals and needs_annotation(result)))
             return
         self.bind(statement.variables, text)
 
@@ -519,17 +566,23 @@ class _FunctionPrinter:
                 text = Text(f"{self.atom(then).at(CHOICE + 1)} if {condition.at(CHOICE + 1)} else {self.atom(otherwise).at(CHOICE)}", CHOICE)
                 self.wait_or_bind(results[0], text, reads)
                 return
-        if results and any(self.initial(one.type) is None for one in results):
+        if results and idle_arm(right) is None and any(self.initial(one.type) is None for one in results):
             self.nested(statement, right)
             return
         inner = {one.name for one in results if one.type == INT and any(one.name in size_variables(other.type) for other in results)}
+        idle = idle_arm(right)
+        first = [None] * len(results) if idle is None else [one.text for one in self.atoms(idle.results)]
         names: list[str] = []
-        for one in results:
+        for one, start in zip(results, first, strict=True):
             name = self.names.fresh(field_name(one.name))
             self.mutable.add(name)
             names.append(name)
-            self.write(f"var {name}: {self.type(self.packed(one.type, inner))} = {self.initial(self.emptied(one.type, inner))}")
-        self.branch_into(right, names)
+            value = start if start is not None else self.initial(self.emptied(one.type, inner))
+            self.write(f"var {name}: {self.type(self.packed(one.type, inner))} = {value}")
+        if idle is not None and isinstance(right, If):
+            self.one_arm(right, idle, names)
+        else:
+            self.branch_into(right, names)
         self.take_over(results, names, inner)
 
     def take_over(self, results: Sequence[Variable], names: Sequence[str], inner: set[str]) -> None:
@@ -541,6 +594,13 @@ class _FunctionPrinter:
                 self.write(f"let {self.declare(one)} = {name} as {self.type(one.type)}")
             else:
                 self.printed[one.name] = name
+
+    def one_arm(self, right: If, idle: Block, names: Sequence[str]) -> None:
+        """``if`` whose other arm does nothing: the variables begin with what it gives."""
+        condition = self.atom(right.condition)
+        other = right.otherwise if idle is right.then else right.then
+        self.write(f"if {condition.text}:" if other is right.then else f"if not {condition.at(NOT + 1)}:")
+        self.inner(other, lambda results: self.assign(names, self.atoms(results)))
 
     def branch_into(self, right: If | Case, names: Sequence[str]) -> None:
         def arm(block: Block) -> None:
@@ -601,6 +661,13 @@ class _FunctionPrinter:
             case RowsType(_, shape):
                 return f"rows_empty({', '.join(self.size(one) for one in shape)})"
         return None
+
+
+def idle_arm(right: If | Case) -> Block | None:
+    """The arm of an ``if`` that computes nothing."""
+    if not isinstance(right, If):
+        return None
+    return right.otherwise if not right.otherwise.statements else right.then if not right.then.statements else None
 
 
 def needs_annotation(kind: Type) -> bool:
@@ -673,6 +740,7 @@ class _LoopPrinter:
         return place.name in self.printer.in_sizes or bool(size_variables(place.type) & self.inner)
 
     def bind_carried(self, names: Sequence[str]) -> None:
+        self.printer.scope.variables.update(names)
         self.printer.take_over(self.right.carried, names, self.inner)
 
     def next(self, names: Sequence[str], results: Sequence[Atom]) -> None:
@@ -691,8 +759,14 @@ def _changed(printer: _FunctionPrinter, statement: Let, operation: Operation) ->
     """A variable that holds the first operand and may be changed: the operand's own, if this is its last use, else a copy."""
     source, (result, *_) = operation.arguments[0], statement.variables
     value = printer.atom(source)
+    last = isinstance(source, Variable) and source.name in printer.scope.own and printer.scope.left.get(source.name) == 0
+    if last and value.text in printer.scope.variables and result.name not in printer.in_sizes:
+        printer.flush(value.text)
+        printer.printed[result.name] = value.text
+        return value.text
     name = printer.names.fresh(field_name(result.name))
     printer.mutable.add(name)
+    printer.scope.variables.add(name)
     printer.write(f"var {name}: {printer.type(result.type)} = {value.text}")
     printer.printed[result.name] = name
     return name

@@ -45,10 +45,12 @@ INFIX: dict[str, tuple[str, int]] = {
     "mul": ("*", PRODUCT), "div": ("/", PRODUCT), "floor_division": ("//", PRODUCT), "floor_modulo": ("%", PRODUCT),
     "dot": ("@", PRODUCT), "matvec": ("@", PRODUCT), "vecmat": ("@", PRODUCT), "matmul": ("@", PRODUCT),
 }
+ARRAY_LOGIC = {"logical_and": "where({0}, {1}, false)", "logical_or": "where({0}, true, {1})", "logical_not": "xor({0}, true)"}
+"""Logic on arrays: the words `and`, `or` and `not` are for one bool."""
 PREFIX: dict[str, tuple[str, int]] = {"neg": ("-", MINUS), "logical_not": ("not ", NOT)}
 REDUCTIONS = {"reduce_sum": "sum", "reduce_prod": "prod", "reduce_max": "max", "reduce_min": "min", "reduce_all": "all",
               "reduce_any": "any", "argmax": "argmax", "argmin": "argmin"}
-CALLS = {"maximum": "max", "minimum": "min", "string_length": "len", "list_length": "len", "power": "power"}
+CALLS = {"maximum": "max", "minimum": "min", "string_length": "len", "list_length": "len"}
 NAMES = {"i64": "int"}
 
 
@@ -61,9 +63,9 @@ def type_text(kind: Type, name: Callable[[str], str] = lambda one: one) -> str:
     match kind:
         case ScalarType(dtype):
             return scalar_name(dtype)
-        case ArrayType(element, shape, row_sparse):
+        case ArrayType(element, shape):
             sizes = [size_text(size, name) if isinstance(size, Size) else str(size) for size in shape]
-            return f"TableRows<{', '.join(sizes)}>" if row_sparse else f"{type_text(element, name)}[{', '.join(sizes)}]"
+            return f"{type_text(element, name)}[{', '.join(sizes)}]"
         case ListType(elements):
             inner = ", ".join(type_text(one, name) for one in elements)
             return f"List<{inner}>" if len(elements) == 1 else f"List<({inner})>"
@@ -134,6 +136,8 @@ def operation_text(operation: Operation, arguments: Sequence[Text], size: Callab
                    known: Mapping[str, Size] | None = None) -> Text | None:
     """An op as an expression; None for those that are statements. `known` are int operands that are sizes."""
     op = operation.op
+    if op in ARRAY_LOGIC and isinstance(result, ArrayType):
+        return Text(ARRAY_LOGIC[op].format(*(one.text for one in arguments)))
     if op == "slice":
         return _slice(operation, arguments, size, known or {})
     if op in INFIX:
@@ -176,7 +180,10 @@ def _fill(operation: Operation, arguments: Sequence[Text], size: Callable[[Size]
     sizes = [size(one) for one in operation.sizes]
     if arguments[0].text == "0.0" and isinstance(result, ArrayType) and result.element == ScalarType("f32"):
         return call("zeros", sizes)
-    return call("fill", [arguments[0].text, *sizes])
+    value = arguments[0].text
+    if isinstance(result, ArrayType) and result.element == ScalarType("i64") and not isinstance(operation.arguments[0], Literal):
+        value = f"int({value})"         # of an index it would be an array of indices
+    return call("fill", [value, *sizes])
 
 
 def _reshape(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
@@ -235,7 +242,8 @@ def _list_get(operation: Operation, arguments: Sequence[Text], size: Callable[[S
 def _format(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
     specification = str(operation.attribute("specification", "") or "")
     if operation.attribute("single"):
-        inner = f"f32({arguments[0].text})"
+        text = arguments[0].text
+        inner = text[4:-1] if text.startswith("f64(") and text.count("(") == 1 else f"f32({text})"
     else:
         inner = arguments[0].text
     return Text('f"{' + inner + (f":{specification}" if specification else "") + '}"')
@@ -253,6 +261,10 @@ def _print(operation: Operation, arguments: Sequence[Text], size: Callable[[Size
     return call("print", [arguments[0].text])
 
 
+def _sizes_call(name: str) -> Special:
+    return lambda operation, arguments, size, result: call(name, [size(one) for one in operation.sizes])
+
+
 def _plain_call(name: str) -> Special:
     return lambda operation, arguments, size, result: call(name, [one.text for one in arguments])
 
@@ -261,9 +273,14 @@ def _broadcast(operation: Operation, arguments: Sequence[Text], size: Callable[[
     return call("fill", [arguments[0].text, *(size(one) for one in operation.sizes)])
 
 
+def _bytes_to_numbers(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
+    return call("bytes_to_numbers", [*(one.text for one in arguments), *(size(one) for one in operation.sizes)])
+
+
 SPECIAL: dict[str, Special] = {
+    "bytes_to_numbers": _bytes_to_numbers,
     "select": _select, "fill": _fill, "broadcast": _broadcast, "reshape": _reshape, "transpose": _transpose, "concat": _concat,
     "at": _at, "convert": _convert, "iota": _iota, "list_get": _list_get, "format_int": _format,
     "format_float": _format, "format_bool": _format, "format_text": _format, "string_code": _string_code, "power": _power,
-    "print": _print, "fail": _plain_call("fail"),
+    "print": _print, "fail": _plain_call("fail"), "rows_empty": _sizes_call("rows_empty"), "rows_dense": _plain_call("rows_dense"),
 }

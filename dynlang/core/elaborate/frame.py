@@ -29,8 +29,10 @@ from dynlang.types import (
     Size,
     StringType,
     SumType,
+    TupleType,
     Type,
     substitute,
+    unknowns,
 )
 
 if TYPE_CHECKING:
@@ -106,8 +108,21 @@ class Frame:
 
     @staticmethod
     def joined(kind: Type, parts: Sequence[Value]) -> Value:
-        return Value(kind, tuple(atom for part in parts for atom in part.atoms),
-                     tuple(function for part in parts for function in part.functions))
+        """A product of its parts. A tuple's unknown sizes come first, then what is left of the parts."""
+        functions = tuple(function for part in parts for function in part.functions)
+        if not isinstance(kind, TupleType) or not unknowns(kind):
+            return Value(kind, tuple(atom for part in parts for atom in part.atoms), functions)
+        sizes: list[Atom] = []
+        rest: list[Atom] = []
+        named: set[str] = set()
+        for part in parts:
+            closed = unknowns(part.type)
+            for one, atom in zip(closed, part.atoms, strict=False):
+                if one.name is None or one.name not in named:
+                    sizes.append(atom)
+                    named |= {one.name} if one.name is not None else set()
+            rest += part.atoms[len(closed):]
+        return Value(kind, (*sizes, *rest), functions)
 
     # -- functions as data
 

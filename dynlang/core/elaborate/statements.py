@@ -316,7 +316,6 @@ def statement(frame: Frame, one: typed.Statement) -> None:
 def assign(frame: Frame, one: typed.Assign) -> None:
     """The places' indices are read first, then the value; then all are written, left to right."""
     held: list[Held | None] = [read_steps(frame, place) if place is not None and place.steps else None for place in one.places]
-    before = len(frame.builder.statements)
     value = expression(frame, one.value)
     if len(one.places) == 1:
         parts = [value]
