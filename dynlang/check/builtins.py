@@ -48,7 +48,13 @@ def plain_arguments(context: Context, node: ast.Call, name: str, least: int, mos
             return False
     count = sum(argument.name is None for argument in node.arguments)
     if count < least or (most is not None and count > most):
-        wanted = f"{least} or more arguments" if most is None else errors.plural(least, "argument") if least == most else f"{least} to {most} arguments"
+        wanted = (
+            f"{least} or more arguments"
+            if most is None
+            else errors.plural(least, "argument")
+            if least == most
+            else f"{least} to {most} arguments"
+        )
         context.report(errors.WrongArity(f"`{name}` takes {wanted}, and {count} given", node.span))
         infer_all(context, node.arguments)
         return False
@@ -89,6 +95,11 @@ class Sizes:
         self.found.append(size)
         return True
 
+    def read_all(self, arguments: Sequence[ast.Argument]) -> bool:
+        """Reads each, so that each is reported."""
+        fine = [self.read(argument.value) for argument in arguments]
+        return all(fine)
+
     def wrap(self, value: typed.Expression) -> typed.Expression:
         return typed.Sequence(value.type, value.span, tuple(self.bindings), value) if self.bindings else value
 
@@ -115,7 +126,7 @@ def call_zeros(context: Context, node: ast.Call, hint: Type | None) -> typed.Exp
     if not plain_arguments(context, node, name, 0):
         return failed(node.span)
     sizes = Sizes(context)
-    if not all([sizes.read(argument.value) for argument in node.arguments]):
+    if not sizes.read_all(node.arguments):
         return failed(node.span)
     number = number_hint(hint)
     one = isinstance(node.function, ast.Name) and node.function.text == "ones"
@@ -136,7 +147,7 @@ def call_fill(context: Context, node: ast.Call, hint: Type | None) -> typed.Expr
     if inner is not None:
         value = fitting(context, value, inner) or value
     sizes = Sizes(context)
-    if not all([sizes.read(argument.value) for argument in node.arguments[1:]]) or isinstance(value.type, ErrorType):
+    if not sizes.read_all(node.arguments[1:]) or isinstance(value.type, ErrorType):
         return failed(node.span)
     return sizes.wrap(filled(value, sizes.found, node.span)) if sizes.found else value
 
@@ -152,7 +163,9 @@ def call_identity(context: Context, node: ast.Call, hint: Type | None) -> typed.
     number, size, span = number_hint(hint), sizes.found[0], node.span
     row, column = context.temporary("row", IndexType(size)), context.temporary("column", IndexType(size))
     axes = (typed.Axis(row, size), typed.Axis(column, size))
-    same = typed.Primitive(BOOL, span, "equal", (typed.LocalReference(row.type, span, row), typed.LocalReference(column.type, span, column)))
+    same = typed.Primitive(
+        BOOL, span, "equal", (typed.LocalReference(row.type, span, row), typed.LocalReference(column.type, span, column))
+    )
     one, zero = (1.0, 0.0) if is_float(number) else (1, 0)
     body = typed.Conditional(number, span, same, typed.Literal(number, span, one), typed.Literal(number, span, zero))
     return sizes.wrap(typed.Comprehension(array_of(number, (size, size)), span, "array", axes, None, body))
@@ -169,10 +182,13 @@ def call_random(context: Context, node: ast.Call, hint: Type | None) -> typed.Ex
     first = 1 if name == "uniform_int" else 0
     if len(node.arguments) < first + 1 or not node.arguments[-1].borrow or any(one.name for one in node.arguments):
         bound = "bound, " if first else ""
-        return context.fail(errors.MissingLend(f"`{name}` takes {bound}sizes, and last the generator that it draws from", node.span,
-                                               hint=f"write `{name}({bound}n, &rng)`"))
+        return context.fail(
+            errors.MissingLend(
+                f"`{name}` takes {bound}sizes, and last the generator that it draws from", node.span, hint=f"write `{name}({bound}n, &rng)`"
+            )
+        )
     sizes = Sizes(context)
-    if not all([sizes.read(argument.value) for argument in node.arguments[first:-1]]):
+    if not sizes.read_all(node.arguments[first:-1]):
         return failed(node.span)
     total = Size.constant(1)
     for size in sizes.found:
@@ -217,13 +233,21 @@ def call_split(context: Context, node: ast.Call, hint: Type | None) -> typed.Exp
     assert isinstance(first, Size)
     part = divided(first, count.value)
     if part is None:
-        return context.fail(errors.NotDivisible(f"{first} isn't divisible by {count.value}, by proof", node.span, found=show(value.type),
-                                                hint=f"if it is when the program runs, say so: `... as {show(scalar_part(value.type) or F32)}[{count.value} * ?k]`"))
+        return context.fail(
+            errors.NotDivisible(
+                f"{first} isn't divisible by {count.value}, by proof",
+                node.span,
+                found=show(value.type),
+                hint=f"if it is when the program runs, say so: `... as {show(scalar_part(value.type) or F32)}[{count.value} * ?k]`",
+            )
+        )
     kind = array_of(value.type.element, (part, *value.type.shape[1:]))
     local = context.temporary("whole", value.type)
     whole = typed.LocalReference(value.type, value.span, local)
-    slices = tuple(typed.Index(kind, node.span, whole, (typed.SliceItem(typed.SizeValue(INT, node.span, part * position), part),))
-                   for position in range(count.value))
+    slices = tuple(
+        typed.Index(kind, node.span, whole, (typed.SliceItem(typed.SizeValue(INT, node.span, part * position), part),))
+        for position in range(count.value)
+    )
     parts = typed.MakeTuple(TupleType((kind,) * count.value), node.span, slices)
     return typed.Sequence(parts.type, node.span, (typed.Binding((local,), value, value.span),), parts)
 
@@ -252,8 +276,12 @@ def call_concat(context: Context, node: ast.Call, hint: Type | None) -> typed.Ex
         wanted = array_of(fixed.type.element, (value.type.shape[0], *fixed.type.shape[1:]))
         found = fitting(context, value, wanted)
         if found is None:
-            return context.fail(errors.SizeMismatch(
-                f"`concat` joins arrays that agree in all but the first size, and these don't: {show(fixed.type)} and {show(value.type)}", value.span))
+            return context.fail(
+                errors.SizeMismatch(
+                    f"`concat` joins arrays that agree in all but the first size, and these don't: {show(fixed.type)} and {show(value.type)}",
+                    value.span,
+                )
+            )
         fitted.append(found)
         total = total + value.type.shape[0]
     kind = array_of(fixed.type.element, (total, *fixed.type.shape[1:]))
@@ -275,14 +303,22 @@ def call_reshape(context: Context, node: ast.Call, hint: Type | None) -> typed.E
         return failed(node.span)
     value = array_argument(context, node.arguments[0].value, "reshape")
     sizes = Sizes(context)
-    if not all([sizes.read(argument.value) for argument in node.arguments[1:]]) or value is None:
+    if not sizes.read_all(node.arguments[1:]) or value is None:
         return failed(node.span)
     assert isinstance(value.type, ArrayType)
     before, after = product(value.type.shape), product(sizes.found)
     if before != after:
-        return context.fail(errors.SizeMismatch(f"`reshape` keeps the number of elements, and {before} become {after}", node.span, found=show(value.type),
-                                                hint="cast the array first, if the numbers are equal when the program runs"))
-    return sizes.wrap(typed.Primitive(array_of(value.type.element, tuple(sizes.found)), node.span, "reshape", (value,), (), tuple(sizes.found)))
+        return context.fail(
+            errors.SizeMismatch(
+                f"`reshape` keeps the number of elements, and {before} become {after}",
+                node.span,
+                found=show(value.type),
+                hint="cast the array first, if the numbers are equal when the program runs",
+            )
+        )
+    return sizes.wrap(
+        typed.Primitive(array_of(value.type.element, tuple(sizes.found)), node.span, "reshape", (value,), (), tuple(sizes.found))
+    )
 
 
 def product(sizes: Sequence[object]) -> Size:
@@ -324,7 +360,9 @@ def call_len(context: Context, node: ast.Call, hint: Type | None) -> typed.Expre
         return typed.Literal(INT, node.span, len(value.items))
     found = length(context, value, node.span)
     if found is None:
-        return context.fail(errors.OperandTypes(f"`len` takes an array, list or string, not {article(value.type)}", value.span, found=show(value.type)))
+        return context.fail(
+            errors.OperandTypes(f"`len` takes an array, list or string, not {article(value.type)}", value.span, found=show(value.type))
+        )
     return found
 
 
@@ -345,7 +383,11 @@ def convert_call(context: Context, node: ast.Call, kind: Type) -> typed.Expressi
         return value
     if scalar_part(value.type) is None or isinstance(value.type, RowsType):
         hint = "`parse_int` and `parse_float` read numbers from text" if isinstance(value.type, StringType) else ""
-        return context.fail(errors.OperandTypes(f"`{name}` converts numbers and bools, not {article(value.type)}", value.span, found=show(value.type), hint=hint))
+        return context.fail(
+            errors.OperandTypes(
+                f"`{name}` converts numbers and bools, not {article(value.type)}", value.span, found=show(value.type), hint=hint
+            )
+        )
     wanted = with_numbers(value.type, kind) if not isinstance(value.type, ArrayType) else array_of(kind, value.type.shape)
     if value.type == wanted:
         return value
@@ -363,8 +405,11 @@ def call_print(context: Context, node: ast.Call, hint: Type | None) -> typed.Exp
     if not plain_arguments(context, node, "print", 0):
         return failed(node.span)
     if not context.is_proc:
-        context.report(errors.ProcInFn("`print` writes, and a `fn` does no output", node.span,
-                                       hint=f"make `{context.owner}` a `proc`" if context.owner else ""))
+        context.report(
+            errors.ProcInFn(
+                "`print` writes, and a `fn` does no output", node.span, hint=f"make `{context.owner}` a `proc`" if context.owner else ""
+            )
+        )
     pieces: list[typed.Expression] = []
     for argument in node.arguments:
         if pieces:
@@ -394,7 +439,11 @@ def call_bytes_to_numbers(context: Context, node: ast.Call, hint: Type | None) -
         return failed(node.span)
     number = hint.element if isinstance(hint, ArrayType) and isinstance(hint.element, (ScalarType, TypeVariable)) else None
     if number is None:
-        return context.fail(errors.CannotInfer("nothing tells the type of these numbers", node.span, hint="give it: `let x: f32[n] = bytes_to_numbers(...)`"))
+        return context.fail(
+            errors.CannotInfer(
+                "nothing tells the type of these numbers", node.span, hint="give it: `let x: f32[n] = bytes_to_numbers(...)`"
+            )
+        )
     kind = ArrayType(number, tuple(sizes.found))
     return sizes.wrap(typed.Primitive(kind, node.span, "bytes_to_numbers", (text, start), (("dtype", number),), tuple(sizes.found)))
 
@@ -403,7 +452,7 @@ def call_bytes_to_numbers(context: Context, node: ast.Call, hint: Type | None) -
 def call_rows_empty(context: Context, node: ast.Call, hint: Type | None) -> typed.Expression:
     """``rows_empty(v, d)``: the derivative of a table that was never read."""
     sizes = Sizes(context)
-    if not plain_arguments(context, node, "rows_empty", 2) or not all([sizes.read(argument.value) for argument in node.arguments]):
+    if not plain_arguments(context, node, "rows_empty", 2) or not sizes.read_all(node.arguments):
         return failed(node.span)
     found = tuple(sizes.found)
     return sizes.wrap(typed.Primitive(RowsType("f32", found), node.span, "rows_empty", (), (("dtype", F32),), found))
@@ -427,7 +476,9 @@ def call_list(context: Context, node: ast.Call, hint: Type | None) -> typed.Expr
     if not plain_arguments(context, node, "List", 0, 0):
         return failed(node.span)
     if not isinstance(hint, ListType):
-        return context.fail(errors.CannotInfer("nothing tells the type of this list's items", node.span, hint="give it: `var xs: List<int> = List()`"))
+        return context.fail(
+            errors.CannotInfer("nothing tells the type of this list's items", node.span, hint="give it: `var xs: List<int> = List()`")
+        )
     return typed.Primitive(hint, node.span, "list_empty", (), (("elements", hint.elements),))
 
 

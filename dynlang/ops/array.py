@@ -181,6 +181,15 @@ def _reshape(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int, ..
     return np.reshape(a[0], sizes).copy()
 
 
+def _fill(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int, ...]) -> Any:
+    """Numbers keep their dtype; strings, sums and lists are objects (as `bytes` NumPy would cut later elements to the first's length)."""
+    if isinstance(a[0], (np.generic, bool, int, float)):
+        return np.full(sizes, a[0], dtype=np.asarray(a[0]).dtype)
+    made = np.empty(sizes, dtype=object)
+    made.fill(a[0])
+    return made
+
+
 def _empty(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int, ...]) -> Any:
     from dynlang.ops.dtypes import NUMPY
 
@@ -195,7 +204,7 @@ def _identity(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int, .
 
 ROWS: list[Op] = [
     # -- making
-    Op("fill", ("v",), ("any",), _filled, lambda np, a, attributes, sizes: np.full(sizes, a[0], dtype=np.asarray(a[0]).dtype), {"v": "reduce_sum(g)"}, {},
+    Op("fill", ("v",), ("any",), _filled, _fill, {"v": "reduce_sum(g)"}, {},
        frozenset({"linear"}), documentation="An array of `sizes`, every element v."),
     Op("empty", (), (), lambda kinds, attributes, sizes: (ArrayType(attributes["element"], sizes),), _empty, {},
        documentation="An array of `sizes` of elements of type attribute `element`, each to be written before it is read."),
@@ -280,15 +289,15 @@ ROWS += [
     Op("rows_empty", (), (), lambda kinds, attributes, sizes: (RowsType(attributes["dtype"], sizes),), lambda np, a, attributes, sizes: [], {},
        documentation="No row touched, of a table of `sizes` (attribute `dtype`)."),
     Op("rows_add", ("x", "y"), ("rows", "rows"), _first, lambda np, a, attributes, sizes: a[0] + a[1], {"x": "g", "y": "g"}, {}, frozenset({"consumes", "linear"}),
-       documentation="The contributions of both, x's first."),
+       surface="rows_add", documentation="The contributions of both, x's first."),
     Op("rows_merge", ("x",), ("rows",), _first, lambda np, a, attributes, sizes: _merge_rows(np, a[0]), {"x": "g"}, {}, frozenset({"consumes", "linear"}),
-       documentation="One row an index, in the order of first touch."),
+       surface="rows_merge", documentation="One row an index, in the order of first touch."),
     Op("rows_count", ("x",), ("rows",), lambda kinds, attributes, sizes: (INT,), lambda np, a, attributes, sizes: np.int64(len(a[0])), {},
-       documentation="How many contributions."),
+       surface="rows_count", documentation="How many contributions."),
     Op("rows_index", ("x", "k"), ("rows", "int"), lambda kinds, attributes, sizes: (INT,), lambda np, a, attributes, sizes: np.int64(a[0][int(a[1])][0]), {},
-       documentation="The table index of contribution k."),
+       surface="rows_index", documentation="The table index of contribution k."),
     Op("rows_row", ("x", "k"), ("rows", "int"), lambda kinds, attributes, sizes: (ArrayType(ScalarType(_rows(kinds[0]).dtype), _rows(kinds[0]).shape[1:]),),
-       lambda np, a, attributes, sizes: a[0][int(a[1])][1], "rule", documentation="The row of contribution k."),
+       lambda np, a, attributes, sizes: a[0][int(a[1])][1], "rule", surface="rows_row", documentation="The row of contribution k."),
     Op("rows_dense", ("x",), ("rows",), lambda kinds, attributes, sizes: (ArrayType(ScalarType(_rows(kinds[0]).dtype), _rows(kinds[0]).shape),),
        lambda np, a, attributes, sizes: _dense_rows(np, a[0], attributes["dtype"], sizes), "rule", {},
        frozenset({"linear"}), documentation="The whole table of gradients (`sizes` its shape, attribute `dtype`)."),
