@@ -546,3 +546,53 @@ def test_size_that_changes_in_a_loop() -> None:
     p.function("grow", ["n"], {"x": array("n"), "k": INT}, {"y": F64}, body)
     check(p.module, "grow", [3, random(3), 3], [1])
     check(p.module, "grow", [3, random(3), 0], [1])
+
+
+# ---------------------------------------------------------------- rules in forward mode, surrogates
+
+
+def with_rule(surrogate: bool = False) -> Program:
+    """``scaled(W, x) = W (x * x)`` with a rule for both arguments."""
+    p = Program()
+    p.function("scaled", ["n"], {"W": array("n", "n"), "x": array("n")}, {"y": array("n")}, lambda w, n, W, x: w.matvec(W, w.mul(x, x)))
+
+    def rule(w, n, W, x, g):
+        inner = w.vecmat(g, W)
+        return w.call("scaled", n, W, x), w.accumulate_outer(w.fill(0.0, sizes=["n", "n"]), g, w.mul(x, x)), w.mul(w.mul(inner, x), 2.0)
+
+    p.function("rule", ["n"], {"W": array("n", "n"), "x": array("n"), "g": array("n")}, {"y": array("n"), "d_W": array("n", "n"), "d_x": array("n")}, rule)
+    p.functions["scaled"] = replace(p.functions["scaled"], derivative=CustomDerivative("rule", surrogate))
+    p.function("f", ["n"], {"W": array("n", "n"), "x": array("n")}, {"y": F64}, lambda w, n, W, x: norm(w, w.call("scaled", n, W, w.tanh(x))))
+    return p
+
+
+def test_rule_of_arrays_in_forward_mode() -> None:
+    p = with_rule()
+    for wrt in ([1], [2], [1, 2]):
+        check(p.module, "f", [3, random(3, 3), random(3)], wrt)
+    check(p.module, "scaled", [3, random(3, 3), random(3)], [1, 2])
+
+
+def test_second_derivative_through_a_rule() -> None:
+    from dynlang.grad import gradient_program
+
+    made = gradient_program(with_rule().module, "f", [1, 2])
+    check(made, "f_grad", [3, random(3, 3), random(3)], [1, 2], step=1e-3, tolerance=1e-8)
+
+
+def test_surrogate_has_no_second_derivative() -> None:
+    from dynlang.diag import CompileError
+
+    p = with_rule(surrogate=True)
+
+    def slope(w, n, W, x):
+        return w.builder.emit(Vjp("f", (n, W, x), (2,), (number(1.0, "f64"),)), ["y", "g"], [F64, array("n")])[1]
+
+    p.function("slope", ["n"], {"W": array("n", "n"), "x": array("n")}, {"g": array("n")}, slope)
+    p.function("twice", ["n"], {"W": array("n", "n"), "x": array("n"), "v": array("n")}, {"h": array("n")},
+               lambda w, n, W, x, v: w.builder.emit(Vjp("slope", (n, W, x), (2,), (v,)), ["g", "h"], [array("n"), array("n")])[1])
+    from dynlang.grad import differentiate
+
+    with pytest.raises(CompileError) as found:
+        differentiate(p.module)
+    assert found.value.diagnostics[0].code == "DYN0613"

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dynlang.core.nodes import Atom, Block, Call, Function, Jvp, Let, Literal, Module, Variable, Vjp
-from dynlang.core.walk import functions_called, rebuild, statements_in
-from dynlang.diag import CompileError, Diagnostic, Diagnostics, NotBuilt
+from dynlang.core.nodes import Block, Call, Function, Jvp, Let, Module, Vjp
+from dynlang.core.sizes import rename_telescope
+from dynlang.core.walk import functions_called, statements_in
+from dynlang.diag import CompileError, Diagnostics, NotBuilt
 from dynlang.grad.activity import Activity
-from dynlang.grad.adjoints import Adjoints, Region
-from dynlang.grad.errors import NotDifferentiable, ZeroGradient, ZeroLeaf
+from dynlang.grad.adjoints import Adjoints
+from dynlang.grad.answers import Answers
+from dynlang.grad.errors import SurrogateAgain
 from dynlang.grad.forward import FunctionTangent
 from dynlang.grad.reverse.functions import FunctionReversal
 from dynlang.grad.state import Key, Pair, State
 from dynlang.grad.tangents import Tangents
-from dynlang.types import ArrayType, SumType, Type
+from dynlang.source import Span
 
 
 class Engine:
@@ -33,6 +35,7 @@ class Engine:
         self._tangents: dict[tuple[str, tuple[bool, ...]], str] = {}
         self._unchecked: dict[str, str] = {}
         self._called: set[Key] = set()
+        self._surrogates = {one.derivative.rule for one in module.functions.values() if one.derivative is not None and one.derivative.surrogate}
         self._threaded: dict[str, frozenset[int]] = {}
 
     def may_go(self, function: str) -> bool:
@@ -95,6 +98,22 @@ class Engine:
             self.state.functions[name] = replace(function, name=name, checkpoint=False, export=None)
         return self._unchecked[function.name]
 
+    def wrapper(self, function: Function) -> str:
+        """``fn f_called(args): return f(args)``, for a function whose derivative is a rule: its derivative is that of a call."""
+        name = f"{function.name}_called"
+        if name not in self.state.functions:
+            names = self.state.names_of(function)
+            results = rename_telescope(function.results, names.fresh, {}, {})
+            body = Block((Let(results, Call(function.name, function.parameters), function.span),), results)
+            self.state.functions[name] = replace(function, name=name, body=body, derivative=None, export=None)
+        return name
+
+    def refuse_surrogate(self, function: str, span: Span | None) -> None:
+        """A rule that doesn't claim to be the true derivative has no derivative itself."""
+        if function in self._surrogates:
+            raise CompileError(SurrogateAgain(f"a second derivative through the surrogate rule '{function}'", span,
+                                              hint="a surrogate gradient stands for no function that could be differentiated again"))
+
     # -- requests
 
     def answer_all(self) -> None:
@@ -116,7 +135,7 @@ class Engine:
                 self._answer(below, done, (*path, name))
         done.add(name)
         if requests:
-            self.state.functions[name] = replace(function, body=_Answers(self, function).block(function.body))
+            self.state.functions[name] = replace(function, body=Answers(self, function).block(function.body))
 
     def reachable(self, name: str) -> list[str]:
         found: dict[str, None] = {}
@@ -130,145 +149,3 @@ class Engine:
                 if rule is not None:
                     todo.append(rule.rule)
         return list(found)
-
-
-class _Answers:
-    """Replaces the requests in one function."""
-
-    def __init__(self, engine: Engine, function: Function) -> None:
-        self.engine, self.names = engine, engine.state.names_of(function)
-
-    def block(self, block: Block) -> Block:
-        statements: list[Let] = []
-        for statement in block.statements:
-            if isinstance(statement.right, Vjp):
-                statements += self.vjp(statement, statement.right)
-            elif isinstance(statement.right, Jvp):
-                statements += self.jvp(statement, statement.right)
-            else:
-                statements.append(replace(statement, right=rebuild(statement.right, lambda atom: atom, self.block)))
-        return Block(tuple(statements), block.results)
-
-    def vjp(self, statement: Let, request: Vjp) -> list[Let]:
-        """``results, residual = f_forward(args); gradients = f_backward(sizes, residual, cotangents, ..)``."""
-        engine, state = self.engine, self.engine.state
-        function = state.functions[request.function]
-        if not function.pure:
-            raise CompileError(NotDifferentiable(f"'{function.name}' is a proc: it has no derivative", statement.span))
-        if function.derivative is not None:
-            return self._vjp_of_wrapper(statement, request, function)
-        mask = tuple(one is not None for one in request.cotangents)
-        asked = tuple(k in request.wrt for k in range(len(function.parameters)))
-        reached = engine.activity.reached(request.function, asked, mask)
-        self._diagnose(statement, request, function, reached)
-        inout = {p for p, _ in function.inout}
-        fresh = tuple(on and k not in inout and self._starts_fresh(request.function, k, function.parameters[k].type) for k, on in enumerate(reached))
-        pair = engine.reverse(Key(request.function, reached, mask, fresh))
-        builder = state.builder(self.names)
-        builder.span = statement.span
-        results, gradients = statement.variables[:len(function.results)], statement.variables[len(function.results):]
-        called = builder.call(pair.forward, *request.arguments, names=[one.name for one in function.results])
-        residual = residual_in(called[-1], called, results)
-        builder.statements[-1] = replace(builder.statements[-1], variables=(*results, residual))
-        sizes = [request.arguments[k] for k in pair.passed] + [results[k] for k in pair.extras]
-        again = [request.arguments[k] for k in pair.again]
-        given = [one for one in request.cotangents if one is not None]
-        zeros = [engine.adjoints.zeros_like(Region(builder), request.arguments[k]) for k in pair.destinations]
-        hands_back = dict(function.inout)
-        after = [results[hands_back[k]] for k in pair.rewound]
-        found = builder.call(pair.backward, *sizes, *again, residual, *given, *zeros, *after, names=["d"] * (len(pair.wanted) + len(pair.rewound)))
-        by_position = dict(zip(pair.wanted, found, strict=False))
-        for k, variable in zip(request.wrt, gradients, strict=True):
-            value: Atom = by_position[k] if k in by_position else engine.adjoints.zeros_like(Region(builder), request.arguments[k])
-            self._bind(builder.statements, variable, value, statement)
-        return builder.statements
-
-    def _starts_fresh(self, function: str, position: int, kind: Type) -> bool:
-        """Weights get a destination from the start, so that the functions made for them serve everywhere."""
-        weight = isinstance(kind, ArrayType) and (len(kind.shape) > 1 or kind.row_sparse)
-        return not weight and not self.engine.is_threaded(function, position)
-
-    def _bind(self, statements: list[Let], variable: Variable, value: Atom, statement: Let) -> None:
-        """``variable = value`` where nothing but renaming is wanted: the binding of the value takes the name."""
-        if isinstance(value, Variable):
-            for k, one in enumerate(statements):
-                if any(v.name == value.name for v in one.variables):
-                    statements[k] = replace(one, variables=tuple(variable if v.name == value.name else v for v in one.variables))
-                    return
-        if isinstance(value, Literal):
-            from dynlang.core.build import number
-            from dynlang.core.nodes import Operation
-            from dynlang.ops.elementwise import scalar_of
-
-            zero = number(0.0, scalar_of(value.type))
-            statements.append(Let((variable,), Operation("add", (value, zero)), statement.span))
-            return
-        raise AssertionError("a gradient is bound by a statement of the answer")
-
-    def _vjp_of_wrapper(self, statement: Let, request: Vjp, function: Function) -> list[Let]:
-        """A function with a rule is differentiated as a call in a function of its own."""
-        name = wrapper(self.engine, function)
-        return self.vjp(statement, replace(request, function=name))
-
-    def _diagnose(self, statement: Let, request: Vjp, function: Function, reached: tuple[bool, ...]) -> None:
-        """Rule 33: a gradient that is zero whatever the values are."""
-        tangents = self.engine.tangents
-        dead = [k for k in request.wrt if not reached[k] and tangents.carries(function.parameters[k].type)]
-        if not dead:
-            return
-        labels = function.parameter_labels
-        shown = ", ".join(f"'{labels[k] if k < len(labels) else function.parameters[k].name}'" for k in dead)
-        found: Diagnostic
-        if len(dead) == len([k for k in request.wrt if tangents.carries(function.parameters[k].type)]):
-            found = ZeroGradient(f"the gradient of '{function.name}' with respect to {shown} is always zero", statement.span,
-                                 hint="the result doesn't depend on it through differentiable operations")
-            self.engine.diagnostics.add(found)
-            raise CompileError(found)
-        self.engine.diagnostics.add(ZeroLeaf(f"the gradient of '{function.name}' with respect to {shown} is always zero", statement.span))
-
-    def jvp(self, statement: Let, request: Jvp) -> list[Let]:
-        """``results, tangents of the active results = f_jvp(args, tangents)``; other differentiable results have zero tangents."""
-        engine, state = self.engine, self.engine.state
-        function = state.functions[request.function]
-        if function.derivative is not None:
-            return self.jvp(statement, replace(request, function=wrapper(engine, function)))
-        active = tuple(one is not None and engine.tangents.carries(p.type) for one, p in zip(request.tangents, function.parameters, strict=True))
-        name = engine.forward(request.function, active)
-        on = engine.activity.results(request.function, active)
-        given = [one for one, yes in zip(request.tangents, active, strict=True) if yes and one is not None]
-        results, wanted = statement.variables[:len(function.results)], statement.variables[len(function.results):]
-        positions = [k for k, one in enumerate(function.results) if engine.tangents.carries(one.type)]
-        builder = state.builder(self.names)
-        called = builder.call(name, *request.arguments, *given)
-        bound: list[Variable] = list(results)
-        for k, variable in zip(positions, wanted, strict=True):
-            if on[k]:
-                bound.append(variable)
-        builder.statements[-1] = replace(builder.statements[-1], variables=tuple(bound), span=statement.span)
-        del called
-        for k, variable in zip(positions, wanted, strict=True):
-            if not on[k]:
-                self._bind(builder.statements, variable, engine.adjoints.zeros_like(Region(builder), results[k]), statement)
-        return builder.statements
-
-
-def residual_in(residual: Variable, called: tuple[Variable, ...], results: tuple[Variable, ...]) -> Variable:
-    """The residual with its sizes in terms of the names that the results have in the program."""
-    from dynlang.types import Size, substitute
-
-    sizes = {mine.name: Size.variable(theirs.name) for mine, theirs in zip(called, results, strict=False)}
-    kind: Type = substitute(residual.type, sizes)
-    assert isinstance(kind, SumType)
-    return Variable(residual.name, kind)
-
-
-def wrapper(engine: Engine, function: Function) -> str:
-    """``fn wrapper(args): return f(args)``, for a function whose derivative is a rule."""
-    name = f"{function.name}_called"
-    state = engine.state
-    if name not in state.functions:
-        names = state.names_of(function)
-        results = tuple(Variable(names.fresh(one.name), one.type) for one in function.results)
-        body = Block((Let(results, Call(function.name, function.parameters), function.span),), results)
-        state.functions[name] = replace(function, name=name, body=body, derivative=None, export=None)
-    return name

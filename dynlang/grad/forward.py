@@ -16,12 +16,13 @@ from dynlang.core.nodes import Arm, Atom, Block, Call, Case, Construct, For, Fun
 from dynlang.diag import InternalError, NotBuilt
 from dynlang.grad.activity import operand_names
 from dynlang.grad.adjoints import Region
+from dynlang.grad.answers import write_vjp
 from dynlang.grad.dead import without_dead_code
 from dynlang.grad.rules import Expressions, axes_of, each_row, environment_of, fitted, other_products, rows_at, rows_last, rows_shape
 from dynlang.grad.state import known_sizes
 from dynlang.ops import OPS
 from dynlang.ops.elementwise import scalar_of
-from dynlang.types import ArrayType, RowsType, ScalarType, SumType
+from dynlang.types import ArrayType, RowsType, SumType
 
 if TYPE_CHECKING:
     from dynlang.grad.engine import Engine
@@ -181,6 +182,8 @@ class FunctionTangent:
             self.call_with_rule(builder, statement, call, function, values)
             return
         active = tuple(map(self.is_on, call.arguments))
+        if any(active):
+            self.engine.refuse_surrogate(call.function, statement.span)
         name = self.engine.forward(call.function, active)
         results = self.engine.activity.results(call.function, active)
         given = [self.tangent(builder, one, values) for one, on in zip(call.arguments, active, strict=True) if on]
@@ -190,27 +193,21 @@ class FunctionTangent:
         values.update((one.name, d) for one, d in zip(outputs, made, strict=True))
 
     def call_with_rule(self, builder: Builder, statement: Let, call: Call, function: Function, values: Tangents) -> None:
-        """The transpose of the pullback, for scalar results: its gradient times the tangents."""
-        tangents = self.engine.tangents
+        """The transpose of the pullback: the rule is linear in its cotangents, so its own pullback with respect to them, at any
+        cotangent, takes the tangents of the arguments to those of the results."""
+        engine, tangents = self.engine, self.engine.tangents
         assert function.derivative is not None
-        carrying = [k for k, one in enumerate(function.parameters) if tangents.carries(one.type)]
-        outputs = [k for k, one in enumerate(function.results) if tangents.carries(one.type)]
-        if not all(isinstance(function.results[k].type, ScalarType) for k in outputs) or not all(
-                isinstance(function.parameters[k].type, (ScalarType, ArrayType)) for k in carrying):
-            raise NotBuilt(f"forward mode through the rule of '{function.name}', whose results aren't scalars", statement.span)
-        for output in outputs:
-            basis = [number(1.0 if k == output else 0.0, scalar_of(function.results[k].type)) for k in outputs]
-            found = builder.call(function.derivative.rule, *call.arguments, *basis)[len(function.results):]
-            total: Atom | None = None
-            for k, gradient in zip(carrying, found, strict=True):
-                if not self.is_on(call.arguments[k]):
-                    continue
-                product: Atom = builder.operation("mul", gradient, self.tangent(builder, call.arguments[k], values))
-                if isinstance(product.type, ArrayType):
-                    product = builder.operation("reduce_sum", product)
-                total = product if total is None else builder.operation("add", total, product)
-            if total is not None:
-                values[statement.variables[output].name] = total
+        rule = engine.state.functions[function.derivative.rule]
+        engine.refuse_surrogate(rule.name, statement.span)
+        zeros = [engine.adjoints.zeros_like(Region(builder), one) for one in statement.variables if tangents.carries(one.type)]
+        given = (*call.arguments, *zeros)
+        asked = [k >= len(call.arguments) for k in range(len(given))]
+        along = [self.tangent(builder, one, values) if self.is_on(one) else None for one in call.arguments if tangents.carries(one.type)]
+        _, found = write_vjp(engine, builder, rule.name, given, asked, [*(None for _ in function.results), *along])
+        outputs = [one for one in statement.variables if tangents.carries(one.type)]
+        for k, one in enumerate(outputs):
+            if len(call.arguments) + k in found:
+                values[one.name] = found[len(call.arguments) + k]
 
     # -- ops
 

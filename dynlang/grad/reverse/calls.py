@@ -29,6 +29,8 @@ def reverse_call(r: Reversal, statement: Let, call: Call, region: Region) -> lis
         return _reverse_with_rule(r, statement, call, function, region)
     call, function = _without_aliases(r, call, function)
     active = tuple(map(r.is_active, call.arguments))
+    if any(active):
+        r.engine.refuse_surrogate(call.function, statement.span)
     cotangents = [r.engine.adjoints.take(region, one) for one in statement.variables]
     _complete(r, statement, call, active, region, cotangents)
     mask = tuple(one is not None for one in cotangents)

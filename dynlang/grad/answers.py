@@ -1,0 +1,153 @@
+"""Answers to requests: a `Vjp` becomes calls of f_forward and f_backward, a `Jvp` a call of f_jvp."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dynlang.core.build import Builder, number
+from dynlang.core.nodes import Atom, Block, Function, Jvp, Let, Literal, Operation, Variable, Vjp
+from dynlang.core.sizes import size_of
+from dynlang.core.walk import rebuild
+from dynlang.diag import CompileError
+from dynlang.grad.adjoints import Region
+from dynlang.grad.errors import NotDifferentiable, ZeroGradient, ZeroLeaf
+from dynlang.grad.state import Key
+from dynlang.ops.elementwise import scalar_of
+from dynlang.types import INT, ArrayType, SumType, Type, substitute
+
+if TYPE_CHECKING:
+    from dynlang.grad.engine import Engine
+
+
+def write_vjp(engine: Engine, builder: Builder, name: str, arguments: Sequence[Atom], asked: Sequence[bool], cotangents: Sequence[Atom | None],
+              results: Sequence[Variable] | None = None) -> tuple[tuple[Variable, ...], dict[int, Atom]]:
+    """Both calls; gives the function's results and the gradients by position, as far as they aren't zero.
+
+    `results` are the variables to bind the function's results to (default: new ones)."""
+    function = engine.state.functions[name]
+    mask = tuple(one is not None for one in cotangents)
+    reached = engine.activity.reached(name, asked, mask)
+    inout = {parameter for parameter, _ in function.inout}
+    fresh = tuple(on and k not in inout and _starts_fresh(engine, name, k) for k, on in enumerate(reached))
+    pair = engine.reverse(Key(name, reached, mask, fresh))
+    called = builder.call(pair.forward, *arguments, names=[one.name for one in function.results])
+    bound, residual = called[:-1], called[-1]
+    if results is not None:
+        residual = _residual_after(residual, bound, results)
+        builder.statements[-1] = replace(builder.statements[-1], variables=(*results, residual))
+        bound = tuple(results)
+    sizes = [arguments[k] for k in pair.passed] + [bound[k] for k in pair.extras]
+    again = [arguments[k] for k in pair.again]
+    given = [one for one in cotangents if one is not None]
+    zeros = [engine.adjoints.zeros_like(Region(builder), arguments[k]) for k in pair.destinations]
+    hands_back = dict(function.inout)
+    after = [bound[hands_back[k]] for k in pair.rewound]
+    found = builder.call(pair.backward, *sizes, *again, residual, *given, *zeros, *after, names=["d"] * (len(pair.wanted) + len(pair.rewound)))
+    return bound, dict(zip(pair.wanted, found, strict=False))
+
+
+def _starts_fresh(engine: Engine, function: str, position: int) -> bool:
+    """Weights get a destination from the start, so that the functions made for them serve everywhere."""
+    kind = engine.state.functions[function].parameters[position].type
+    weight = isinstance(kind, ArrayType) and (len(kind.shape) > 1 or kind.row_sparse)
+    return not weight and not engine.is_threaded(function, position)
+
+
+def _residual_after(residual: Variable, called: Sequence[Variable], results: Sequence[Variable]) -> Variable:
+    """The residual with its sizes in terms of the names that the results have in the program."""
+    sizes = {mine.name: size_of(theirs) for mine, theirs in zip(called, results, strict=True) if mine.type == INT}
+    kind: Type = substitute(residual.type, sizes)
+    assert isinstance(kind, SumType)
+    return Variable(residual.name, kind)
+
+
+class Answers:
+    """Replaces the requests in one function."""
+
+    def __init__(self, engine: Engine, function: Function) -> None:
+        self.engine, self.names = engine, engine.state.names_of(function)
+
+    def block(self, block: Block) -> Block:
+        statements: list[Let] = []
+        for statement in block.statements:
+            if isinstance(statement.right, Vjp):
+                statements += self.vjp(statement, statement.right)
+            elif isinstance(statement.right, Jvp):
+                statements += self.jvp(statement, statement.right)
+            else:
+                statements.append(replace(statement, right=rebuild(statement.right, lambda atom: atom, self.block)))
+        return Block(tuple(statements), block.results)
+
+    def builder(self, statement: Let) -> Builder:
+        builder = self.engine.state.builder(self.names)
+        builder.span = statement.span
+        return builder
+
+    def vjp(self, statement: Let, request: Vjp) -> list[Let]:
+        """``results, residual = f_forward(args); gradients = f_backward(sizes, args, residual, cotangents, ..)``."""
+        engine, state = self.engine, self.engine.state
+        function = state.functions[request.function]
+        if not function.pure:
+            raise CompileError(NotDifferentiable(f"'{function.name}' is a proc: it has no derivative", statement.span))
+        if function.derivative is not None:
+            return self.vjp(statement, replace(request, function=engine.wrapper(function)))
+        asked = tuple(k in request.wrt for k in range(len(function.parameters)))
+        self._diagnose(statement, request, function, engine.activity.reached(request.function, asked, [one is not None for one in request.cotangents]))
+        builder = self.builder(statement)
+        results, gradients = statement.variables[:len(function.results)], statement.variables[len(function.results):]
+        _, found = write_vjp(engine, builder, request.function, request.arguments, asked, request.cotangents, results)
+        for k, variable in zip(request.wrt, gradients, strict=True):
+            value = found[k] if k in found else engine.adjoints.zeros_like(Region(builder), request.arguments[k])
+            bind(builder, variable, value)
+        return builder.statements
+
+    def _diagnose(self, statement: Let, request: Vjp, function: Function, reached: Sequence[bool]) -> None:
+        """Rule 33: a gradient that is zero whatever the values are."""
+        carrying = [k for k in request.wrt if self.engine.tangents.carries(function.parameters[k].type)]
+        dead = [k for k in carrying if not reached[k]]
+        if not dead:
+            return
+        labels = function.parameter_labels
+        shown = ", ".join(f"`{labels[k] if k < len(labels) else function.parameters[k].name}`" for k in dead)
+        title = f"the gradient of `{function.name}` with respect to {shown} is always zero"
+        if len(dead) == len(carrying):
+            raise CompileError(ZeroGradient(title, statement.span, hint="the result doesn't depend on it through differentiable operations"))
+        self.engine.diagnostics.add(ZeroLeaf(title, statement.span))
+
+    def jvp(self, statement: Let, request: Jvp) -> list[Let]:
+        """``results, tangents of the active results = f_jvp(args, tangents)``; other differentiable results have zero tangents."""
+        engine, tangents = self.engine, self.engine.tangents
+        function = engine.state.functions[request.function]
+        if not function.pure:
+            raise CompileError(NotDifferentiable(f"'{function.name}' is a proc: it has no derivative", statement.span))
+        if function.derivative is not None:
+            return self.jvp(statement, replace(request, function=engine.wrapper(function)))
+        active = tuple(one is not None and tangents.carries(place.type) for one, place in zip(request.tangents, function.parameters, strict=True))
+        name = engine.forward(request.function, active)
+        on = engine.activity.results(request.function, active)
+        given = [one for one, yes in zip(request.tangents, active, strict=True) if yes and one is not None]
+        results, wanted = statement.variables[:len(function.results)], statement.variables[len(function.results):]
+        carrying = [k for k, one in enumerate(function.results) if tangents.carries(one.type)]
+        builder = self.builder(statement)
+        builder.call(name, *request.arguments, *given)
+        made = [variable for k, variable in zip(carrying, wanted, strict=True) if on[k]]
+        builder.statements[-1] = replace(builder.statements[-1], variables=(*results, *made))
+        for k, variable in zip(carrying, wanted, strict=True):
+            if not on[k]:
+                bind(builder, variable, engine.adjoints.zeros_like(Region(builder), results[k]))
+        return builder.statements
+
+
+def bind(builder: Builder, variable: Variable, value: Atom) -> None:
+    """``variable = value``: the statement that binds the value takes the name."""
+    if isinstance(value, Literal):
+        zero = number(0.0, scalar_of(value.type))
+        builder.statements.append(Let((variable,), Operation("add", (value, zero)), builder.span))
+        return
+    for k, one in enumerate(builder.statements):
+        if value in one.variables:
+            builder.statements[k] = replace(one, variables=tuple(variable if v == value else v for v in one.variables))
+            return
+    raise AssertionError("a gradient is bound by a statement of the answer")
