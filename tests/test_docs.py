@@ -2,16 +2,16 @@
 
     ```dyn NAME.dyn        a program that `dync check` accepts, kept under this name for the rest of the page;
     ```dyn                 the same, without a name
-    ```dyn wrong           a program in which `dync check` finds nothing but what the page names the code of
     ```console             `$ command` lines, each followed by exactly what it prints
     ```c NAME.c            a file, kept
 
 The first two `sh` blocks of the README set up an environment and run the tests: they run in a fresh clone, not here.
-Other blocks (`text`) are not code.
+Other blocks (`text`) are not code. On a page of docs/errors a program is right, or after `dyn wrong` shows that error.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -24,9 +24,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = [
     ROOT / "README.md", ROOT / "dynlang" / "README.md",
-    *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").rglob("*.md")),
+    *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").rglob("*.md")),
 ]
-BLOCK = re.compile(r"^```(\w*) ?(.*)\n(.*?)^```", re.M | re.S)
+ERROR_PAGES = sorted((ROOT / "docs" / "errors").glob("*.md"))
+BLOCK = re.compile(r"^```(\w*) ?([^\n]*)\n(.*?)^```", re.M | re.S)
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1",
                "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
 
@@ -59,16 +60,28 @@ def run_console(block: Block, folder: Path) -> None:
         assert output.rstrip() == expected.rstrip(), f"line {block.line}: $ {command}"
 
 
-def check_program(block: Block, folder: Path, page: str) -> None:
-    name = block.name if block.name.endswith(".dyn") else "block.dyn"
+def check_program(block: Block, folder: Path) -> None:
+    name = block.name or "block.dyn"
     (folder / name).write_text(block.text, encoding="utf-8")
     status, output = shell(f"dync check {name}", folder)
-    if block.name == "wrong":
-        found = re.findall(r"(error|warning)\[(DYN\d+)\]", output)
-        assert found and all(code in page for _, code in found), f"line {block.line}:\n{output}"
-        assert status == any(severity == "error" for severity, _ in found)
-    else:
-        assert status == 0, f"line {block.line}:\n{output}"
+    assert status == 0, f"line {block.line}:\n{output}"
+
+
+def test_programs_on_the_pages_of_errors(tmp_path: Path) -> None:
+    """All in one process: what is wrong is reported with the page's code alone, and what stands instead is right."""
+    expected: dict[str, set[str]] = {}
+    for page in ERROR_PAGES:
+        for number, block in enumerate(blocks(page)):
+            assert block.language == "dyn" and block.name in ("", "wrong"), f"{page.name}:{block.line}"
+            name = f"{page.stem}_{number}.dyn"
+            (tmp_path / name).write_text(block.text, encoding="utf-8")
+            expected[name] = {page.stem} if block.name else set()
+    _, output = shell(f"dync check --json {' '.join(expected)}", tmp_path)
+    found: dict[str, set[str]] = {name: set() for name in expected}
+    for line in output.splitlines():
+        one = json.loads(line)
+        found[one["file"]].add(one["code"])
+    assert found == expected
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -79,7 +92,7 @@ def test_code_blocks(page: Path, tmp_path: Path) -> None:
     for block in found:
         match block.language:
             case "dyn":
-                check_program(block, tmp_path, page.read_text(encoding="utf-8"))
+                check_program(block, tmp_path)
             case "console":
                 run_console(block, tmp_path)
             case "c" if block.name:
@@ -92,7 +105,7 @@ def test_code_blocks(page: Path, tmp_path: Path) -> None:
                 raise AssertionError(f"line {block.line}: blocks of {other or 'no language'} are not run: use `text`")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("page", [*PAGES, *ERROR_PAGES], ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(page: Path) -> None:
     text = BLOCK.sub("", page.read_text(encoding="utf-8"))
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):

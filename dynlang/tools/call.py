@@ -67,7 +67,7 @@ def described(name: str, array: np.ndarray) -> str:
     """One line for a result: `result f32[3] [1. 2. 3.]`; only the edges of a large array."""
     kind = {"float64": "f64", "float32": "f32", "float16": "f16", "int64": "int", "int32": "i32", "int16": "i16", "int8": "i8",
             "uint8": "u8", "bool": "bool"}.get(str(array.dtype), "str")
-    text = np.array2string(array, threshold=20, max_line_width=10_000).replace("\n", "")
+    text = np.array2string(array, threshold=20, max_line_width=10_000, separator=", ", formatter={"all": str}).replace("\n", "")
     return f"{name} {kind}[{', '.join(map(str, array.shape))}] {text}"
 
 
