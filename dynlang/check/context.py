@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from dynlang.check import errors, typed
+from dynlang.check.varying import computed_names
 from dynlang.check.world import Generic, Signature, Symbol, World
 from dynlang.diag import Diagnostic, Diagnostics, Label
 from dynlang.source import Span
@@ -112,6 +113,8 @@ class Context:
     captured: set[str] = field(default_factory=set)
     """The variables that a nested function has from around it, by unique name."""
     loops: int = 0
+    following: Sequence[ast.Statement] = ()
+    """What comes after a `var` without a type: it decides whether the variable is an index or an int."""
     uses: int = 0
     parameters: set[str] = field(default_factory=set)
     frozen: str = ""
@@ -132,6 +135,8 @@ class Context:
 
     def declare(self, name: str, kind: Type, span: Span, mutable: bool = False, size: Size | None = None) -> typed.Local:
         """A new variable of the innermost scope; it hides outer ones of its name."""
+        if mutable and isinstance(kind, IndexType) and name in computed_names(self.following):
+            kind = INT
         local = typed.Local(self.unique(name), kind, mutable)
         self.declared[local.name] = span
         if is_int(kind) and not mutable:

@@ -57,7 +57,8 @@ def check_statements(context: Context, block: Sequence[ast.Statement]) -> tuple[
     from dynlang.check.nested import declare_nested
 
     found: Statements = []
-    for statement in block:
+    for position, statement in enumerate(block):
+        context.following = block[position + 1 :] if isinstance(statement, ast.Let) and statement.mutable and statement.type is None else ()
         if isinstance(statement, ast.Function):
             found += declare_nested(context, statement)
         else:
