@@ -544,12 +544,12 @@ class _FunctionPrinter:
         text = operation_text(operation, self.atoms(operation.arguments), self.size, result, starts)
         if text is None:
             raise NotBuilt(f"printing the op {operation.op}", statement.span)
+        indices = (isinstance(result, ArrayType) and result.element == INT) or operation.op == "bytes_to_numbers"
         if len(statement.variables) == 1 and not row.has("check") and not row.has("effect") and not row.has("consumes"):
             only_literals = all(isinstance(one, Literal) for one in operation.arguments)
-            indices = (isinstance(result, ArrayType) and result.element == INT) or operation.op == "bytes_to_numbers"
             self.wait_or_bind(statement.variables[0], text, reads, annotate=indices or (only_literals and needs_annotation(result)))
             return
-        self.bind(statement.variables, text)
+        self.bind(statement.variables, text, annotate=indices and len(statement.variables) == 1)
 
     # -- choices
 
