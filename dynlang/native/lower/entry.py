@@ -55,9 +55,9 @@ def release_symbol(kind: ValueType) -> str:
 
 
 def define_release(lowering: Lowering, kind: ValueType) -> None:
-    """`void entry.release.KIND(context, block)`."""
+    """`void entry.release.KIND(context, block)`, for kinds that `dyn.release` does not do."""
     name = release_symbol(kind)
-    if name in lowering.text.signatures:
+    if not has_children(kind) or name in lowering.text.signatures:
         return
     f = lowering.text.function(name, "void", "ptr context", "ptr block", linkage="")
     lowering.counting.release(f, "%block", kind)
