@@ -12,7 +12,8 @@ from dynlang.check import typed
 from dynlang.native.build import build_library
 from dynlang.native.library.interface import Interface, describe, group_slots
 from dynlang.native.library.loaders import with_loaders
-from dynlang.source import NOWHERE
+from dynlang.source import NOWHERE, Source
+from dynlang.ssa.build import operations_in
 from dynlang.ssa.parse import parse_module
 from dynlang.types import F32, INT, UNIT, ArrayType, RecordType, Size, StringType, SumType, TupleType, Type
 
@@ -94,7 +95,11 @@ def interface() -> Interface:
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("library")
-    made = build_library(parse_module(MODULE), folder, "my_lib", interface())
+    module = parse_module(MODULE)
+    source = Source("my.dyn", "\n" * 9)
+    for operation in operations_in(module.functions["step"].body):
+        operation.span = source.span(6, 6)
+    made = build_library(module, folder, "my_lib", interface())
     assert [one.name for one in made] == ["libmy_lib.so", "libmy_lib.a", "my_lib.h"]
     return folder
 
@@ -152,7 +157,7 @@ SAID = """12.5 24.5 36.5
 12.75 21.25 36.75, 1, tag 1
 3 3 4
 10: m is null
-2: index 9 is outside 0..3
+2: index 9 is outside 0..3 (line 7)
 11: m was broken by an earlier error, or is freed
 10
 4: total calls itself too deeply

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from dynlang import runtime
 from dynlang.core.nodes import Constructor
-from dynlang.native.emit import Function
+from dynlang.native.emit import Function, ModuleText
 from dynlang.native.library.interface import Export, Interface, Part, RecordHandle
 from dynlang.native.lower import begin
 from dynlang.native.lower.frame import Frame, Lowering, function_symbol
@@ -18,6 +18,7 @@ from dynlang.native.lower.layout import SLOT_BYTES, counted, element_bytes, of_c
 from dynlang.native.target import Target
 from dynlang.runtime import context, static_block
 from dynlang.runtime.context import ErrorCode
+from dynlang.runtime.digits import put_i64
 from dynlang.ssa import nodes
 from dynlang.ssa.nodes import Array, Box, Module, Scalar, ValueType
 from dynlang.types import ArrayType, FloorDivision, Size, StringType
@@ -185,6 +186,8 @@ class _HostFrame(Frame):
         f = self.f
         if self._needs_failed:
             f.place("failed")
+            made = self.lowering.text.require("append_line", _define_append_line)
+            f.call(made.name, "%context")
             f.ret(f.load("i32", f.offset("%context", context.ERROR_CODE, "i8")))
 
 
@@ -330,6 +333,24 @@ class _Call:
 
 
 # ---------------------------------------------------------------- helpers
+
+
+def _define_append_line(module: ModuleText) -> None:
+    """`append_line(context)`: the text of the error gets " (line N)" behind it, where the line is known."""
+    put_i64(module)
+    f = module.function("append_line", "void", "ptr context", attributes="nounwind cold noinline")
+    line = f.load("i32", f.offset("%context", context.ERROR_LINE, "i8"))
+    text = f.offset("%context", context.ERROR_TEXT, "i8")
+    length = f.call("strlen", text)
+    fits = f.icmp("slt", length, context.ERROR_TEXT_BYTES - 32)
+    with f.when(f.binary("and", "i1", f.icmp("sgt", line, 0, "i32"), fits)):
+        end = f.offset(text, length, "i8")
+        before = b" (line "
+        f.copy_bytes(end, module.bytes_constant(before), len(before))
+        digits = f.offset(end, len(before), "i8")
+        behind = f.offset(digits, f.call("dyn.put_i64", digits, f.convert("sext", "i32", line, "i64")), "i8")
+        f.copy_bytes(behind, module.bytes_constant(b")\0"), 2)
+    f.ret()
 
 
 def builder_sizes(sizes: Sequence[str], constructor: Constructor) -> list[str]:

@@ -63,7 +63,7 @@ def _context(stem: str) -> str:
 {stem}_context *{stem}_create(void);
 void {stem}_destroy({context});
 
-/* The text of the last error, and its line in the source (0: unknown). */
+/* The text of the last error, with its line in the source; and that line alone (0: unknown). */
 const char *{stem}_error(const {context});
 int32_t {stem}_error_line(const {context});
 
