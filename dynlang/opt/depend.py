@@ -1,4 +1,4 @@
-"""What must stand before what in a region, as sets of positions: bit i of an int is operation i.
+"""What must stand before what in a stretch of operations, as sets of positions: bit i of an int is operation i.
 
 An operation depends on the operations that make its operands and the sizes of its types; checks, effects, calls and open
 loops keep their order among themselves; an operation that may write an operand in place stays behind all that read it
@@ -7,12 +7,12 @@ before. `contract` treats several operations as one from then on, if nothing out
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from dynlang.ops import OPS
 from dynlang.opt.drop_unused import must_stay
 from dynlang.ssa.build import operations_in, sizes_of
-from dynlang.ssa.nodes import Operation, Region, Value
+from dynlang.ssa.nodes import Operation, Value
 
 Owned = Mapping[str, frozenset[int]]
 """For each function the parameters that it takes over, and so may write."""
@@ -29,13 +29,13 @@ def bits(members: int) -> Iterator[int]:
 class Dependences:
     """`before[i]`: what operation i directly depends on. `above[i]`, `below[i]`: all that must come before and after it."""
 
-    def __init__(self, region: Region, owned: Owned) -> None:
+    def __init__(self, operations: Sequence[Operation], owned: Owned) -> None:
         self.position: dict[Value, int] = {}
         self.users: dict[Value, int] = {}
         self.before: list[int] = []
         self._writers: dict[Value, int] = {}
         kept = 0
-        for index, one in enumerate(region.operations):
+        for index, one in enumerate(operations):
             needed, kept_here = self.needed(one), any(map(must_stay, [one, *inside(one)]))
             for value in written(one, owned):
                 needed |= self.users.get(value, 0)
@@ -47,12 +47,13 @@ class Dependences:
                 kept = 1 << index
             self.position.update((value, index) for value in one.results)
             self.before.append(needed & ~(1 << index))
-        last = len(region.operations) - 1
-        self.before[last] |= (1 << last) - 1
+        last = len(operations) - 1
+        if operations[last].name in ("yield", "return"):
+            self.before[last] |= (1 << last) - 1
         self.close()
 
     def needed(self, one: Operation) -> int:
-        """The operations of the region that make what this one uses."""
+        """The operations of the stretch that make what this one uses."""
         found = 0
         for value in used(one):
             if value in self.position:
@@ -78,7 +79,7 @@ class Dependences:
                 self.below[one] |= self.below[index] | 1 << index
 
     def writers(self, value: Value) -> int:
-        """The operations of the region that may write a value in place."""
+        """The operations of the stretch that may write a value in place."""
         return self._writers.get(value, 0)
 
     def after_all(self, members: int) -> int:

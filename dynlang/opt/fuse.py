@@ -42,11 +42,12 @@ After (and without what is unused then):
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 
 from dynlang.ops import OPS
-from dynlang.opt.depend import Dependences, Owned, bits
+from dynlang.opt.depend import Dependences, Owned, bits, used
 from dynlang.ssa.build import I64, Builder, Dimension, copy_function, map_functions, operations_in
 from dynlang.ssa.nodes import Array, Function, Module, Operation, Region, Scalar, Value
 from dynlang.ssa.shapes import Polynomials
@@ -58,6 +59,8 @@ SCALAR_FORM = {"accumulate": "add"}
 """What an operation in place is inside a loop, where `reuse` gives it back its place."""
 MOST_OPERATIONS = 48
 MOST_INPUTS = 20
+STRETCH = 256
+"""Operations that are looked at together: what depends on what costs the square of it."""
 Shape = tuple[Size, ...]
 
 
@@ -110,29 +113,33 @@ class _Fusing:
         for one in region.operations:
             for inner in one.regions:
                 self.region(inner)
-        if sum(map(is_elementwise, region.operations)):
-            _Region(self, region).rewrite()
+        uses = Counter(value for one in region.operations for value in used(one))
+        stretches = [region.operations[at:at + STRETCH] for at in range(0, len(region.operations), STRETCH)]
+        region.operations = [one for stretch in stretches for one in self.stretch(stretch, uses)]
+
+    def stretch(self, operations: list[Operation], uses: Counter[Value]) -> list[Operation]:
+        return _Stretch(self, operations, uses).rewritten() if any(map(is_elementwise, operations)) else operations
 
 
-class _Region:
-    """Groups in one region. A group is a set of operations as the bits of an int."""
+class _Stretch:
+    """Groups among operations that stand in a row. A group is a set of operations as the bits of an int."""
 
-    def __init__(self, owner: _Fusing, region: Region) -> None:
+    def __init__(self, owner: _Fusing, operations: list[Operation], uses: Counter[Value]) -> None:
         self.owner = owner
-        self.region = region
-        self.operations = region.operations
-        self.depend = Dependences(region, owner.owned)
+        self.operations = operations
+        self.uses = uses
+        """How many operations of the region use a value."""
+        self.depend = Dependences(operations, owner.owned)
         self.group: dict[int, int] = {}
         self.shapes: dict[int, Shape] = {}
         self.reads: dict[int, frozenset[Value]] = {}
 
-    def rewrite(self) -> None:
+    def rewritten(self) -> list[Operation]:
         for position, one in enumerate(self.operations):
             if is_elementwise(one):
                 self.place(position, one)
         groups = {members: self.loop(members) for members in dict.fromkeys(self.group.values()) if self.worthwhile(members)}
-        if groups:
-            self.region.operations = list(self.ordered(groups))
+        return list(self.ordered(groups)) if groups else self.operations
 
     # -- forming groups
 
@@ -286,9 +293,9 @@ class _Region:
 
     def escapes(self, value: Value, members: int) -> bool:
         """Whether a member's result is used outside the group."""
-        return bool(self.depend.users.get(value, 0) & ~members)
+        return self.uses[value] > (self.depend.users.get(value, 0) & members).bit_count()
 
-    # -- the region in its new order
+    # -- the stretch in its new order
 
     def ordered(self, groups: dict[int, list[Operation]]) -> Iterator[Operation]:
         """Every operation behind what it depends on, otherwise in the old order; a group as late as its last member stood."""
