@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from dynlang.check import errors, typed
 from dynlang.check.context import ERROR, Context, handles, is_int
@@ -77,7 +78,11 @@ def bound_of(context: Context, op: str, left: typed.Expression, right: typed.Exp
     """The type of int arithmetic: an index where a bound follows from those of the operands, else `int`."""
     if op == "floor_modulo":
         size = as_size(context, right)
-        return IndexType(size) if size is not None and size.has_no_negative_coefficient() and isinstance(right, (typed.SizeValue, typed.Literal)) else INT
+        return (
+            IndexType(size)
+            if size is not None and size.has_no_negative_coefficient() and isinstance(right, (typed.SizeValue, typed.Literal))
+            else INT
+        )
     if op not in ("add", "mul") or not (isinstance(left.type, IndexType) or isinstance(right.type, IndexType)):
         return INT
     a, b = index_bound(context, left), index_bound(context, right)
@@ -124,7 +129,9 @@ def harmonise(values: Sequence[typed.Expression]) -> list[typed.Expression] | No
 def is_scalar(value: typed.Expression) -> bool:
     """Scalars fit any shape. A value of a type parameter may be an array; a literal or size is none."""
     if isinstance(value.type, TypeVariable):
-        return isinstance(value, typed.Literal) or (isinstance(value, typed.Convert) and isinstance(value.value, (typed.SizeValue, typed.Literal)))
+        return isinstance(value, typed.Literal) or (
+            isinstance(value, typed.Convert) and isinstance(value.value, (typed.SizeValue, typed.Literal))
+        )
     return not isinstance(value.type, ArrayType)
 
 
@@ -136,7 +143,7 @@ def align(values: Sequence[typed.Expression]) -> tuple[list[typed.Expression], t
         own = shape_of(value.type)
         if is_scalar(value) or own == shape:
             aligned.append(value)
-        elif shape[len(shape) - len(own):] == own:
+        elif shape[len(shape) - len(own) :] == own:
             leading = shape[: len(shape) - len(own)]
             element = value.type.element if isinstance(value.type, ArrayType) else value.type
             aligned.append(typed.Broadcast(array_of(element, shape), value.span, value, leading))
@@ -153,7 +160,9 @@ def elementwise(context: Context, op: str, values: Sequence[typed.Expression], s
     conditions = [value for value, accepted in zip(values, row.accepts, strict=True) if accepted == "bool"]
     for value in conditions:
         if scalar_part(value.type) != BOOL:
-            return context.fail(errors.OperandTypes(f"`{word}` takes `bool` here, not {article(value.type)}", value.span, found=show(value.type)))
+            return context.fail(
+                errors.OperandTypes(f"`{word}` takes `bool` here, not {article(value.type)}", value.span, found=show(value.type))
+            )
     others = [value for value in values if not any(value is one for one in conditions)]
     if others and not all(scalar_part(value.type) == BOOL for value in others):
         numbers = harmonise(others)
@@ -221,15 +230,19 @@ def unaccepted(word: str, value: typed.Expression, accepted: str, span: Span) ->
 def number_error(context: Context, word: str, values: Sequence[typed.Expression], span: Span) -> Diagnostic:
     for value in values:
         if number_type(value.type) is None:
-            hint = "an f-string puts values into text: `f\"{x}\"`" if any(isinstance(one.type, StringType) for one in values) else ""
+            hint = 'an f-string puts values into text: `f"{x}"`' if any(isinstance(one.type, StringType) for one in values) else ""
             return errors.OperandTypes(f"`{word}` takes numbers, not {article(value.type)}", span, found=show(value.type), hint=hint)
     kinds = [number_type(value.type) for value in values]
     first = kinds[0]
     other = next(kind for kind in kinds if kind != first)
     wanted = next((kind for kind in kinds if is_float(kind)), other)
     labels = tuple(Label(value.span, show(value.type)) for value in values)
-    return errors.OperandTypes(f"the operands of `{word}` have different number types: {show(first or F32)} and {show(other or F32)}", span,
-                               secondary=labels, hint=f"nothing is converted silently: write `{show(wanted or F32)}(...)` around the other")
+    return errors.OperandTypes(
+        f"the operands of `{word}` have different number types: {show(first or F32)} and {show(other or F32)}",
+        span,
+        secondary=labels,
+        hint=f"nothing is converted silently: write `{show(wanted or F32)}(...)` around the other",
+    )
 
 
 def shape_error(context: Context, word: str, values: Sequence[typed.Expression], span: Span) -> Diagnostic:
@@ -246,9 +259,19 @@ def shape_error(context: Context, word: str, values: Sequence[typed.Expression],
             hint = f"the sizes are one apart: {differing[0]} and {differing[1]}"
     sizes = [size for size in (*a, *b) if isinstance(size, Size)]
     labels = [label for size in sizes for label in size_labels(context, size)]
-    secondary = (Label(left.span, show(left.type)), Label(right.span, show(right.type)), *origins(context, left), *origins(context, right), *labels)
-    return errors.SizeMismatch(f"the operands of `{word}` have shapes that don't fit: {show(left.type)} and {show(right.type)}", span,
-                               secondary=unique_labels(secondary), hint=hint)
+    secondary = (
+        Label(left.span, show(left.type)),
+        Label(right.span, show(right.type)),
+        *origins(context, left),
+        *origins(context, right),
+        *labels,
+    )
+    return errors.SizeMismatch(
+        f"the operands of `{word}` have shapes that don't fit: {show(left.type)} and {show(right.type)}",
+        span,
+        secondary=unique_labels(secondary),
+        hint=hint,
+    )
 
 
 def two_that_differ(values: Sequence[typed.Expression]) -> tuple[typed.Expression, typed.Expression]:
@@ -308,11 +331,15 @@ def respan(value: typed.Expression, span: Span) -> typed.Expression:
     return replace(value, span=span)
 
 
-def int_arithmetic(context: Context, op: str, operator: str, left: typed.Expression, right: typed.Expression, span: Span) -> typed.Expression | None:
+def int_arithmetic(
+    context: Context, op: str, operator: str, left: typed.Expression, right: typed.Expression, span: Span
+) -> typed.Expression | None:
     """Arithmetic of sizes is a size; of indices an index where its bound follows."""
     if op == "div":
         return None
-    if any(isinstance(one, typed.SizeValue) for one in (left, right)) and all(isinstance(one, (typed.SizeValue, typed.Literal)) for one in (left, right)):
+    if any(isinstance(one, typed.SizeValue) for one in (left, right)) and all(
+        isinstance(one, (typed.SizeValue, typed.Literal)) for one in (left, right)
+    ):
         a, b = as_size(context, left), as_size(context, right)
         size = combine(a, operator, b) if a is not None and b is not None else None
         if size is not None:
@@ -324,26 +351,37 @@ def contract(context: Context, left: typed.Expression, right: typed.Expression, 
     """``left @ right``: the left's last axis with the right's first (rule 23)."""
     for value in (left, right):
         if not isinstance(value.type, ArrayType) or number_type(value.type) is None:
-            return context.fail(errors.OperandTypes(f"`@` takes arrays of numbers, not {article(value.type)}", value.span, found=show(value.type),
-                                                    hint="numbers are multiplied with `*`" if number_type(value.type) else ""))
+            return context.fail(
+                errors.OperandTypes(
+                    f"`@` takes arrays of numbers, not {article(value.type)}",
+                    value.span,
+                    found=show(value.type),
+                    hint="numbers are multiplied with `*`" if number_type(value.type) else "",
+                )
+            )
     values = harmonise((left, right))
     if values is None:
         return context.fail(number_error(context, "@", (left, right), at))
     left, right = values
-    a, b = shape_of(left.type), shape_of(right.type)
-    if len(b) > 2:
-        return context.fail(errors.OperandTypes(f"the right operand of `@` has rank 1 or 2, not {len(b)}", right.span, found=show(right.type)))
-    if a[-1] != b[0]:
+    a: tuple[Any, ...] = shape_of(left.type)
+    b: tuple[Any, ...] = shape_of(right.type)
+    if not 1 <= len(b) <= 2:
+        return context.fail(
+            errors.OperandTypes(f"the right operand of `@` has rank 1 or 2, not {len(b)}", right.span, found=show(right.type))
+        )
+    if a[-1:] != b[:1]:
         return context.fail(inner_sizes(context, left, right, at))
     element = number_type(left.type) or F32
-    rest = (*a[:-1], *b[1:])
+    rest: tuple = (*a[:-1], *b[1:])
     op = {(1, 1): "dot", (2, 1): "matvec", (1, 2): "vecmat", (2, 2): "matmul"}.get((len(a), len(b)))
     if op is not None:
         return typed.Primitive(array_of(element, rest), span, op, (left, right))
     return contract_flattened(left, right, element, a, b, rest, span)
 
 
-def contract_flattened(left: typed.Expression, right: typed.Expression, element: Type, a: tuple, b: tuple, rest: tuple, span: Span) -> typed.Expression:
+def contract_flattened(
+    left: typed.Expression, right: typed.Expression, element: Type, a: tuple, b: tuple, rest: tuple, span: Span
+) -> typed.Expression:
     """A left operand of rank 3 or more as one matrix: its leading axes are rows."""
     rows = Size.constant(1)
     for size in a[:-1]:
@@ -367,8 +405,12 @@ def inner_sizes(context: Context, left: typed.Expression, right: typed.Expressio
         hint = "they fit the other way round: `right @ left`"
     elif isinstance(inner, Size) and isinstance(outer, Size) and (inner - outer).value in (1, -1):
         hint = "the sizes are one apart: was a bias column added to one of them?"
-    labels = (Label(left.span, f"{show(left.type)}: its last size is {inner}"), Label(right.span, f"{show(right.type)}: its first size is {outer}"),
-              *origins(context, left), *origins(context, right))
+    labels = (
+        Label(left.span, f"{show(left.type)}: its last size is {inner}"),
+        Label(right.span, f"{show(right.type)}: its first size is {outer}"),
+        *origins(context, left),
+        *origins(context, right),
+    )
     return errors.InnerSizes(f"the inner sizes of `@` differ: {inner} and {outer}", at, secondary=unique_labels(labels), hint=hint)
 
 
@@ -400,7 +442,9 @@ def infer_power(context: Context, node: ast.Power, hint: Type | None) -> typed.E
         integral = False
     if integral:
         if not isinstance(amount, int) or isinstance(amount, bool) or not 0 <= amount <= 64:
-            return context.fail(errors.OperandTypes("ints take a literal exponent from 0 to 64", exponent.span, hint="convert the base: `f32(...) ** ...`"))
+            return context.fail(
+                errors.OperandTypes("ints take a literal exponent from 0 to 64", exponent.span, hint="convert the base: `f32(...) ** ...`")
+            )
         return repeated_product(context, base, amount, node.span)
     if amount == 2 and number_type(base.type) is not None:
         return repeated_product(context, base, 2, node.span)
@@ -448,7 +492,11 @@ def infer_compare(context: Context, node: ast.Compare, hint: Type | None) -> typ
     total = tests[0]
     for test in tests[1:]:
         if total.type != BOOL or test.type != BOOL:
-            return context.fail(errors.OperandTypes("a chain of comparisons is of numbers, not of arrays", node.span, hint="join two comparisons with `logical_and`"))
+            return context.fail(
+                errors.OperandTypes(
+                    "a chain of comparisons is of numbers, not of arrays", node.span, hint="join two comparisons with `logical_and`"
+                )
+            )
         total = typed.ShortCircuit(BOOL, node.span, "and", total, test)
     return typed.Sequence(total.type, node.span, tuple(bindings), total) if bindings else total
 
@@ -463,9 +511,14 @@ def compare(context: Context, operator: str, left: typed.Expression, right: type
     if scalar_part(left.type) is None or scalar_part(right.type) is None:
         one = left if scalar_part(left.type) is None else right
         other = right if one is left else left
-        return context.fail(errors.OperandTypes(f"`{operator}` compares numbers, bools and strings, not {article(one.type)}", at,
-                                                secondary=(Label(other.span, show(other.type)),),
-                                                hint="a sum type is taken apart with `match`" if "Sum" in type(one.type).__name__ else ""))
+        return context.fail(
+            errors.OperandTypes(
+                f"`{operator}` compares numbers, bools and strings, not {article(one.type)}",
+                at,
+                secondary=(Label(other.span, show(other.type)),),
+                hint="a sum type is taken apart with `match`" if "Sum" in type(one.type).__name__ else "",
+            )
+        )
     return respan(elementwise(context, COMPARISONS[operator], (left, right), at, operator), span)
 
 
@@ -489,8 +542,10 @@ def condition(context: Context, node: ast.Expr, what: str) -> typed.Expression:
     elif scalar_part(value.type) == BOOL:
         hint = "an array of bools is reduced first: `all(...)` or `any(...)`"
     elif isinstance(value.type, StringType):
-        hint = "compare it: `... != \"\"`"
-    return context.fail(errors.ConditionNotBool(f"{what} is a `bool`, not {article(value.type)}", value.span, found=show(value.type), hint=hint))
+        hint = 'compare it: `... != ""`'
+    return context.fail(
+        errors.ConditionNotBool(f"{what} is a `bool`, not {article(value.type)}", value.span, found=show(value.type), hint=hint)
+    )
 
 
 @handles(ast.Logical)

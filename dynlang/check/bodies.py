@@ -23,8 +23,9 @@ from dynlang.types import (
 )
 
 
-def check_function(world: World, module: str, node: ast.Function, signature: Signature, diagnostics: Diagnostics
-                   ) -> tuple[typed.Function, ...]:
+def check_function(
+    world: World, module: str, node: ast.Function, signature: Signature, diagnostics: Diagnostics
+) -> tuple[typed.Function, ...]:
     """A function of the top of a file or of a record, and the nested ones that it declares."""
     context = Context(world, module, diagnostics, node.name.text, node.is_proc, signature.returns, origins={}, body=check_block)
     function = check_function_body(context, node, signature)
@@ -40,7 +41,9 @@ def check_function_body(context: Context, node: ast.Function, signature: Signatu
         if one.is_size:
             context.origins[one.name] = context.origin("a size parameter", one.span)
     parameters: list[typed.Parameter] = []
-    checker = Context(context.world, context.module, context.diagnostics, scopes=[dict(scope) for scope in context.scopes], body=check_block)
+    checker = Context(
+        context.world, context.module, context.diagnostics, scopes=[dict(scope) for scope in context.scopes], body=check_block
+    )
     for one in signature.parameters:
         local = context.declare(one.name, one.type, one.span, mutable=one.inout)
         context.parameters.add(local.name)
@@ -51,12 +54,28 @@ def check_function_body(context: Context, node: ast.Function, signature: Signatu
     with context.scope():
         body = check_statements(context, node.body)
     if signature.returns != UNIT and not isinstance(signature.returns, ErrorType) and not context.failed and falls_through(body):
-        context.report(errors.MissingReturn(f"`{node.name.text}` can end without a result", node.name.span, expected=show(signature.returns),
-                                            hint="every path ends with `return`, or with `fail(...)`"))
+        context.report(
+            errors.MissingReturn(
+                f"`{node.name.text}` can end without a result",
+                node.name.span,
+                expected=show(signature.returns),
+                hint="every path ends with `return`, or with `fail(...)`",
+            )
+        )
     types = tuple(TypeVariable(one.name, one.kind) for one in signature.generics if not one.is_size)
     sizes = tuple(one.name for one in signature.generics if one.is_size)
-    return typed.Function(signature.name, "proc" if node.is_proc else "fn", types, sizes, tuple(parameters), signature.returns, body, node.name.span,
-                          node.export, node.doc or "")
+    return typed.Function(
+        signature.name,
+        "proc" if node.is_proc else "fn",
+        types,
+        sizes,
+        tuple(parameters),
+        signature.returns,
+        body,
+        node.name.span,
+        node.export,
+        node.doc or "",
+    )
 
 
 # ---------------------------------------------------------------- decorators
@@ -74,8 +93,13 @@ def decorated(context: Context, node: ast.Function, function: typed.Function, si
             function = replace(function, checkpoint=True)
         else:
             hint = errors.suggest(decorator.path.text, ["derivative", "checkpoint"])
-            context.report(errors.UnknownDecorator(f"there is no decorator `@{decorator.path.text}`", decorator.span,
-                                                   hint=hint or "the decorators are `@derivative(of=f)` and `@checkpoint`"))
+            context.report(
+                errors.UnknownDecorator(
+                    f"there is no decorator `@{decorator.path.text}`",
+                    decorator.span,
+                    hint=hint or "the decorators are `@derivative(of=f)` and `@checkpoint`",
+                )
+            )
     return function
 
 
@@ -83,23 +107,35 @@ def read_rule(context: Context, decorator: ast.Decorator, signature: Signature) 
     """``@derivative(of=f)``: the function, and whether the rule is a surrogate."""
     given = {one.name.text: one.value for one in decorator.arguments if one.name is not None}
     target = given.get("of")
-    surrogate = isinstance(given.get("surrogate"), ast.Boolean) and given["surrogate"].value  # type: ignore[union-attr]
+    flag = given.get("surrogate")
+    surrogate = isinstance(flag, ast.Boolean) and flag.value
     path = as_path(target) if target is not None else None
     if path is None or set(given) - {"of", "surrogate"} or len(given) < len(decorator.arguments):
         context.report(errors.BadDerivativeRule("a rule names its function: `@derivative(of=f)`", decorator.span))
         return None
     symbol = find_symbol(context, path)
     if symbol is None or symbol.kind != "function":
-        context.report(errors.BadDerivativeRule(f"`{path.text}` is no function at the top of a file", path.span,
-                                                hint=errors.suggest(path.text, context.world.visible(context.module))))
+        context.report(
+            errors.BadDerivativeRule(
+                f"`{path.text}` is no function at the top of a file",
+                path.span,
+                hint=errors.suggest(path.text, context.world.visible(context.module)),
+            )
+        )
         return None
     of = context.signature_of(symbol.name)
     wanted = rule_type(of)
     if signature.type.parameters != wanted.parameters or signature.returns != wanted.result:
-        context.report(errors.BadDerivativeRule(
-            f"the rule of `{of.short}` doesn't have the type that a rule of it has", signature.span, expected=show(wanted), found=show(signature.type),
-            secondary=(Label(of.span, f"`{of.short}` is declared here"),),
-            hint="a rule takes what its function takes, and returns its result with the pullback from a cotangent to the tangents of all arguments"))
+        context.report(
+            errors.BadDerivativeRule(
+                f"the rule of `{of.short}` doesn't have the type that a rule of it has",
+                signature.span,
+                expected=show(wanted),
+                found=show(signature.type),
+                secondary=(Label(of.span, f"`{of.short}` is declared here"),),
+                hint="a rule takes what its function takes, and returns its result with the pullback: from a cotangent to the tangents",
+            )
+        )
         return None
     return symbol.name, surrogate
 
@@ -144,7 +180,9 @@ def check_constant(world: World, interface: Interface, node: ast.Let, diagnostic
     return None if isinstance(kind, ErrorType) else typed.Constant(name, kind, value)
 
 
-def check_block_item(world: World, module: str, node: ast.Test | ast.Bench, diagnostics: Diagnostics) -> tuple[typed.Block, tuple[typed.Function, ...]]:
+def check_block_item(
+    world: World, module: str, node: ast.Test | ast.Bench, diagnostics: Diagnostics
+) -> tuple[typed.Block, tuple[typed.Function, ...]]:
     context = Context(world, module, diagnostics, "", True, None, body=check_block)
     body = check_block(context, node.body)
     title = typed.Function(f"{module}.{node.title}", "proc", (), (), (), UNIT, body, node.span)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dynlang.check import errors, typed
+from dynlang.check.arguments import infer_all
 from dynlang.check.arithmetic import as_size, is_adaptable, scalar_part
-from dynlang.check.calls import builtin, call_signature, infer_all
+from dynlang.check.calls import builtin, call_signature
 from dynlang.check.context import ERROR, Context, is_int
 from dynlang.check.expressions import STRING, formatted, join_text
-from dynlang.check.fit import article, fit, fitting, is_float, number_type, shape_of, with_numbers
+from dynlang.check.fit import article, fitting, is_float, number_type, with_numbers
 from dynlang.check.members import length
 from dynlang.check.world import show
 from dynlang.diag import NotBuilt
@@ -278,7 +279,7 @@ def call_concat(context: Context, node: ast.Call, hint: Type | None) -> typed.Ex
         if found is None:
             return context.fail(
                 errors.SizeMismatch(
-                    f"`concat` joins arrays that agree in all but the first size, and these don't: {show(fixed.type)} and {show(value.type)}",
+                    f"`concat` joins arrays that agree in all but the first size: {show(fixed.type)} and {show(value.type)} don't",
                     value.span,
                 )
             )
@@ -498,6 +499,3 @@ def call_loop_form(context: Context, node: ast.Call, hint: Type | None) -> typed
         return context.infer(body.items[0], hint)
     hint_text = "`reverse(x)` turns an array around" if name == "reversed" else ""
     return context.fail(errors.NotAValue(f"`{name}` stands after `in` only", node.span, hint=hint_text))
-
-
-__all__ = ["F32", "call_list", "convert_call", "fit", "shape_of"]

@@ -125,8 +125,15 @@ def dump(value: Any, names: Mapping[int, str]) -> bytes:
 def key() -> str:
     """A digest of everything that the result of checking the standard library depends on."""
     package = Path(__file__).resolve().parent.parent
-    files = [package / "types.py", package / "source.py", *sorted((package / "check").glob("*.py")), *sorted((package / "syntax").glob("*.py")),
-             *sorted((package / "ops").glob("*.py")), resource("grammar") / "dyn.lark", *sorted(resource("stdlib").glob("*.dyn"))]
+    files = [
+        package / "types.py",
+        package / "source.py",
+        *sorted((package / "check").glob("*.py")),
+        *sorted((package / "syntax").glob("*.py")),
+        *sorted((package / "ops").glob("*.py")),
+        resource("grammar") / "dyn.lark",
+        *sorted(resource("stdlib").glob("*.dyn")),
+    ]
     digest = hashlib.sha256(f"{sys.version} {os.fspath(resource('stdlib'))}".encode())
     for file in files:
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")

@@ -66,8 +66,11 @@ def comprehend(context: Context, node: ast.Comprehension, kind: str, hint: Type 
     if kind == "array":
         dependent = [name for axis in axes for name in sorted(axis.count.variables() - known)]
         if dependent:
-            return context.fail(errors.SizeEscapes("the ranges of an array comprehension are known before it begins", span,
-                                                   hint="build a `List`, or nest comprehensions"))
+            return context.fail(
+                errors.SizeEscapes(
+                    "the ranges of an array comprehension are known before it begins", span, hint="build a `List`, or nest comprehensions"
+                )
+            )
     result = result_type(context, kind, axes, guard, body, known, span)
     if result is None:
         return typed.Literal(ERROR, span, 0)
@@ -133,21 +136,30 @@ def inferred_axis(context: Context, axis: ast.Axis, node: ast.Comprehension) -> 
         return None
     name = axis.target.text
     found: list[tuple[Size, Span]] = []
-    hidden = {one.text for clause in node.clauses for other in clause.axes if other.iterable is None
-              for one in names_of(other.target)} - {name}
+    hidden = {one.text for clause in node.clauses for other in clause.axes if other.iterable is None for one in names_of(other.target)} - {
+        name
+    }
     for index, position in bare_uses(node, name):
         size = axis_size(context, index.value, position, hidden | {name})
         if size is not None:
             found.append((size, index.span))
     if not found:
-        context.report(errors.BadComprehension(f"the range of `{name}` can't be inferred: it is no index by itself", axis.span,
-                                               hint=f"say it: `for {name} in n`"))
+        context.report(
+            errors.BadComprehension(
+                f"the range of `{name}` can't be inferred: it is no index by itself", axis.span, hint=f"say it: `for {name} in n`"
+            )
+        )
         return None
     for size, span in found[1:]:
         if size != found[0][0]:
-            context.report(errors.RangesDisagree(
-                f"`{name}` runs over {found[0][0]} here and over {size} there", axis.span,
-                secondary=(Label(found[0][1], f"{found[0][0]} items"), Label(span, f"{size} items")), hint=f"say which: `for {name} in n`"))
+            context.report(
+                errors.RangesDisagree(
+                    f"`{name}` runs over {found[0][0]} here and over {size} there",
+                    axis.span,
+                    secondary=(Label(found[0][1], f"{found[0][0]} items"), Label(span, f"{size} items")),
+                    hint=f"say which: `for {name} in n`",
+                )
+            )
             return None
     return [], typed.Axis(context.declare(name, IndexType(found[0][0]), axis.span), found[0][0])
 
@@ -162,12 +174,16 @@ def names_of(target: ast.Target) -> Iterator[ast.Identifier]:
 
 def bare_uses(node: ast.Comprehension, name: str) -> Iterator[tuple[ast.Index, int]]:
     """The index expressions where the name stands alone, with its position."""
-    waiting: list[ast.Node] = [node.value, *(clause.guard for clause in node.clauses if clause.guard is not None),
-                               *(axis.iterable for clause in node.clauses for axis in clause.axes if axis.iterable is not None)]
+    waiting: list[ast.Node] = [
+        node.value,
+        *(clause.guard for clause in node.clauses if clause.guard is not None),
+        *(axis.iterable for clause in node.clauses for axis in clause.axes if axis.iterable is not None),
+    ]
     while waiting:
         current = waiting.pop(0)
-        if isinstance(current, ast.Comprehension) and any(one.text == name for clause in current.clauses for axis in clause.axes
-                                                          for one in names_of(axis.target)):
+        if isinstance(current, ast.Comprehension) and any(
+            one.text == name for clause in current.clauses for axis in clause.axes for one in names_of(axis.target)
+        ):
             continue
         if isinstance(current, ast.Index):
             for position, index in enumerate(current.indices):
@@ -198,14 +214,22 @@ def unresolved(context: Context, name: str) -> bool:
 # ---------------------------------------------------------------- results
 
 
-def result_type(context: Context, kind: str, axes: list[typed.Axis], guard: typed.Expression | None, body: typed.Expression,
-                known: set[str], span: Span) -> Type | None:
+def result_type(
+    context: Context, kind: str, axes: list[typed.Axis], guard: typed.Expression | None, body: typed.Expression, known: set[str], span: Span
+) -> Type | None:
     """The type of a comprehension, or None after an error."""
     escaping = sorted(name for name in size_variables(body.type) if name not in known and name not in context.size_names())
     if escaping:
         labels = tuple(label for name in escaping if (label := context.origin_label(name)) is not None)
-        context.report(errors.SizeEscapes(f"the size `{escaping[0]}` differs from item to item", body.span, found=show(body.type), secondary=labels,
-                                          hint="arrays of different lengths go into a `List`"))
+        context.report(
+            errors.SizeEscapes(
+                f"the size `{escaping[0]}` differs from item to item",
+                body.span,
+                found=show(body.type),
+                secondary=labels,
+                hint="arrays of different lengths go into a `List`",
+            )
+        )
         return None
     if kind == "array":
         if guard is not None and len(axes) > 1:
@@ -227,7 +251,9 @@ def reduced_type(context: Context, kind: str, axes: list[typed.Axis], body: type
     if number is None or (kind in ("mean", "logsumexp") and not is_float(number)):
         wanted = "floats" if kind in ("mean", "logsumexp") else "numbers"
         hint = "convert it: `f32(...)`" if number is not None else "`count` counts conditions" if body.type == BOOL else ""
-        context.report(errors.OperandTypes(f"`{kind}` takes {wanted}, not {article(body.type)}", body.span, found=show(body.type), hint=hint))
+        context.report(
+            errors.OperandTypes(f"`{kind}` takes {wanted}, not {article(body.type)}", body.span, found=show(body.type), hint=hint)
+        )
         return None
     if isinstance(body.type, ArrayType) and kind not in ("sum", "mean", "prod"):
         context.report(errors.OperandTypes(f"`{kind}` compares numbers, not {article(body.type)}", body.span, found=show(body.type)))
@@ -255,10 +281,19 @@ def call_reduction(context: Context, node: ast.Call, hint: Type | None) -> typed
     if name in ("max", "min") and len(arguments) == 2 and not named:
         return two_values(context, "maximum" if name == "max" else "minimum", name, arguments, node.span, hint)
     if len(arguments) != 1 or len(named) > 1:
-        return context.fail(errors.WrongArity(f"`{name}` takes one array or comprehension, and {len(arguments)} arguments are given", node.span,
-                                              hint="several values go into an array: `[a, b]`"))
+        return context.fail(
+            errors.WrongArity(
+                f"`{name}` takes one array or comprehension, and {len(arguments)} arguments are given",
+                node.span,
+                hint="several values go into an array: `[a, b]`",
+            )
+        )
     value = arguments[0].value
-    wanted = hint if hint is not None and is_float(number_type(hint)) and name not in ("any", "all", "count") and not isinstance(hint, ArrayType) else None
+    wanted = (
+        hint
+        if hint is not None and is_float(number_type(hint)) and name not in ("any", "all", "count") and not isinstance(hint, ArrayType)
+        else None
+    )
     if isinstance(value, ast.Comprehension) and not named:
         return comprehend(context, value, name, wanted, node.span)
     array = context.infer(value)
@@ -269,8 +304,14 @@ def call_reduction(context: Context, node: ast.Call, hint: Type | None) -> typed
     if isinstance(array.type, ErrorType):
         return array
     if not isinstance(array.type, ArrayType) or scalar_part(array.type) is None:
-        return context.fail(errors.OperandTypes(f"`{name}` takes an array or comprehension, not {article(array.type)}", array.span, found=show(array.type),
-                                                hint=f"`{name}(a, b)` takes two values" if name in ("max", "min") else ""))
+        return context.fail(
+            errors.OperandTypes(
+                f"`{name}` takes an array or comprehension, not {article(array.type)}",
+                array.span,
+                found=show(array.type),
+                hint=f"`{name}(a, b)` takes two values" if name in ("max", "min") else "",
+            )
+        )
     axes = read_axis(context, named[0].value, array.type) if named else tuple(range(len(array.type.shape)))
     if axes is None:
         return failed(node.span)
@@ -281,7 +322,11 @@ def two_values(context: Context, op: str, name: str, arguments: list[ast.Argumen
     wanted = hint if hint is not None and is_float(number_type(hint)) else None
     values = [context.infer(argument.value, wanted) for argument in arguments]
     found = elementwise(context, op, values, span, name)
-    if isinstance(found, typed.Primitive) and all(isinstance(value.type, IndexType) for value in values) and values[0].type == values[1].type:
+    if (
+        isinstance(found, typed.Primitive)
+        and all(isinstance(value.type, IndexType) for value in values)
+        and values[0].type == values[1].type
+    ):
         return typed.Primitive(values[0].type, span, op, found.arguments)
     return found
 
@@ -302,7 +347,9 @@ def read_axis(context: Context, node: ast.Expr, kind: ArrayType) -> tuple[int, .
     return tuple(sorted(set(found)))
 
 
-def reduce_array(context: Context, name: str, array: typed.Expression, axes: tuple[int, ...], span: Span, partial: bool) -> typed.Expression:
+def reduce_array(
+    context: Context, name: str, array: typed.Expression, axes: tuple[int, ...], span: Span, partial: bool
+) -> typed.Expression:
     """A reduction of an array over some of its axes."""
     assert isinstance(array.type, ArrayType)
     element = scalar_part(array.type)

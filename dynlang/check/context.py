@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from dynlang.check import errors, typed
+from dynlang.check import typed
 from dynlang.check.varying import computed_names
 from dynlang.check.world import Generic, Signature, Symbol, World
 from dynlang.diag import Diagnostic, Diagnostics, Label
@@ -23,7 +23,6 @@ from dynlang.types import (
     IndexType,
     Size,
     Type,
-    TypeVariable,
     open_unknowns,
     unknowns,
 )
@@ -216,7 +215,7 @@ class Context:
 
     def is_frozen(self, name: str) -> bool:
         """Whether a name is declared outside of the lambda or comprehension that we are in."""
-        return bool(self.frozen) and not any(name in scope for scope in self.scopes[self.frozen_depth:])
+        return bool(self.frozen) and not any(name in scope for scope in self.scopes[self.frozen_depth :])
 
     @staticmethod
     def origin(text: str, span: Span) -> Origin:
@@ -309,7 +308,3 @@ def generic_entries(generics: tuple[Generic, ...]) -> dict[str, Entry]:
 
 def is_int(kind: Type) -> bool:
     return kind == INT or isinstance(kind, IndexType)
-
-
-__all__ = ["ERROR", "Context", "Entry", "LocalEntry", "NestedEntry", "Origin", "SizeEntry", "TypeEntry", "TypeVariable", "describe",
-           "errors", "generic_entries", "handles", "is_int"]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dynlang.check import errors
 from dynlang.check.context import ERROR, Context, SizeEntry, generic_entries
 from dynlang.check.solve import determined, sizes_of, type_variables
-from dynlang.check.typenames import NAMED, has_kind, read_size_argument, read_type
+from dynlang.check.typenames import NAMED, has_kind, named_sizes, read_size_argument, read_type
 from dynlang.check.world import (
     AliasInfo,
     ConstructorInfo,
@@ -23,10 +23,11 @@ from dynlang.check.world import (
     Signature,
     SumInfo,
     Symbol,
+    SymbolKind,
     World,
     show,
 )
-from dynlang.diag import Diagnostics, Label, NotBuilt
+from dynlang.diag import Diagnostics, Label
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
@@ -47,7 +48,7 @@ from dynlang.types import (
     unknowns,
 )
 
-Named = ast.Alias | ast.TypeDef | ast.Record | ast.Function | ast.Let
+SYMBOL_KINDS: Mapping[type, SymbolKind] = {ast.Alias: "alias", ast.TypeDef: "sum", ast.Record: "record", ast.Function: "function"}
 
 # ---------------------------------------------------------------- names
 
@@ -57,26 +58,28 @@ def enter_names(module: ast.Module, interface: Interface, imports: dict[int, str
     for item in module.items:
         match item:
             case ast.Import(path, alias):
-                name = alias.text if alias else path.parts[0].text
+                name = (alias or path.parts[-1]).text
                 if id(item) in imports:
                     enter(interface, name, Symbol("module", imports[id(item)], item.span), diagnostics, exported=False)
             case ast.FromImport():
                 pass
             case ast.Alias(name) | ast.TypeDef(name) | ast.Record(name) | ast.Function(_, _, _, name):
-                kind = {ast.Alias: "alias", ast.TypeDef: "sum", ast.Record: "record", ast.Function: "function"}[type(item)]
-                enter(interface, name.text, Symbol(kind, f"{interface.name}.{name.text}", name.span), diagnostics)
+                enter(interface, name.text, Symbol(SYMBOL_KINDS[type(item)], f"{interface.name}.{name.text}", name.span), diagnostics)
             case ast.Let(False, ast.Identifier() as name):
                 enter(interface, name.text, Symbol("constant", f"{interface.name}.{name.text}", name.span), diagnostics)
             case ast.Let():
-                diagnostics.add(errors.AssignImmutable("at the top of a file stands `let NAME = ...`, without `var` and for one name", item.span))
+                diagnostics.add(
+                    errors.AssignImmutable("at the top of a file stands `let NAME = ...`, without `var` and for one name", item.span)
+                )
         if isinstance(item, ast.TypeDef):
             for one in item.alternatives:
                 symbol = Symbol("constructor", f"{interface.name}.{item.name.text}#{one.name.text}", one.name.span)
                 enter(interface, one.name.text, symbol, diagnostics)
 
 
-def enter_repeated(module: ast.Module, interface: Interface, imports: dict[int, str], spelled: Mapping[str, Mapping[str, ast.TypeDef]],
-                   world: World) -> None:
+def enter_repeated(
+    module: ast.Module, interface: Interface, imports: dict[int, str], spelled: Mapping[str, Mapping[str, ast.TypeDef]], world: World
+) -> None:
     """A sum type that repeats one of an imported module, word for word, is that type.
 
     So a program can spell out the tree that `data.read_trees` reads, and match on it without a prefix."""
@@ -95,7 +98,13 @@ def enter_repeated(module: ast.Module, interface: Interface, imports: dict[int, 
 
 def closed_over(item: ast.TypeDef) -> bool:
     """Whether a sum mentions itself and built-in types alone, so that it means the same everywhere."""
-    names = {node.path.text for one in item.alternatives for field in one.payload for node in ast.walk(field.type) if isinstance(node, ast.TypeName)}
+    names = {
+        node.path.text
+        for one in item.alternatives
+        for field in one.payload
+        for node in ast.walk(field.type)
+        if isinstance(node, ast.TypeName)
+    }
     return names <= {item.name.text, *NAMED}
 
 
@@ -156,7 +165,9 @@ def generic_kind(context: Context, node: ast.Generic, default: Argument | None) 
         fits_float = default is not None and not isinstance(default, (Size, Unknown)) and default != ERROR and has_kind(default, "float")
         return "float" if fits_float else "any"
     if node.kind.text not in ("any", "number", "float"):
-        context.report(errors.WrongKind(f"`{node.kind.text}` is no kind of type: the kinds are `any`, `number` and `float`", node.kind.span))
+        context.report(
+            errors.WrongKind(f"`{node.kind.text}` is no kind of type: the kinds are `any`, `number` and `float`", node.kind.span)
+        )
         return "any"
     return node.kind.text
 
@@ -172,10 +183,14 @@ def read_types(module: ast.Module, interface: Interface, world: World, diagnosti
         context = declaring(world, interface.name, diagnostics)
         match item:
             case ast.Record(name, generics) if is_own(interface, name):
-                info = RecordInfo(f"{interface.name}.{name.text}", interface.name, read_generics(context, generics), (), {}, name.span, item.doc or "")
+                info = RecordInfo(
+                    f"{interface.name}.{name.text}", interface.name, read_generics(context, generics), (), {}, name.span, item.doc or ""
+                )
                 interface.records[info.name] = world.records[info.name] = info
             case ast.TypeDef(name, generics) if is_own(interface, name):
-                sum_info = SumInfo(f"{interface.name}.{name.text}", interface.name, read_generics(context, generics), (), name.span, item.doc or "")
+                sum_info = SumInfo(
+                    f"{interface.name}.{name.text}", interface.name, read_generics(context, generics), (), name.span, item.doc or ""
+                )
                 interface.sums[sum_info.name] = world.sums[sum_info.name] = sum_info
     read_aliases(aliases, interface, world, diagnostics)
 
@@ -220,7 +235,9 @@ def read_members(module: ast.Module, interface: Interface, world: World, diagnos
             case ast.TypeDef(name) if is_own(interface, name):
                 sum_info = world.sums[f"{interface.name}.{name.text}"]
                 context.scopes[-1].update(generic_entries(sum_info.generics))
-                constructors = tuple(ConstructorInfo(one.name.text, read_fields(context, one.payload), one.name.span) for one in item.alternatives)
+                constructors = tuple(
+                    ConstructorInfo(one.name.text, read_fields(context, one.payload), one.name.span) for one in item.alternatives
+                )
                 finished = SumInfo(sum_info.name, sum_info.module, sum_info.generics, constructors, sum_info.span, sum_info.documentation)
                 interface.sums[sum_info.name] = world.sums[sum_info.name] = finished
 
@@ -280,8 +297,16 @@ def read_signature(context: Context, node: ast.Function, name: str, record: Reco
         opened += anonymous
         parameters.append(ParameterInfo(parameter.name.text, kind, parameter.span, parameter.inout, parameter.default))
     returns = read_type(context, node.result) if node.result is not None else UNIT
-    signature = Signature(name, node.is_proc, (*generics, *own, *opened), tuple(parameters), returns, node.name.span, context.module,
-                          is_method=record is not None)
+    signature = Signature(
+        name,
+        node.is_proc,
+        (*generics, *own, *opened),
+        tuple(parameters),
+        returns,
+        node.name.span,
+        context.module,
+        is_method=record is not None,
+    )
     check_signature(context, node, signature, own)
     return signature
 
@@ -306,7 +331,7 @@ def parameter_type(context: Context, node: ast.Param, record: RecordInfo | None)
         what = "`self` stands first in a method" if node.name.text == "self" else f"the parameter `{node.name.text}` has no type"
         context.report(errors.CannotInfer(what, node.span, hint=f"write `{node.name.text}: f32`, or another type"))
         return ERROR, ()
-    kind = read_type(context, rename_opened(context, node.type))
+    kind = read_type(context, named_sizes(node.type))
     closed = unknowns(kind)
     if not closed or node.inout:
         return kind, ()
@@ -315,25 +340,6 @@ def parameter_type(context: Context, node: ast.Param, record: RecordInfo | None)
         size = context.unique(one.name or f"size_of_{node.name.text}")
         generics.append(Generic(size, "size", node.span))
     return open_unknowns(kind, tuple(one.name for one in generics)), tuple(generics)
-
-
-def rename_opened(context: Context, node: ast.Type) -> ast.Type:
-    """``?n`` of a parameter as the size parameter that it declares."""
-    from dataclasses import fields, replace
-
-    if isinstance(node, ast.Unknown) and node.name is not None:
-        return ast.TypeName(ast.Dotted((node.name,), span=node.span), span=node.span)
-    changed = {}
-    for one in fields(node):
-        value = getattr(node, one.name)
-        if isinstance(value, tuple):
-            changed[one.name] = tuple(rename_opened(context, item) if isinstance(item, TYPE_NODES) else item for item in value)
-        elif isinstance(value, TYPE_NODES) and one.name in ("element", "type", "result"):
-            changed[one.name] = rename_opened(context, value)
-    return replace(node, **changed)
-
-
-TYPE_NODES = (ast.TypeName, ast.ArrayType, ast.SparseType, ast.TupleType, ast.ArrowType, ast.Unknown, ast.Integer, ast.Binary)
 
 
 def check_signature(context: Context, node: ast.Function, signature: Signature, own: tuple[Generic, ...]) -> None:
@@ -348,8 +354,13 @@ def check_signature(context: Context, node: ast.Function, signature: Signature, 
     for one in own:
         if one.is_size and one.name not in known:
             why = f"no argument has a size that gives `{one.name}`" if one.name in mentioned else "no parameter's type mentions it"
-            context.report(errors.UndeterminedSize(f"the size `{one.name}` can never be determined: {why}", one.span,
-                                                   hint="use it as a size of its own in the type of a parameter or of the result"))
+            context.report(
+                errors.UndeterminedSize(
+                    f"the size `{one.name}` can never be determined: {why}",
+                    one.span,
+                    hint="use it as a size of its own in the type of a parameter or of the result",
+                )
+            )
         elif not one.is_size and one.name not in types:
             context.report(errors.CannotInfer(f"the type `{one.name}` can never be determined: no parameter's type mentions it", one.span))
     if node.export and any(has_function(kind) for kind in kinds):
@@ -372,19 +383,29 @@ def check_finite(interface: Interface, world: World, diagnostics: Diagnostics) -
         path = contains_itself(world, info.name)
         if path:
             hint = "let a sum type stand between: `type Tree:` with a `Leaf` that ends it, or use a `List`"
-            diagnostics.add(errors.InfiniteType(f"the record `{info.name.rpartition('.')[2]}` contains itself, through {path}", info.span, hint=hint))
+            diagnostics.add(
+                errors.InfiniteType(f"the record `{info.name.rpartition('.')[2]}` contains itself, through {path}", info.span, hint=hint)
+            )
     for info in interface.sums.values():
         if not ends(world, info.name):
-            diagnostics.add(errors.InfiniteType(
-                f"no value of `{info.name.rpartition('.')[2]}` is finite: each of its alternatives contains it", info.span,
-                hint="add an alternative that doesn't contain it"))
+            diagnostics.add(
+                errors.InfiniteType(
+                    f"no value of `{info.name.rpartition('.')[2]}` is finite: each of its alternatives contains it",
+                    info.span,
+                    hint="add an alternative that doesn't contain it",
+                )
+            )
     for info in (*interface.records.values(), *interface.sums.values()):
         nested = nests_differently(world, info)
         if nested is not None:
             where, other = nested
-            diagnostics.add(errors.PolymorphicRecursion(
-                f"`{show(info.type)}` contains itself as `{show(other)}`, with other type arguments", where,
-                hint="a recursive type may change its sizes, but not its type arguments"))
+            diagnostics.add(
+                errors.PolymorphicRecursion(
+                    f"`{show(info.type)}` contains itself as `{show(other)}`, with other type arguments",
+                    where,
+                    hint="a recursive type may change its sizes, but not its type arguments",
+                )
+            )
 
 
 def contains_itself(world: World, name: str) -> str:
@@ -419,7 +440,11 @@ def ends(world: World, name: str) -> bool:
             case SumType(found, _):
                 return found in finite or found not in world.sums
             case RecordType(found, _):
-                return found in seen or found not in world.records or all(is_finite(one.type, seen | {found}) for one in world.records[found].fields)
+                return (
+                    found in seen
+                    or found not in world.records
+                    or all(is_finite(one.type, seen | {found}) for one in world.records[found].fields)
+                )
             case ArrayType(element, shape):
                 return any(not isinstance(size, Size) or size.value == 0 for size in shape) or is_finite(element, seen)
             case TupleType(items):
@@ -458,6 +483,3 @@ def nests_differently(world: World, info: RecordInfo | SumInfo) -> tuple[Span, T
         if found is not None:
             return one.span, found
     return None
-
-
-__all__ = ["NotBuilt", "check_finite", "enter_imported", "enter_names", "read_members", "read_signature", "read_signatures", "read_types"]

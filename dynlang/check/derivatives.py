@@ -5,23 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dynlang.check import errors, typed
-from dynlang.check.calls import (
-    Slot,
-    bind_arguments,
-    builtin,
-    call_signature,
-    check_overlap,
-    is_bad,
-    module_member,
-    pass_argument,
-)
+from dynlang.check.arguments import check_overlap, is_bad, pass_argument
+from dynlang.check.calls import builtin, call_signature, module_member
 from dynlang.check.context import ERROR, Context, NestedEntry
-from dynlang.check.expressions import Given
+from dynlang.check.expressions import given
 from dynlang.check.fit import article, fit
-from dynlang.check.functions import Use, eta
+from dynlang.check.functions import eta
 from dynlang.check.solve import HOLE
 from dynlang.check.world import Signature, show
-from dynlang.diag import Label
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
@@ -44,8 +35,13 @@ def differentiated(context: Context, kind: str, inner: Sequence[ast.Argument], s
     plain = [one for one in inner if one.name is None]
     named = [one for one in inner if one.name is not None]
     if len(plain) != 1 or any(one.name is not None and one.name.text != "wrt" for one in named) or any(one.borrow for one in inner):
-        context.report(errors.BadDerivative(f"`{kind}` takes a function, and `wrt=` to name other parameters than its first", span,
-                                            hint=f"its arguments stand in brackets of their own: `{kind}(f)(x)`"))
+        context.report(
+            errors.BadDerivative(
+                f"`{kind}` takes a function, and `wrt=` to name other parameters than its first",
+                span,
+                hint=f"its arguments stand in brackets of their own: `{kind}(f)(x)`",
+            )
+        )
         return None
     wrt = read_wrt(context, named[0].value) if named else (0,)
     return None if wrt is None else (plain[0].value, wrt)
@@ -62,8 +58,9 @@ def read_wrt(context: Context, node: ast.Expr) -> tuple[int, ...] | None:
     return tuple(found)
 
 
-def infer_derivative(context: Context, kind: str, inner: Sequence[ast.Argument], arguments: Sequence[ast.Argument], span: Span,
-                     hint: Type | None) -> typed.Expression:
+def infer_derivative(
+    context: Context, kind: str, inner: Sequence[ast.Argument], arguments: Sequence[ast.Argument], span: Span, hint: Type | None
+) -> typed.Expression:
     """``grad(f)(x)``: the arguments first, then the function (rule 20)."""
     read = differentiated(context, kind, inner, span)
     if read is None:
@@ -76,8 +73,9 @@ def infer_derivative(context: Context, kind: str, inner: Sequence[ast.Argument],
     return derivative(context, kind, function, wrt, passed, (), span)
 
 
-def apply_function(context: Context, node: ast.Expr, arguments: Sequence[ast.Argument], span: Span
-                   ) -> tuple[typed.Expression, tuple[typed.Passed, ...]] | None:
+def apply_function(
+    context: Context, node: ast.Expr, arguments: Sequence[ast.Argument], span: Span
+) -> tuple[typed.Expression, tuple[typed.Passed, ...]] | None:
     """The function and its arguments, each helping to find the other's type."""
     signature = declared_function(context, node)
     if signature is not None and not signature.captures:
@@ -96,7 +94,7 @@ def apply_function(context: Context, node: ast.Expr, arguments: Sequence[ast.Arg
     if any(isinstance(value.type, ErrorType) for value in values):
         return None
     function = context.infer(node, FunctionType(tuple(value.type for value in values), HOLE))
-    return fit_arguments(context, function, [ast.Argument(None, Given(value, span=value.span), span=value.span) for value in values], span)  # type: ignore[arg-type]
+    return fit_arguments(context, function, [ast.Argument(None, given(value), span=value.span) for value in values], span)
 
 
 def declared_function(context: Context, node: ast.Expr) -> Signature | None:
@@ -118,8 +116,9 @@ def declared_function(context: Context, node: ast.Expr) -> Signature | None:
     return signature
 
 
-def apply_lambda(context: Context, node: ast.Expr, arguments: Sequence[ast.Argument], span: Span
-                 ) -> tuple[typed.Expression, tuple[typed.Passed, ...]] | None:
+def apply_lambda(
+    context: Context, node: ast.Expr, arguments: Sequence[ast.Argument], span: Span
+) -> tuple[typed.Expression, tuple[typed.Passed, ...]] | None:
     """A lambda takes the types of the arguments; lent ones are `inout` parameters."""
     from dynlang.check.places import lend
 
@@ -136,14 +135,17 @@ def apply_lambda(context: Context, node: ast.Expr, arguments: Sequence[ast.Argum
     if isinstance(function.type, ErrorType):
         return None
     if isinstance(function.type, FunctionType) and len(function.type.parameters) == len(passed):
-        fitted = [fit(context, one, kind, "the argument") if isinstance(one, typed.Expression) else one
-                  for one, kind in zip(passed, function.type.parameters, strict=True)]
+        fitted = [
+            fit(context, one, kind, "the argument") if isinstance(one, typed.Expression) else one
+            for one, kind in zip(passed, function.type.parameters, strict=True)
+        ]
         return (function, tuple(fitted)) if not any(is_bad(one) for one in fitted) else None
     return fit_arguments(context, function, arguments, span)
 
 
-def fit_arguments(context: Context, function: typed.Expression, arguments: Sequence[ast.Argument], span: Span
-                  ) -> tuple[typed.Expression, tuple[typed.Passed, ...]] | None:
+def fit_arguments(
+    context: Context, function: typed.Expression, arguments: Sequence[ast.Argument], span: Span
+) -> tuple[typed.Expression, tuple[typed.Passed, ...]] | None:
     if isinstance(function.type, ErrorType):
         return None
     if not isinstance(function.type, FunctionType):
@@ -152,12 +154,19 @@ def fit_arguments(context: Context, function: typed.Expression, arguments: Seque
             return None
     kind = function.type
     if len(arguments) != len(kind.parameters):
-        context.report(errors.WrongArity(f"this function takes {errors.plural(len(kind.parameters), 'argument')}, and {len(arguments)} given", span,
-                                         expected=show(kind)))
+        context.report(
+            errors.WrongArity(
+                f"this function takes {errors.plural(len(kind.parameters), 'argument')}, and {len(arguments)} given",
+                span,
+                expected=show(kind),
+            )
+        )
         return None
     modes = kind.modes or ("value",) * len(kind.parameters)
-    passed = [pass_argument(context, one, wanted, mode == "inout", "the argument")
-              for one, wanted, mode in zip(arguments, kind.parameters, modes, strict=True)]
+    passed = [
+        pass_argument(context, one, wanted, mode == "inout", "the argument")
+        for one, wanted, mode in zip(arguments, kind.parameters, modes, strict=True)
+    ]
     if any(is_bad(one) for one in passed):
         return None
     check_overlap(context, passed)
@@ -169,15 +178,24 @@ def callable_as_function(context: Context, value: typed.Expression) -> typed.Exp
 
     kind = callable_type(context, value)
     if kind is not None:
-        return eta(context, Given(value, span=value.span), kind, value.span)  # type: ignore[arg-type]
-    return context.fail(errors.BadDerivative(f"a derivative is of a function, not of {article(value.type)}", value.span, found=show(value.type)))
+        return eta(context, given(value), kind, value.span)
+    return context.fail(
+        errors.BadDerivative(f"a derivative is of a function, not of {article(value.type)}", value.span, found=show(value.type))
+    )
 
 
 # ---------------------------------------------------------------- the typed node
 
 
-def derivative(context: Context, kind: str, function: typed.Expression, wrt: tuple[int, ...], passed: tuple[typed.Passed, ...],
-               extra: tuple[typed.Expression, ...], span: Span) -> typed.Expression:
+def derivative(
+    context: Context,
+    kind: str,
+    function: typed.Expression,
+    wrt: tuple[int, ...],
+    passed: tuple[typed.Passed, ...],
+    extra: tuple[typed.Expression, ...],
+    span: Span,
+) -> typed.Expression:
     """The derivative applied: checks that there is one, and gives its type."""
     assert isinstance(function.type, FunctionType)
     if not is_differentiable(context, kind, function, wrt, span):
@@ -209,20 +227,38 @@ def is_differentiable(context: Context, kind: str, function: typed.Expression, w
     assert isinstance(function.type, FunctionType)
     for position in wrt:
         if position >= len(function.type.parameters):
-            context.report(errors.BadDerivative(f"`wrt={position}`: the function has {errors.plural(len(function.type.parameters), 'parameter')}", span,
-                                                hint="positions count from 0"))
+            context.report(
+                errors.BadDerivative(
+                    f"`wrt={position}`: the function has {errors.plural(len(function.type.parameters), 'parameter')}",
+                    span,
+                    hint="positions count from 0",
+                )
+            )
             return False
         parameter = function.type.parameters[position]
         if not has_gradient(context, parameter):
-            context.report(errors.GradientOfInteger(
-                f"there is no gradient with respect to {article(parameter)}: no float in it", function.span, found=show(parameter),
-                hint="`wrt=` names another parameter" if len(function.type.parameters) > 1 else "convert it outside: `f32(...)`"))
+            context.report(
+                errors.GradientOfInteger(
+                    f"there is no gradient with respect to {article(parameter)}: no float in it",
+                    function.span,
+                    found=show(parameter),
+                    hint="`wrt=` names another parameter" if len(function.type.parameters) > 1 else "convert it outside: `f32(...)`",
+                )
+            )
             return False
     first = differentiated_result(function.type.result)
     if kind in ("grad", "value_and_grad") and not is_number(first):
-        hint = "its integer result has no derivative" if isinstance(first, ScalarType) else "reduce it first: `sum(...)`, or use `vjp` with a cotangent"
+        hint = (
+            "its integer result has no derivative"
+            if isinstance(first, ScalarType)
+            else "reduce it first: `sum(...)`, or use `vjp` with a cotangent"
+        )
         error = errors.GradientOfInteger if isinstance(first, ScalarType) else errors.BadDerivative
-        context.report(error(f"a gradient is of one float, and this function gives {article(first)}", function.span, found=show(function.type), hint=hint))
+        context.report(
+            error(
+                f"a gradient is of one float, and this function gives {article(first)}", function.span, found=show(function.type), hint=hint
+            )
+        )
         return False
     if tangent(first) == UNIT:
         context.report(errors.GradientOfInteger(f"the result {article(first)} has no derivative", function.span, found=show(function.type)))
@@ -270,7 +306,11 @@ def has_gradient(context: Context, kind: Type) -> bool:
 
 
 def is_number(kind: Type) -> bool:
-    return (isinstance(kind, ScalarType) and kind.dtype in FLOATS) or (isinstance(kind, TypeVariable) and kind.kind == "float") or isinstance(kind, ErrorType)
+    return (
+        (isinstance(kind, ScalarType) and kind.dtype in FLOATS)
+        or (isinstance(kind, TypeVariable) and kind.kind == "float")
+        or isinstance(kind, ErrorType)
+    )
 
 
 # ---------------------------------------------------------------- unapplied, vjp, jvp
@@ -333,25 +373,31 @@ def call_jvp(context: Context, node: ast.Call, hint: Type | None) -> typed.Expre
     assert isinstance(value.type, FunctionType)
     if any(position >= len(value.type.parameters) for position in wrt):
         return derivative(context, "jvp", value, wrt, passed, (), node.span)
-    tangents = tuple(context.expect(one.value, tangent(value.type.parameters[position]), "the tangent") for one, position in zip(extra, wrt, strict=True))
+    tangents = tuple(
+        context.expect(one.value, tangent(value.type.parameters[position]), "the tangent") for one, position in zip(extra, wrt, strict=True)
+    )
     if any(isinstance(one.type, ErrorType) for one in tangents):
         return typed.Literal(ERROR, node.span, 0)
     return derivative(context, "jvp", value, wrt, passed, tangents, node.span)
 
 
-def split_arguments(context: Context, kind: str, node: ast.Call, last: int
-                    ) -> tuple[ast.Expr, tuple[int, ...], list[ast.Argument], list[ast.Argument]] | None:
+def split_arguments(
+    context: Context, kind: str, node: ast.Call, last: int
+) -> tuple[ast.Expr, tuple[int, ...], list[ast.Argument], list[ast.Argument]] | None:
     """``kind(f, arguments..., extra..., wrt=...)``"""
     plain = [one for one in node.arguments if one.name is None or one.name.text != "wrt"]
     named = [one for one in node.arguments if one.name is not None and one.name.text == "wrt"]
     word = {"vjp": "cotangent", "jvp": "tangent"}[kind]
     if len(plain) < last + 2:
-        context.report(errors.WrongArity(f"`{kind}` takes a function, its arguments, and a {word}", node.span, hint=f"`{kind}(f, x, {'ct' if kind == 'vjp' else 'dx'})`"))
+        context.report(
+            errors.WrongArity(
+                f"`{kind}` takes a function, its arguments, and a {word}",
+                node.span,
+                hint=f"`{kind}(f, x, {'ct' if kind == 'vjp' else 'dx'})`",
+            )
+        )
         return None
     wrt = read_wrt(context, named[0].value) if named else (0,)
     if wrt is None:
         return None
     return plain[0].value, wrt, plain[1:-last], plain[-last:]
-
-
-__all__ = ["DERIVATIVES", "Label", "Slot", "Use", "bind_arguments", "infer_derivative"]

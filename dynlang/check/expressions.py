@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from dynlang.check import errors, typed
 from dynlang.check.arithmetic import condition
@@ -24,10 +25,8 @@ from dynlang.types import (
     ScalarType,
     Size,
     StringType,
-    SumType,
     TupleType,
     Type,
-    TypeVariable,
     array_of,
 )
 
@@ -39,6 +38,11 @@ class Given(ast.Node):
     """An expression that is checked already, where the checker builds syntax of its own."""
 
     expression: typed.Expression
+
+
+def given(value: typed.Expression) -> ast.Expr:
+    """A checked expression as syntax."""
+    return cast(ast.Expr, Given(value, span=value.span))
 
 
 @handles(Given)
@@ -101,8 +105,13 @@ def formatted(context: Context, value: typed.Expression, specification: str = ""
     if isinstance(value.type, FunctionType):
         return context.fail(errors.BadFormat(f"{article(value.type)} has no text", value.span))
     if specification and specification[-1] in "eEfFgG%" and not is_float(number_type(value.type)):
-        return context.fail(errors.BadFormat(f"the format `{specification}` is for floats, not for {article(value.type)}", value.span,
-                                             hint="convert it: `f32(...)`" if number_type(value.type) else ""))
+        return context.fail(
+            errors.BadFormat(
+                f"the format `{specification}` is for floats, not for {article(value.type)}",
+                value.span,
+                hint="convert it: `f32(...)`" if number_type(value.type) else "",
+            )
+        )
     if isinstance(value.type, StringType) and not specification:
         return value
     return typed.Format(STRING, value.span, value, specification)
@@ -120,7 +129,9 @@ def infer_name(context: Context, node: ast.Name, hint: Type | None) -> typed.Exp
         case SizeEntry(size):
             return typed.SizeValue(INT, node.span, size)
         case TypeEntry():
-            return context.fail(errors.NotAValue(f"`{node.text}` is a type, not a value", node.span, hint=f"`{node.text}(e)` converts a number"))
+            return context.fail(
+                errors.NotAValue(f"`{node.text}` is a type, not a value", node.span, hint=f"`{node.text}(e)` converts a number")
+            )
         case NestedEntry(signature):
             from dynlang.check.functions import function_value
 
@@ -145,8 +156,14 @@ def reference(context: Context, local: typed.Local, span: Span) -> typed.Express
 def unknown_name(context: Context, name: str, span: Span) -> errors.UnknownName:
     from dynlang.check.calls import builtin_names
 
-    words = {"None": "there is no null: use a sum type", "True": "the word is `true`", "False": "the word is `false`", "lambda": "a lambda is `x => e`",
-             "null": "there is no null: use a sum type", "self": "`self` is the first parameter of a method"}
+    words = {
+        "None": "there is no null: use a sum type",
+        "True": "the word is `true`",
+        "False": "the word is `false`",
+        "lambda": "a lambda is `x => e`",
+        "null": "there is no null: use a sum type",
+        "self": "`self` is the first parameter of a method",
+    }
     hint = words.get(name) or errors.suggest(name, context.names() | builtin_names())
     return errors.UnknownName(f"there is no `{name}` here", span, hint=hint)
 
@@ -164,16 +181,22 @@ def infer_symbol(context: Context, symbol: Symbol, node: ast.Expr, name: str, hi
             return constructor_value(context, symbol, node, hint)
         case "module":
             return context.fail(errors.NotAValue(f"`{name}` is a module, not a value", node.span, hint=f"its members are named `{name}.…`"))
-    return context.fail(errors.NotAValue(f"`{name}` is a type, not a value", node.span,
-                                         hint=f"`{name}(...)` makes one" if symbol.kind == "record" else ""))
+    return context.fail(
+        errors.NotAValue(f"`{name}` is a type, not a value", node.span, hint=f"`{name}(...)` makes one" if symbol.kind == "record" else "")
+    )
 
 
 def constant(context: Context, symbol: Symbol, span: Span) -> typed.Expression:
     """A top-level `let`; one that is a literal stands for the literal, which takes the type asked for."""
     info = context.world.constants.get(symbol.name)
     if info is None:
-        return context.fail(errors.CannotInfer(f"`{symbol.name.rpartition('.')[2]}` is used before its value is known", span,
-                                               hint="a top-level `let` uses those above it; or give it a type: `let x: f32 = ...`"))
+        return context.fail(
+            errors.CannotInfer(
+                f"`{symbol.name.rpartition('.')[2]}` is used before its value is known",
+                span,
+                hint="a top-level `let` uses those above it; or give it a type: `let x: f32 = ...`",
+            )
+        )
     if info.literal is not None:
         return typed.Literal(info.type, span, info.literal)
     return typed.ConstantReference(info.type, span, info.name)
@@ -204,8 +227,11 @@ def infer_array(context: Context, node: ast.List, hint: Type | None) -> typed.Ex
     if not items:
         if isinstance(hint, ArrayType) and not has_hole(hint):
             return typed.MakeArray(array_of(inner or hint.element, (Size.constant(0),)), node.span, ())
-        return context.fail(errors.EmptyArray("nothing tells the type of an empty array", node.span,
-                                              hint="give its type, `let x: f32[0] = []`, or use a growing `List()`"))
+        return context.fail(
+            errors.EmptyArray(
+                "nothing tells the type of an empty array", node.span, hint="give its type, `let x: f32[0] = []`, or use a growing `List()`"
+            )
+        )
     if inner is not None and all(fitting(context, item, inner) is not None for item in items):
         kind = inner
     else:
@@ -235,7 +261,9 @@ def common_type(context: Context, items: list[typed.Expression]) -> Type:
     fixed = [item.type for item in items if not is_adaptable(item)]
     if not fixed:
         return next((item.type for item in items if is_float(number_type(item.type))), items[0].type)
-    if any(isinstance(kind, IndexType) and kind != fixed[0] for kind in fixed) or isinstance(fixed[0], IndexType) and len(fixed) < len(items):
+    if any(isinstance(kind, IndexType) and kind != fixed[0] for kind in fixed) or (
+        isinstance(fixed[0], IndexType) and len(fixed) < len(items)
+    ):
         bounds = [kind for kind in fixed if all(fitting(context, item, kind) is not None for item in items)]
         return bounds[0] if bounds else INT
     return fixed[0]
@@ -247,8 +275,12 @@ def items_differ(context: Context, first: typed.Expression, other: typed.Express
     for size in pair or ():
         labels += size_labels(context, size)
     hint = "arrays of different lengths go into a `List`" if pair else ""
-    return errors.BranchesDiffer(f"the items of an array have one type, and these differ: {show(kind)} and {show(other.type)}", other.span,
-                                 secondary=unique_labels(tuple(labels)), hint=hint)
+    return errors.BranchesDiffer(
+        f"the items of an array have one type, and these differ: {show(kind)} and {show(other.type)}",
+        other.span,
+        secondary=unique_labels(tuple(labels)),
+        hint=hint,
+    )
 
 
 # ---------------------------------------------------------------- conditional
@@ -268,8 +300,9 @@ def infer_conditional(context: Context, node: ast.IfExpr, hint: Type | None) -> 
     return typed.Conditional(kind, node.span, test, left, right)
 
 
-def join_branches(context: Context, then: typed.Expression, otherwise: typed.Expression, hint: Type | None
-                  ) -> tuple[Type, typed.Expression, typed.Expression] | None:
+def join_branches(
+    context: Context, then: typed.Expression, otherwise: typed.Expression, hint: Type | None
+) -> tuple[Type, typed.Expression, typed.Expression] | None:
     """Both branches as values of one type."""
     if isinstance(then.type, ErrorType) or isinstance(otherwise.type, ErrorType):
         return ERROR, then, otherwise
@@ -289,8 +322,9 @@ def branches_differ(context: Context, then: typed.Expression, otherwise: typed.E
     for size in pair or ():
         labels += size_labels(context, size)
     hint = "an annotation with `?` allows another size: `let x: f32[?] = ...`" if pair else ""
-    return errors.BranchesDiffer(f"the two branches differ: {show(then.type)} and {show(otherwise.type)}", span,
-                                 secondary=unique_labels(tuple(labels)), hint=hint)
+    return errors.BranchesDiffer(
+        f"the two branches differ: {show(then.type)} and {show(otherwise.type)}", span, secondary=unique_labels(tuple(labels)), hint=hint
+    )
 
 
 # ---------------------------------------------------------------- lambdas
@@ -301,9 +335,13 @@ def infer_lambda(context: Context, node: ast.Lambda, hint: Type | None) -> typed
     """``(x, y) => e``: parameter types from annotations, else from what is asked for (rule 20)."""
     wanted = hint if isinstance(hint, FunctionType) else None
     if wanted is not None and len(wanted.parameters) != len(node.params):
-        return context.fail(errors.WrongArity(
-            f"this function takes {errors.plural(len(node.params), 'argument')}, and one of {len(wanted.parameters)} is needed", node.span,
-            expected=show(wanted)))
+        return context.fail(
+            errors.WrongArity(
+                f"this function takes {errors.plural(len(node.params), 'argument')}, and one of {len(wanted.parameters)} is needed",
+                node.span,
+                expected=show(wanted),
+            )
+        )
     with context.inside("a lambda"):
         parameters: list[typed.Local] = []
         for position, parameter in enumerate(node.params):
@@ -325,10 +363,12 @@ def lambda_parameter(context: Context, node: ast.Param, wanted: Type | None) -> 
     if node.type is not None:
         return read_type(context, node.type)
     if wanted is None or has_hole(wanted):
-        context.report(errors.CannotInfer(f"the type of the parameter `{node.name.text}` can't be inferred", node.span,
-                                          hint=f"write its type: `({node.name.text}: f32) => ...`"))
+        context.report(
+            errors.CannotInfer(
+                f"the type of the parameter `{node.name.text}` can't be inferred",
+                node.span,
+                hint=f"write its type: `({node.name.text}: f32) => ...`",
+            )
+        )
         return ERROR
     return wanted
-
-
-__all__ = ["Given", "SumType", "TypeVariable", "constant", "formatted", "infer_name", "join_branches", "join_text", "reference", "unknown_name"]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dynlang.check import errors, typed
-from dynlang.check.context import ERROR, Context
+from dynlang.check.context import Context
 from dynlang.check.solve import HOLE
 from dynlang.check.world import show
 from dynlang.diag import Diagnostic, Label
@@ -36,7 +36,6 @@ from dynlang.types import (
     TypeVariable,
     Unknown,
     array_of,
-    unknowns,
 )
 
 INTEGER_LIMITS = {"i64": 64, "i32": 32, "i16": 16, "i8": 8}
@@ -97,10 +96,16 @@ def is_subtype(actual: Type, wanted: Type) -> bool:
         case ArrayType(), ArrayType():
             if actual.shape != wanted.shape or actual.row_sparse != wanted.row_sparse:
                 return False
-            return actual.element == wanted.element or (isinstance(actual.element, IndexType) and is_subtype(actual.element, wanted.element))
+            return actual.element == wanted.element or (
+                isinstance(actual.element, IndexType) and is_subtype(actual.element, wanted.element)
+            )
         case FunctionType(parameters, result), FunctionType(others, returned):
-            return (len(parameters) == len(others) and modes_of(actual) == modes_of(wanted)
-                    and all(map(is_subtype, others, parameters)) and is_subtype(result, returned))
+            return (
+                len(parameters) == len(others)
+                and modes_of(actual) == modes_of(wanted)
+                and all(map(is_subtype, others, parameters))
+                and is_subtype(result, returned)
+            )
     return False
 
 
@@ -130,9 +135,13 @@ def packs(actual: Type, wanted: Type) -> bool:
         match one, other:
             case ArrayType(element, shape, row_sparse), ArrayType(wanted_element, wanted_shape, wanted_sparse):
                 if len(shape) > len(wanted_shape) and isinstance(wanted_element, ArrayType):
-                    element, shape = array_of(element, shape[len(wanted_shape):]), shape[: len(wanted_shape)]
-                return (row_sparse == wanted_sparse and len(shape) == len(wanted_shape)
-                        and all(map(argument, shape, wanted_shape)) and walk(element, wanted_element))
+                    element, shape = array_of(element, shape[len(wanted_shape) :]), shape[: len(wanted_shape)]
+                return (
+                    row_sparse == wanted_sparse
+                    and len(shape) == len(wanted_shape)
+                    and all(map(argument, shape, wanted_shape))
+                    and walk(element, wanted_element)
+                )
             case (TupleType(items), TupleType(others)) | (ListType(items), ListType(others)):
                 return len(items) == len(others) and all(map(walk, items, others))
             case (RecordType(name, given), RecordType(same, taken)) | (SumType(name, given), SumType(same, taken)):
@@ -165,7 +174,7 @@ def number_type(kind: Type) -> ScalarType | TypeVariable | None:
 
 def is_float(kind: Type | None) -> bool:
     """Whether numbers of this type take a decimal point."""
-    return isinstance(kind, ScalarType) and kind.dtype in FLOATS or isinstance(kind, TypeVariable) and kind.kind == "float"
+    return (isinstance(kind, ScalarType) and kind.dtype in FLOATS) or (isinstance(kind, TypeVariable) and kind.kind == "float")
 
 
 def shape_of(kind: Type) -> tuple:
@@ -215,7 +224,7 @@ def adapt(value: typed.Expression, wanted: Type, depth: int = 0) -> typed.Expres
             if left is not None and right is not None:
                 return typed.Conditional(wanted, span, condition, left, right)
         case typed.Broadcast(_, span, inner, leading) if isinstance(wanted, ArrayType):
-            kept = adapt(inner, array_of(number, wanted.shape[len(leading):]), depth + 1)
+            kept = adapt(inner, array_of(number, wanted.shape[len(leading) :]), depth + 1)
             return typed.Broadcast(wanted, span, kept, leading) if kept is not None else None
     return None
 
@@ -319,7 +328,7 @@ def article(kind: Type) -> str:
             return f"the tuple `{text}`"
         case FunctionType():
             return f"a function `{text}`"
-    return f"{'an' if text[0] in 'aeiouAEIOF' and not text.startswith(('u8', 'F')) or text.startswith(('f', 'i8')) else 'a'} `{text}`"
+    return f"{'an' if (text[0] in 'aeiouAEIOF' and not text.startswith(('u8', 'F'))) or text.startswith(('f', 'i8')) else 'a'} `{text}`"
 
 
 def conversion_hint(value: typed.Expression, wanted: Type) -> str:
@@ -371,6 +380,3 @@ def unique_labels(labels: tuple[Label, ...]) -> tuple[Label, ...]:
     for label in labels:
         found.setdefault((id(label.span.source), label.span.start, label.span.end), label)
     return tuple(found.values())
-
-
-__all__ = ["ERROR", "adapt", "article", "fit", "fitting", "is_float", "is_subtype", "mismatch", "number_type", "packs", "shape_of", "unknowns"]

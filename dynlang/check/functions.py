@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dynlang.check import errors, typed
 from dynlang.check.context import ERROR, Context
-from dynlang.check.expressions import Given
+from dynlang.check.expressions import given
 from dynlang.check.solve import HOLE, Solver, has_hole, rename
 from dynlang.check.world import Generic, Signature, Symbol, show
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
-from dynlang.types import ErrorType, FunctionType, RecordType, Size, SumType, Type, TypeVariable, substitute
+from dynlang.types import FunctionType, RecordType, Size, SumType, Type, substitute
 
 
 class Use:
@@ -23,8 +23,10 @@ class Use:
         context.uses += 1
         self.names = {one.name: f"{one.name}'{context.uses}" for one in generics}
         self.kinds = {one.name: one.kind for one in generics if not one.is_size}
-        self.solver = Solver({self.names[one.name]: None for one in generics if one.is_size},
-                             {self.names[one.name]: None for one in generics if not one.is_size})
+        self.solver = Solver(
+            {self.names[one.name]: None for one in generics if one.is_size},
+            {self.names[one.name]: None for one in generics if not one.is_size},
+        )
 
     def rename(self, kind: Type) -> Type:
         return rename(self.names, kind, self.kinds) if self.names else kind
@@ -37,8 +39,10 @@ class Use:
 
     def arguments(self) -> tuple[Type | Size, ...]:
         """All arguments in the order of the declaration."""
-        return tuple((self.solver.sizes[self.names[one.name]] or Size(())) if one.is_size else (self.solver.types[self.names[one.name]] or ERROR)
-                     for one in self.generics)
+        return tuple(
+            (self.solver.sizes[self.names[one.name]] or Size(())) if one.is_size else (self.solver.types[self.names[one.name]] or ERROR)
+            for one in self.generics
+        )
 
     def finish(self, context: Context, what: str, span: Span) -> bool:
         """Defaults for what is open; reports what nothing determines. True if all is known and of the right kind."""
@@ -54,8 +58,13 @@ class Use:
                 context.report(self.size_error(one, what, span))
                 return False
             if not one.is_size and self.solver.types[name] is None:
-                context.report(errors.CannotInfer(f"the type `{one.name}` of {what} can't be inferred from this use", span,
-                                                  hint="say which type is wanted: `let x: T = ...`"))
+                context.report(
+                    errors.CannotInfer(
+                        f"the type `{one.name}` of {what} can't be inferred from this use",
+                        span,
+                        hint="say which type is wanted: `let x: T = ...`",
+                    )
+                )
                 return False
             found = self.solver.types.get(name)
             if found is not None and not has_kind(found, one.kind):
@@ -69,8 +78,11 @@ class Use:
         if broken is not None:
             pattern = broken.pattern.substitute(lambda name: Size.variable(shown[name]) if name in shown else None)
             return errors.SizeNotInferred(f"no size `{one.name}` of {what} fits: {pattern} = {broken.actual} has no solution", span)
-        return errors.SizeNotInferred(f"the size `{one.name}` of {what} can't be inferred from this use", span,
-                                      hint="say which type is wanted: `let x: T = ...`, or cast the argument with `as`")
+        return errors.SizeNotInferred(
+            f"the size `{one.name}` of {what} can't be inferred from this use",
+            span,
+            hint="say which type is wanted: `let x: T = ...`, or cast the argument with `as`",
+        )
 
 
 # ---------------------------------------------------------------- references
@@ -79,8 +91,9 @@ class Use:
 def function_value(context: Context, signature: Signature, node: ast.Expr, hint: Type | None) -> typed.Expression:
     """A declared function as a value, its parameters solved from the function type that is asked for."""
     if signature.is_proc:
-        return context.fail(errors.NotAValue(f"`{signature.short}` is a proc, and procs are no values", node.span,
-                                             hint="make it a `fn`, or call it here"))
+        return context.fail(
+            errors.NotAValue(f"`{signature.short}` is a proc, and procs are no values", node.span, hint="make it a `fn`, or call it here")
+        )
     if signature.captures:
         return eta(context, node, signature.type if not signature.generics else hint, node.span)
     use = Use(context, signature.generics)
@@ -89,9 +102,14 @@ def function_value(context: Context, signature: Signature, node: ast.Expr, hint:
         if len(hint.parameters) != len(signature.parameters) and defaults_from(signature, len(hint.parameters)):
             return eta(context, node, hint, node.span)
         if not use.solver.match(kind, hint) and len(hint.parameters) != len(signature.parameters):
-            return context.fail(errors.WrongArity(
-                f"`{signature.short}` takes {errors.plural(len(signature.parameters), 'argument')}, and a function of {len(hint.parameters)} is needed",
-                node.span, expected=show(hint)))
+            return context.fail(
+                errors.WrongArity(
+                    f"`{signature.short}` takes {errors.plural(len(signature.parameters), 'argument')}, "
+                    f"and a function of {len(hint.parameters)} is needed",
+                    node.span,
+                    expected=show(hint),
+                )
+            )
     if not use.finish(context, f"`{signature.short}`", node.span):
         return typed.Literal(ERROR, node.span, 0)
     return typed.FunctionReference(use.solver.resolve(kind), node.span, signature.name, use.type_arguments(), use.size_arguments())
@@ -125,8 +143,11 @@ def constructor_value(context: Context, symbol: Symbol, node: ast.Expr, hint: Ty
 def eta(context: Context, function: ast.Expr, wanted: Type | None, span: Span) -> typed.Expression:
     """``function`` as the lambda ``(a, b) => function(a, b)``."""
     if not isinstance(wanted, FunctionType):
-        return context.fail(errors.CannotInfer("the types of this function's parameters can't be inferred here", span,
-                                               hint="write a lambda with types: `(x: f32) => ...`"))
+        return context.fail(
+            errors.CannotInfer(
+                "the types of this function's parameters can't be inferred here", span, hint="write a lambda with types: `(x: f32) => ...`"
+            )
+        )
     names = [ast.Identifier(f"argument_{position}", span=span) for position in range(len(wanted.parameters))]
     lends = [mode == "inout" for mode in wanted.modes or ("value",) * len(names)]
     arguments = tuple(ast.Argument(None, ast.Name(name.text, span=span), lend, span=span) for name, lend in zip(names, lends, strict=True))
@@ -138,14 +159,19 @@ def as_function(context: Context, value: typed.Expression, wanted: FunctionType)
     """A callable record, or a function with a finer type, as a function of the wanted type."""
     if isinstance(value.type, RecordType) and "call" in context.world.records[value.type.name].methods and not has_hole(wanted):
         with context.trial() as found:
-            eta(context, Given(value, span=value.span), wanted, value.span)
-        return None if found.errors else eta(context, Given(value, span=value.span), wanted, value.span)
-    if isinstance(value.type, FunctionType) and len(value.type.parameters) == len(wanted.parameters) and not has_hole(wanted) and value.type != wanted:
+            eta(context, given(value), wanted, value.span)
+        return None if found.errors else eta(context, given(value), wanted, value.span)
+    if (
+        isinstance(value.type, FunctionType)
+        and len(value.type.parameters) == len(wanted.parameters)
+        and not has_hole(wanted)
+        and value.type != wanted
+    ):
         from dynlang.check.fit import is_subtype, packs
 
         fits = all(is_subtype(theirs, ours) for ours, theirs in zip(value.type.parameters, wanted.parameters, strict=True))
         if fits and packs(value.type.result, wanted.result) and not value.type.modes and not wanted.modes:
-            return eta(context, Given(value, span=value.span), wanted, value.span)
+            return eta(context, given(value), wanted, value.span)
     return None
 
 
@@ -172,6 +198,3 @@ def callable_type(context: Context, value: typed.Expression) -> FunctionType | N
 def partial_hint(parameters: list[Type | None], result: Type = HOLE) -> FunctionType:
     """A function type of which only some parameter types are known."""
     return FunctionType(tuple(one if one is not None else HOLE for one in parameters), result)
-
-
-__all__ = ["ErrorType", "TypeVariable", "Use", "as_function", "callable_type", "constructor_value", "eta", "function_value", "partial_hint"]

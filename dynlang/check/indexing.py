@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from dynlang.check import errors, typed
 from dynlang.check.arithmetic import as_size
-from dynlang.check.context import ERROR, Context, SizeEntry, handles, is_int
+from dynlang.check.context import ERROR, Context, handles, is_int
 from dynlang.check.fit import article, is_subtype, number_type
 from dynlang.check.solve import isolate
-from dynlang.check.typenames import read_type
+from dynlang.check.typenames import named_sizes, read_type
 from dynlang.check.world import show
 from dynlang.diag import NotBuilt
 from dynlang.source import Span
@@ -30,7 +30,6 @@ from dynlang.types import (
     Type,
     Unknown,
     array_of,
-    map_type,
 )
 
 Item = typed.Expression | typed.SliceItem
@@ -56,8 +55,11 @@ def infer_index(context: Context, node: ast.Index, hint: Type | None) -> typed.E
             items, kind = found
             return typed.Index(kind, node.span, value, tuple(items))
         case TupleType():
-            return context.fail(errors.NotIndexable("the items of a tuple have types of their own, and no index", node.span,
-                                                    hint="take it apart: `let a, b = ...`"))
+            return context.fail(
+                errors.NotIndexable(
+                    "the items of a tuple have types of their own, and no index", node.span, hint="take it apart: `let a, b = ...`"
+                )
+            )
     hint_text = "a function is called with round brackets" if "Function" in type(value.type).__name__ else ""
     return context.fail(errors.NotIndexable(f"{article(value.type)} has no items", node.span, hint=hint_text))
 
@@ -92,8 +94,12 @@ def array_items(context: Context, kind: ArrayType, indices: Sequence[ast.Expr | 
     if len(indices) > len(kind.shape):
         if isinstance(kind.element, (ArrayType, ListType)):
             raise NotBuilt("an index through a jagged array in one step", span, hint="index twice: `x[i][j]`")
-        context.report(errors.NotIndexable(f"{article(kind)} has {errors.plural(len(kind.shape), 'axis').replace('axiss', 'axes')}, and {len(indices)} "
-                                           "indices given", span))
+        context.report(
+            errors.NotIndexable(
+                f"{article(kind)} has {errors.plural(len(kind.shape), 'axis').replace('axiss', 'axes')}, and {len(indices)} indices given",
+                span,
+            )
+        )
         return None
     items: list[Item] = []
     shape: list[SizeArgument] = []
@@ -120,7 +126,7 @@ def array_items(context: Context, kind: ArrayType, indices: Sequence[ast.Expr | 
         elif not check_literal(context, value, size):
             return None
         items.append(proven_index(context, value, size))
-    rest = (*shape, *kind.shape[len(indices):])
+    rest = (*shape, *kind.shape[len(indices) :])
     return items, array_of(kind.element, rest) if rest else kind.element
 
 
@@ -138,7 +144,12 @@ def proven_index(context: Context, value: typed.Expression, size: Size) -> typed
 
 def check_literal(context: Context, value: typed.Expression, size: Size) -> bool:
     """A literal index outside a constant size is an error now."""
-    if isinstance(value, typed.Literal) and isinstance(value.value, int) and size.value is not None and not -size.value <= value.value < size.value:
+    if (
+        isinstance(value, typed.Literal)
+        and isinstance(value.value, int)
+        and size.value is not None
+        and not -size.value <= value.value < size.value
+    ):
         hint = f"the items are 0..{size.value}" if size.value else "the array is empty"
         context.report(errors.OutOfRange(f"the index {value.value} is outside 0..{size.value}", value.span, hint=hint))
         return False
@@ -154,27 +165,36 @@ def slice_item(context: Context, node: ast.Slice, size: Size, span: Span) -> typ
     step = 1
     if node.step is not None:
         if not isinstance(node.step, ast.Integer) or node.step.value < 1:
-            context.report(errors.NotIndexable("the step of a slice is a literal above 0", node.step.span, hint="`reverse(x)` turns an axis around"))
+            context.report(
+                errors.NotIndexable("the step of a slice is a literal above 0", node.step.span, hint="`reverse(x)` turns an axis around")
+            )
             return None
         step = node.step.value
     (start_value, start_size), (stop_value, stop_size) = start, stop
     if start_size is None or stop_size is None:
         count = window(start_value, stop_value)
         if count is None or step != 1:
-            context.report(errors.NotASize("the length of this slice isn't known as a size", node.span,
-                                           hint="name its ends with `let` before, or cast the result"))
+            context.report(
+                errors.NotASize(
+                    "the length of this slice isn't known as a size", node.span, hint="name its ends with `let` before, or cast the result"
+                )
+            )
             return None
     else:
         count = stop_size - start_size
         if step > 1:
             count = (count + (step - 1)) // step
-    if count.value is not None and count.value < 0 or (isinstance(size.value, int) and stop_size is not None and (stop_size.value or 0) > size.value):
+    if (count.value is not None and count.value < 0) or (
+        isinstance(size.value, int) and stop_size is not None and (stop_size.value or 0) > size.value
+    ):
         context.report(errors.OutOfRange(f"the slice {node.span.text or 'a:b'} is outside 0..{size}", span))
         return None
     return typed.SliceItem(start_value, count, step)
 
 
-def slice_bound(context: Context, node: ast.Expr | None, default: Size, size: Size, span: Span) -> tuple[typed.Expression, Size | None] | None:
+def slice_bound(
+    context: Context, node: ast.Expr | None, default: Size, size: Size, span: Span
+) -> tuple[typed.Expression, Size | None] | None:
     """One end of a slice, as an int and, if it is one, as a size."""
     if node is None:
         return typed.SizeValue(INT, span, default), default
@@ -182,7 +202,9 @@ def slice_bound(context: Context, node: ast.Expr | None, default: Size, size: Si
     if isinstance(value.type, ErrorType):
         return None
     if not is_int(value.type):
-        context.report(errors.NotIndexable(f"the end of a slice is an `int`, not {article(value.type)}", value.span, found=show(value.type)))
+        context.report(
+            errors.NotIndexable(f"the end of a slice is an `int`, not {article(value.type)}", value.span, found=show(value.type))
+        )
         return None
     if isinstance(value, typed.Literal) and isinstance(value.value, int) and value.value < 0:
         return typed.SizeValue(INT, value.span, size + value.value), size + value.value
@@ -200,7 +222,12 @@ def window(start: typed.Expression, stop: typed.Expression) -> Size | None:
 
 
 def same_value(left: typed.Expression, right: typed.Expression) -> bool:
-    return isinstance(left, typed.LocalReference) and isinstance(right, typed.LocalReference) and left.local == right.local and not left.local.mutable
+    return (
+        isinstance(left, typed.LocalReference)
+        and isinstance(right, typed.LocalReference)
+        and left.local == right.local
+        and not left.local.mutable
+    )
 
 
 # ---------------------------------------------------------------- casts
@@ -212,7 +239,7 @@ def infer_cast(context: Context, node: ast.Cast, hint: Type | None) -> typed.Exp
     value = context.infer(node.value)
     names = {one.name.text: one for one in ast.walk(node.type) if isinstance(one, ast.Unknown) and one.name is not None}
     placeholders = bind_placeholders(context, names)
-    wanted = read_type(context, named_sizes(node.type, names))
+    wanted = read_type(context, named_sizes(node.type))
     if isinstance(value.type, ErrorType) or isinstance(wanted, ErrorType):
         return typed.Literal(ERROR, node.span, 0)
     pairs: list[tuple[Size, Size]] = []
@@ -222,8 +249,15 @@ def infer_cast(context: Context, node: ast.Cast, hint: Type | None) -> typed.Exp
         hint_text = "`as` speaks of sizes and indices alone"
         if is_number_cast(value.type, wanted):
             hint_text = f"numbers are converted by name: `{show(number_type(wanted) or wanted)}(...)`"
-        return context.fail(errors.BadCast(f"{article(value.type)} can't be cast to {article(wanted)}", node.span, expected=show(wanted),
-                                           found=show(value.type), hint=hint_text))
+        return context.fail(
+            errors.BadCast(
+                f"{article(value.type)} can't be cast to {article(wanted)}",
+                node.span,
+                expected=show(wanted),
+                found=show(value.type),
+                hint=hint_text,
+            )
+        )
     solved = cast_equations(context, pairs, placeholders, node)
     if solved is None:
         return typed.Literal(ERROR, node.span, 0)
@@ -242,29 +276,10 @@ def bind_placeholders(context: Context, names: dict[str, ast.Unknown]) -> dict[s
     return {name: context.declare_size(name, one.span, "bound by a checked cast") for name, one in names.items()}
 
 
-def named_sizes(node: ast.Type, names: dict[str, ast.Unknown]) -> ast.Type:
-    """The type with ``?k`` written as the size k, which is in scope by now."""
-    from dynlang.check.declare import TYPE_NODES
-
-    if isinstance(node, ast.Unknown):
-        return ast.TypeName(ast.Dotted((node.name,), span=node.span), span=node.span) if node.name is not None else node
-    from dataclasses import fields, replace
-
-    changed: dict[str, object] = {}
-    for one in fields(node):
-        value = getattr(node, one.name)
-        if isinstance(value, tuple):
-            changed[one.name] = tuple(
-                named_sizes(item, names) if isinstance(item, TYPE_NODES)
-                else replace(item, operand=named_sizes(item.operand, names)) if isinstance(item, ast.Operation) else item
-                for item in value)
-        elif isinstance(value, TYPE_NODES):
-            changed[one.name] = named_sizes(value, names)
-    return replace(node, **changed)  # type: ignore[arg-type]
-
-
 def cast_pairs(context: Context, actual: Type, wanted: Type, pairs: list[tuple[Size, Size]], indices: list[IndexType]) -> Type | None:
-    """Sizes that the cast makes equal, as (actual, wanted), and index bounds to check; the type after the sizes are, None if it can't be."""
+    """Sizes that the cast makes equal, as (actual, wanted), and index bounds to check.
+
+    The result is the type once the sizes are checked, None if no cast can make it."""
 
     def argument(one: Argument, other: Argument) -> Argument | None:
         if isinstance(one, Size) and isinstance(other, Size):
@@ -306,8 +321,9 @@ def cast_pairs(context: Context, actual: Type, wanted: Type, pairs: list[tuple[S
     return walk(actual, wanted)
 
 
-def cast_equations(context: Context, pairs: list[tuple[Size, Size]], placeholders: dict[str, Size], node: ast.Cast
-                   ) -> tuple[tuple[typed.SizeEquation, ...], tuple[tuple[Size, Size], ...]] | None:
+def cast_equations(
+    context: Context, pairs: list[tuple[Size, Size]], placeholders: dict[str, Size], node: ast.Cast
+) -> tuple[tuple[typed.SizeEquation, ...], tuple[tuple[Size, Size], ...]] | None:
     """Each ``?k`` solved from the first equation in which it alone is new; what is left must be equal."""
     waiting = {size.single_variable or name: name for name, size in placeholders.items()}
     equations: list[typed.SizeEquation] = []
@@ -345,7 +361,12 @@ def check_index(context: Context, value: typed.Expression, wanted: Type, indices
     number = wanted.element if isinstance(wanted, ArrayType) else wanted
     if not isinstance(number, IndexType):
         raise NotBuilt("a checked cast of indices inside a record or tuple", node.span)
-    if isinstance(value, typed.Literal) and isinstance(value.value, int) and number.bound.value is not None and not 0 <= value.value < number.bound.value:
+    if (
+        isinstance(value, typed.Literal)
+        and isinstance(value.value, int)
+        and number.bound.value is not None
+        and not 0 <= value.value < number.bound.value
+    ):
         return context.fail(errors.BadCast(f"the cast can't succeed: {value.value} is outside 0..{number.bound}", node.span))
     return typed.CheckIndex(result, node.span, value, number.bound)
 
@@ -360,6 +381,3 @@ def close_type(wanted: Type, actual: Type) -> Type:
         case SumType(name, taken), SumType(_, given):
             return SumType(name, tuple(b if isinstance(a, Unknown) else a for a, b in zip(taken, given, strict=True)))
     return wanted
-
-
-__all__ = ["SizeEntry", "array_items", "item_index", "map_type"]

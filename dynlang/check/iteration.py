@@ -64,7 +64,11 @@ def source(context: Context, node: ast.Expr, is_loop: bool = False) -> Source | 
     hint = "its bytes are `text[i]` for `i in len(text)`" if isinstance(value.type, StringType) else ""
     if isinstance(value.type, TupleType):
         hint = "put the items into an array: `[a, b]`"
-    context.report(errors.NotIterable(f"`for` runs over ints, ranges, arrays and lists, not {article(value.type)}", value.span, found=show(value.type), hint=hint))
+    context.report(
+        errors.NotIterable(
+            f"`for` runs over ints, ranges, arrays and lists, not {article(value.type)}", value.span, found=show(value.type), hint=hint
+        )
+    )
     return None
 
 
@@ -102,7 +106,9 @@ def range_source(context: Context, first: ast.Expr | None, last: ast.Expr, span:
         if isinstance(value.type, ErrorType):
             return None
         if not is_int(value.type):
-            context.report(errors.NotIterable(f"the ends of a range are ints, not {article(value.type)}", value.span, found=show(value.type)))
+            context.report(
+                errors.NotIterable(f"the ends of a range are ints, not {article(value.type)}", value.span, found=show(value.type))
+            )
             return None
     bindings: list[typed.Binding] = []
     low, high = size_of(context, start, bindings), size_of(context, stop, bindings)
@@ -164,10 +170,14 @@ def zip_form(context: Context, node: ast.Call, is_loop: bool) -> Source | None:
         if one.count != sources[0].count:
             labels = [label for size in (sources[0].count, one.count) for label in size_labels(context, size)]
             assert values is not None
-            context.report(errors.SizeMismatch(
-                f"`zip` runs over {sources[0].count} and {one.count} items, which aren't equal by proof", node.span,
-                secondary=(Label(values[0].span, f"{sources[0].count} items"), Label(value.span, f"{one.count} items"), *labels),
-                hint="cast one of them: `... as T[n]`"))
+            context.report(
+                errors.SizeMismatch(
+                    f"`zip` runs over {sources[0].count} and {one.count} items, which aren't equal by proof",
+                    node.span,
+                    secondary=(Label(values[0].span, f"{sources[0].count} items"), Label(value.span, f"{one.count} items"), *labels),
+                    hint="cast one of them: `... as T[n]`",
+                )
+            )
             return None
 
     def item(index: typed.Expression) -> typed.Expression:
@@ -221,13 +231,20 @@ def progress_form(context: Context, node: ast.Call, is_loop: bool) -> Source | N
 
 
 FORMS: dict[str, Callable[[Context, ast.Call, bool], Source | None]] = {
-    "range": range_form, "zip": zip_form, "enumerate": enumerate_form, "reversed": reversed_form, "progress": progress_form}
+    "range": range_form,
+    "zip": zip_form,
+    "enumerate": enumerate_form,
+    "reversed": reversed_form,
+    "progress": progress_form,
+}
 
 
 # ---------------------------------------------------------------- names of the items
 
 
-def bind_target(context: Context, target: ast.Target, value: typed.Expression, bindings: list[typed.Binding], mutable: bool = False) -> None:
+def bind_target(
+    context: Context, target: ast.Target, value: typed.Expression, bindings: list[typed.Binding], mutable: bool = False
+) -> None:
     """The names of a pattern, declared in the innermost scope, and the bindings that give them their values."""
     if isinstance(target, ast.Identifier):
         local = context.declare(target.text, value.type, target.span, mutable, size=as_size(context, value) if not mutable else None)
@@ -264,10 +281,9 @@ def bind_target(context: Context, target: ast.Target, value: typed.Expression, b
         bind_target(context, item, typed.LocalReference(inner.type, item.span, inner), bindings, mutable)
 
 
-def bind_separately(context: Context, items: tuple[ast.Target, ...], value: typed.MakeTuple, bindings: list[typed.Binding], mutable: bool) -> None:
+def bind_separately(
+    context: Context, items: tuple[ast.Target, ...], value: typed.MakeTuple, bindings: list[typed.Binding], mutable: bool
+) -> None:
     """``let a, b = x, y``: names are new, so no value can see another's name."""
     for item, one in zip(items, value.items, strict=True):
         bind_target(context, item, one, bindings, mutable)
-
-
-__all__ = ["Source", "bind_target", "held", "source"]

@@ -13,7 +13,6 @@ from dynlang.check.context import Context
 from dynlang.check.fit import fit
 from dynlang.check.solve import HOLE, has_hole
 from dynlang.check.world import show
-from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
     ArrayType,
@@ -21,7 +20,6 @@ from dynlang.types import (
     FunctionType,
     RecordType,
     Size,
-    TangentType,
     Type,
     TypeVariable,
     tangent,
@@ -52,8 +50,9 @@ def leaf_record(context: Context) -> RecordType | None:
     return RecordType(symbol.name) if symbol is not None and symbol.kind == "record" else None
 
 
-def leaf_function(context: Context, node: ast.Expr, before: list[Type], count: int, kind: str, result: Type | None, with_info: bool
-                  ) -> typed.LeafFunction | None:
+def leaf_function(
+    context: Context, node: ast.Expr, before: list[Type], count: int, kind: str, result: Type | None, with_info: bool
+) -> typed.LeafFunction | None:
     """The function of leaves: what comes before (a state, the leaf's description), then `count` vectors.
 
     `result` None: it gives a vector like those it is given."""
@@ -68,7 +67,9 @@ def leaf_function(context: Context, node: ast.Expr, before: list[Type], count: i
     if isinstance(function, typed.Lambda):
         return typed.LeafFunction(variable, size, function.parameters, function.body)
     locals_ = tuple(context.temporary("leaf", one) for one in parameters)
-    call = typed.CallValue(function.type.result, node.span, function, tuple(typed.LocalReference(one.type, node.span, one) for one in locals_))
+    call = typed.CallValue(
+        function.type.result, node.span, function, tuple(typed.LocalReference(one.type, node.span, one) for one in locals_)
+    )
     return typed.LeafFunction(variable, size, locals_, call)
 
 
@@ -87,8 +88,14 @@ def same_structure(context: Context, values: list[typed.Expression], name: str) 
     first = values[0].type
     for value in values[1:]:
         if value.type not in (first, tangent(first)) and tangent(value.type) != first and tangent(value.type) != tangent(first):
-            context.report(errors.TypeMismatch(f"`{name}` takes values of one structure, and {show(value.type)} isn't like {show(first)}", value.span,
-                                               expected=show(first), found=show(value.type)))
+            context.report(
+                errors.TypeMismatch(
+                    f"`{name}` takes values of one structure, and {show(value.type)} isn't like {show(first)}",
+                    value.span,
+                    expected=show(first),
+                    found=show(value.type),
+                )
+            )
             return False
     return True
 
@@ -143,7 +150,9 @@ def call_make_leaves(context: Context, node: ast.Call, hint: Type | None) -> typ
         return failed(node.span)
     (function, *_), kind = read
     if hint is None or hint == HOLE or has_hole(hint):
-        return context.fail(errors.CannotInfer("nothing tells which type `make_leaves` should make", node.span, hint="give it: `let m: Model = ...`"))
+        return context.fail(
+            errors.CannotInfer("nothing tells which type `make_leaves` should make", node.span, hint="give it: `let m: Model = ...`")
+        )
     found = None
     for attempt in (kind,) if kind else ("any", "float"):
         with context.trial() as problems:
@@ -156,6 +165,3 @@ def call_make_leaves(context: Context, node: ast.Call, hint: Type | None) -> typ
     if found is None:
         return failed(node.span)
     return typed.MakeLeaves(hint, node.span, found)
-
-
-__all__ = ["Span", "TangentType", "call_fold_leaves", "call_make_leaves", "call_map_leaves"]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dynlang.check import errors, typed
-from dynlang.check.arithmetic import as_size
 from dynlang.check.context import ERROR, Context, handles
-from dynlang.check.expressions import Given, infer_symbol
+from dynlang.check.expressions import given, infer_symbol
 from dynlang.check.fit import article
 from dynlang.check.functions import eta
 from dynlang.check.typenames import bindings, put
@@ -52,7 +51,9 @@ def infer_attribute(context: Context, node: ast.Attribute, hint: Type | None) ->
     if isinstance(value.type, RecordType) and node.name.text in context.world.records[value.type.name].methods:
         return method_value(context, value, node, hint)
     if isinstance(value.type, TupleType):
-        return context.fail(errors.UnknownField(f"{article(value.type)} has no `{node.name.text}`", node.name.span, hint="take it apart: `let a, b = ...`"))
+        return context.fail(
+            errors.UnknownField(f"{article(value.type)} has no `{node.name.text}`", node.name.span, hint="take it apart: `let a, b = ...`")
+        )
     return context.fail(unknown_member(context, value.type, node.name))
 
 
@@ -67,7 +68,7 @@ def method_value(context: Context, value: typed.Expression, node: ast.Attribute,
     assert isinstance(value.type, RecordType)
     info = context.world.records[value.type.name]
     signature = context.world.signatures[info.methods[node.name.text]]
-    source = ast.Attribute(Given(value, span=value.span), node.name, span=node.span)  # type: ignore[arg-type]
+    source = ast.Attribute(given(value), node.name, span=node.span)
     wanted = hint
     if not isinstance(hint, FunctionType) and len(signature.generics) == len(info.generics):
         sizes, types = bindings(info.generics, value.type.arguments)
@@ -109,11 +110,21 @@ def unknown_member(context: Context, kind: Type, name: ast.Identifier) -> Diagno
         case ListType():
             known = LIST_METHODS
         case SumType():
-            return errors.UnknownField(f"{article(kind)} has no `{name.text}`: which payload it has, its alternative decides", name.span,
-                                       hint="take it apart with `match`")
+            return errors.UnknownField(
+                f"{article(kind)} has no `{name.text}`: which payload it has, its alternative decides",
+                name.span,
+                hint="take it apart with `match`",
+            )
     hint = errors.suggest(name.text, known)
-    words = {"append": "the method is called `push`", "size": "`len(x)` is the first size, `x.shape` has all", "length": "`len(x)`",
-             "T": "`transpose(x)`", "sum": "`sum(x)`", "mean": "`mean(x)`", "max": "`max(x)`"}
+    words = {
+        "append": "the method is called `push`",
+        "size": "`len(x)` is the first size, `x.shape` has all",
+        "length": "`len(x)`",
+        "T": "`transpose(x)`",
+        "sum": "`sum(x)`",
+        "mean": "`mean(x)`",
+        "max": "`max(x)`",
+    }
     if not hint and isinstance(kind, (ArrayType, ListType, StringType)):
         hint = words.get(name.text, "")
     if not hint and known:
@@ -124,8 +135,9 @@ def unknown_member(context: Context, kind: Type, name: ast.Identifier) -> Diagno
 # ---------------------------------------------------------------- methods of builtin types
 
 
-def call_builtin_method(context: Context, receiver: typed.Expression, node: ast.Call, function: ast.Attribute, hint: Type | None
-                        ) -> typed.Expression | None:
+def call_builtin_method(
+    context: Context, receiver: typed.Expression, node: ast.Call, function: ast.Attribute, hint: Type | None
+) -> typed.Expression | None:
     name = function.name.text
     if isinstance(receiver.type, ListType) and name in LIST_METHODS:
         return call_list_method(context, receiver.type, name, node, function)
@@ -139,7 +151,9 @@ def call_list_method(context: Context, kind: ListType, name: str, node: ast.Call
     element = kind.elements[0]
     count = 1 if name == "push" else 0
     if len(node.arguments) != count:
-        return context.fail(errors.WrongArity(f"`{name}` takes {errors.plural(count, 'argument')}, and {len(node.arguments)} given", node.span))
+        return context.fail(
+            errors.WrongArity(f"`{name}` takes {errors.plural(count, 'argument')}, and {len(node.arguments)} given", node.span)
+        )
     values = tuple(context.expect(argument.value, element, f"the argument of `{name}`") for argument in node.arguments)
     target = place(context, function.value, "lent")
     if target is None or any(isinstance(value.type, ErrorType) for value in values):
@@ -161,6 +175,3 @@ def length(context: Context, value: typed.Expression, span: Span) -> typed.Expre
         case StringType():
             return typed.Primitive(INT, span, "string_length", (value,))
     return None
-
-
-__all__ = ["as_size", "call_builtin_method", "field_of", "field_type", "length", "unknown_member"]

@@ -119,8 +119,13 @@ class Loader:
         if self.root is not None and not importer.is_library and self.root.is_dir():
             names |= {one.stem for one in self.root.glob("*.dyn")}
         where = f" in {self.root}" if self.root is not None and not importer.is_library else ""
-        self.problems.append(errors.MissingModule(
-            f"there is no module `{path.text}`", path.span, hint=errors.suggest(path.text, names) or f"no file {relative}{where} or in the standard library"))
+        self.problems.append(
+            errors.MissingModule(
+                f"there is no module `{path.text}`",
+                path.span,
+                hint=errors.suggest(path.text, names) or f"no file {relative}{where} or in the standard library",
+            )
+        )
         return None
 
     def find_file(self, name: str, file: Path, path: ast.Dotted, is_library: bool) -> str | None:
@@ -145,5 +150,5 @@ class Loader:
         return name
 
     def cycle(self, name: str, path: ast.Dotted) -> Diagnostic:
-        around = " -> ".join([*self.loading[self.loading.index(name):], name])
+        around = " -> ".join([*self.loading[self.loading.index(name) :], name])
         return errors.CyclicImport(f"modules import each other: {around}", path.span, hint="move what both need into a third module")

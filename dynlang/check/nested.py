@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dynlang.check import errors, typed, walk
-from dynlang.check.context import Context, LocalEntry, NestedEntry, SizeEntry, TypeEntry
+from dynlang.check.context import Context, Entry, LocalEntry, NestedEntry, SizeEntry, TypeEntry
 from dynlang.check.declare import read_signature
 from dynlang.check.world import Signature
 from dynlang.diag import NotBuilt
@@ -55,7 +55,9 @@ def captured(context: Context, node: ast.Function, statements: list[typed.Statem
 
 def nested_signature(context: Context, node: ast.Function, name: str, captures: dict[str, typed.Local]) -> Signature:
     """The signature with the sizes and types around as further generics, which every use passes on as they are."""
-    inner = Context(context.world, context.module, context.diagnostics, scopes=[*context.scopes, {}], taken=set(context.taken), origins=context.origins)
+    inner = Context(
+        context.world, context.module, context.diagnostics, scopes=[*context.scopes, {}], taken=set(context.taken), origins=context.origins
+    )
     inner.local_sizes = context.local_sizes
     own = read_signature(inner, node, name)
     return Signature(own.name, own.is_proc, own.generics, own.parameters, own.returns, own.span, own.module, tuple(captures.values()))
@@ -65,14 +67,24 @@ def check_nested(context: Context, node: ast.Function, signature: Signature, cap
     from dynlang.check.bodies import check_function_body
 
     visible = {key: entry for scope in context.scopes for key, entry in scope.items()}
-    scope = {key: entry for key, entry in visible.items() if isinstance(entry, (SizeEntry, TypeEntry, NestedEntry))}
+    scope: dict[str, Entry] = {key: entry for key, entry in visible.items() if isinstance(entry, (SizeEntry, TypeEntry, NestedEntry))}
     for name, local in captures.items():
         original = visible.get(name)
         span = original.span if original is not None else node.span
         size = original.size if isinstance(original, LocalEntry) and original.local == local else None
         scope[name] = LocalEntry(local, span, size)
-    inner = Context(context.world, context.module, context.diagnostics, node.name.text, False, signature.returns, [scope, {}],
-                    set(context.taken), context.origins, context.declared)
+    inner = Context(
+        context.world,
+        context.module,
+        context.diagnostics,
+        node.name.text,
+        False,
+        signature.returns,
+        [scope, {}],
+        set(context.taken),
+        context.origins,
+        context.declared,
+    )
     inner.local_sizes = dict(context.local_sizes)
     inner.nested_signatures = context.nested_signatures
     inner.captured = {local.name for local in captures.values()}

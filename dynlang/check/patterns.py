@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from dynlang.check import errors, typed
-from dynlang.check.context import Context
 from dynlang.check.arithmetic import compare, condition
+from dynlang.check.context import Context
 from dynlang.check.fit import article, fitting
 from dynlang.check.typenames import bindings, find_symbol, put
 from dynlang.check.world import ConstructorInfo, SumInfo
@@ -73,7 +73,9 @@ class Compiler:
             return self.split_literal(columns, rows, column, pattern, shape)
         return self.split_sum(columns, rows, column, shape)
 
-    def leaf(self, row: Row, columns: tuple[Column, ...], rest: tuple[Row, ...], shape: dict[tuple[int, ...], str]) -> tuple[typed.Statement, ...]:
+    def leaf(
+        self, row: Row, columns: tuple[Column, ...], rest: tuple[Row, ...], shape: dict[tuple[int, ...], str]
+    ) -> tuple[typed.Statement, ...]:
         """All of the row's patterns match: its guard decides, or its body runs."""
         self.leaves += 1
         if self.leaves > LEAF_LIMIT:
@@ -97,32 +99,52 @@ class Compiler:
         """Names of variables become bindings, and match anything."""
         patterns, names = list(row.patterns), list(row.names)
         for position, pattern in enumerate(patterns):
-            if isinstance(pattern, ast.NamePattern) and not is_wild(pattern) and self.constructor(pattern.path, columns[position].local.type) is None:
+            if (
+                isinstance(pattern, ast.NamePattern)
+                and not is_wild(pattern)
+                and self.constructor(pattern.path, columns[position].local.type) is None
+            ):
                 names.append((pattern.path.parts[0], columns[position].local))
                 patterns[position] = WILD
         return replace(row, patterns=tuple(patterns), names=tuple(names))
 
-    def split_tuple(self, columns: tuple[Column, ...], rows: tuple[Row, ...], column: int, shape: dict[tuple[int, ...], str]
-                    ) -> tuple[typed.Statement, ...]:
+    def split_tuple(
+        self, columns: tuple[Column, ...], rows: tuple[Row, ...], column: int, shape: dict[tuple[int, ...], str]
+    ) -> tuple[typed.Statement, ...]:
         at = columns[column]
         assert isinstance(at.local.type, TupleType)
         parts = tuple(Column(self.context.temporary("part", kind), (*at.path, k)) for k, kind in enumerate(at.local.type.items))
         wide = tuple(replace(row, patterns=spliced(row.patterns, column, items_of(row.patterns[column], len(parts)))) for row in rows)
-        binding = typed.Binding(tuple(one.local for one in parts), typed.LocalReference(at.local.type, self.node.subject.span, at.local), self.node.subject.span)
+        binding = typed.Binding(
+            tuple(one.local for one in parts), typed.LocalReference(at.local.type, self.node.subject.span, at.local), self.node.subject.span
+        )
         rest = self.compile(spliced(columns, column, parts), wide, {**shape, at.path: f"({len(parts)})"})
         return (typed.Bind(binding), *rest)
 
-    def split_literal(self, columns: tuple[Column, ...], rows: tuple[Row, ...], column: int, pattern: ast.LiteralPattern,
-                      shape: dict[tuple[int, ...], str]) -> tuple[typed.Statement, ...]:
+    def split_literal(
+        self,
+        columns: tuple[Column, ...],
+        rows: tuple[Row, ...],
+        column: int,
+        pattern: ast.LiteralPattern,
+        shape: dict[tuple[int, ...], str],
+    ) -> tuple[typed.Statement, ...]:
         """One literal is tested; rows with it or with a name go on where it holds, the others where it doesn't."""
         at, span = columns[column], pattern.span
         reference = typed.LocalReference(at.local.type, span, at.local)
         literal = self.context.infer(pattern.value, at.local.type)  # type: ignore[arg-type]
         literal = fitting(self.context, literal, at.local.type) or literal
-        test = reference if at.local.type == BOOL and literal_value(pattern) is True else compare(self.context, "==", reference, literal, span, span)
+        test = (
+            reference
+            if at.local.type == BOOL and literal_value(pattern) is True
+            else compare(self.context, "==", reference, literal, span, span)
+        )
         value = literal_value(pattern)
-        yes = tuple(replace(row, patterns=spliced(row.patterns, column, ())) for row in rows
-                    if is_wild(row.patterns[column]) or literal_value(row.patterns[column]) == value)
+        yes = tuple(
+            replace(row, patterns=spliced(row.patterns, column, ()))
+            for row in rows
+            if is_wild(row.patterns[column]) or literal_value(row.patterns[column]) == value
+        )
         no = tuple(row for row in rows if is_wild(row.patterns[column]) or literal_value(row.patterns[column]) != value)
         then = self.compile(spliced(columns, column, ()), yes, {**shape, at.path: str(pattern.span.text)})
         if isinstance(value, bool):
@@ -132,8 +154,9 @@ class Compiler:
             otherwise = self.compile(columns, no, shape)
         return (typed.If(test, then, otherwise, span),)
 
-    def split_sum(self, columns: tuple[Column, ...], rows: tuple[Row, ...], column: int, shape: dict[tuple[int, ...], str]
-                  ) -> tuple[typed.Statement, ...]:
+    def split_sum(
+        self, columns: tuple[Column, ...], rows: tuple[Row, ...], column: int, shape: dict[tuple[int, ...], str]
+    ) -> tuple[typed.Statement, ...]:
         """One arm for each constructor that a row names; the others go on together."""
         at = columns[column]
         kind = at.local.type
@@ -145,10 +168,15 @@ class Compiler:
             if constructor.name not in heads:
                 continue
             kinds = payload_types(info, constructor, kind)
-            parts = tuple(Column(self.context.temporary(field.name, one), (*at.path, k))
-                          for k, (field, one) in enumerate(zip(constructor.fields, kinds, strict=True)))
-            kept = tuple(replace(row, patterns=spliced(row.patterns, column, self.payload(row.patterns[column], constructor)))
-                         for row in rows if self.head(row.patterns[column], kind) in (constructor.name, None))
+            parts = tuple(
+                Column(self.context.temporary(field.name, one), (*at.path, k))
+                for k, (field, one) in enumerate(zip(constructor.fields, kinds, strict=True))
+            )
+            kept = tuple(
+                replace(row, patterns=spliced(row.patterns, column, self.payload(row.patterns[column], constructor)))
+                for row in rows
+                if self.head(row.patterns[column], kind) in (constructor.name, None)
+            )
             text = f"{constructor.name}({len(parts)})" if parts else constructor.name
             body = self.compile(spliced(columns, column, parts), kept, {**shape, at.path: text})
             used = locals_in(body)
@@ -206,7 +234,7 @@ def spliced(items: tuple, position: int, new: tuple) -> tuple:
     >>> spliced((1, 2, 3), 1, (7, 8))
     (1, 7, 8, 3)
     """
-    return (*items[:position], *new, *items[position + 1:])
+    return (*items[:position], *new, *items[position + 1 :])
 
 
 def is_wild(pattern: ast.Pattern) -> bool:
@@ -245,7 +273,7 @@ def expand(context: Context, pattern: ast.Pattern) -> list[ast.Pattern]:
     match pattern:
         case ast.EitherPattern(options):
             return [one for option in options for one in expand(context, option)]
-        case ast.AlternativePattern(path, items):
+        case ast.AlternativePattern(_, items):
             variants: list[tuple] = [()]
             for item in items:
                 inner = item.pattern if isinstance(item, ast.NamedPattern) else item
@@ -284,10 +312,11 @@ def well_formed(compiler: Compiler, pattern: ast.Pattern, kind: Type, names: dic
             if not isinstance(kind, TupleType) or len(kind.items) != len(items):
                 context.report(errors.BadPattern(f"a tuple of {len(items)} can't match {article(kind)}", pattern.span))
                 return False
-            return all([well_formed(compiler, item, one, names) for item, one in zip(items, kind.items, strict=True)])
+            fits = [well_formed(compiler, item, one, names) for item, one in zip(items, kind.items, strict=True)]
+            return all(fits)
         case ast.LiteralPattern(value):
             literal = context.infer(value, kind)  # type: ignore[arg-type]
-            if fitting(context, literal, kind) is None and not (literal.type == kind):
+            if fitting(context, literal, kind) is None and literal.type != kind:
                 context.report(errors.BadPattern(f"{article(literal.type)} can't match {article(kind)}", pattern.span))
                 return False
             return True
@@ -302,7 +331,9 @@ def name_fits(compiler: Compiler, path: ast.Dotted, kind: Type, names: dict[str,
     if found is not None:
         if found.fields:
             fields = ", ".join("_" for _ in found.fields)
-            context.report(errors.BadPattern(f"`{name}` has {errors.plural(len(found.fields), 'field')}", path.span, hint=f"write `{name}({fields})`"))
+            context.report(
+                errors.BadPattern(f"`{name}` has {errors.plural(len(found.fields), 'field')}", path.span, hint=f"write `{name}({fields})`")
+            )
             return False
         return True
     if len(path.parts) > 1 or (name[0].isupper() and isinstance(kind, SumType)):
@@ -331,8 +362,13 @@ def alternative_fits(compiler: Compiler, pattern: ast.AlternativePattern, kind: 
     positional = [item for item in pattern.items if not isinstance(item, ast.NamedPattern)]
     known = [field.name for field in found.fields]
     if len(pattern.items) > len(known) or (len(positional) != len(known) and len(positional) == len(pattern.items)):
-        context.report(errors.BadPattern(f"`{name}` has {errors.plural(len(known), 'field')}, and the pattern names {len(pattern.items)}", pattern.span,
-                                         hint=f"its fields are {', '.join(f'`{one}`' for one in known)}" if known else "write it without brackets"))
+        context.report(
+            errors.BadPattern(
+                f"`{name}` has {errors.plural(len(known), 'field')}, and the pattern names {len(pattern.items)}",
+                pattern.span,
+                hint=f"its fields are {', '.join(f'`{one}`' for one in known)}" if known else "write it without brackets",
+            )
+        )
         return False
     fine = True
     for position, item in enumerate(pattern.items):
@@ -378,7 +414,9 @@ def check_match_statement(context: Context, node: ast.Match) -> list[typed.State
     found = compiler.compile((Column(local, ()),), tuple(rows), {})
     if compiler.missing:
         shown = ", ".join(f"`{one}`" for one in list(dict.fromkeys(compiler.missing))[:3])
-        context.report(errors.NotExhaustive(f"the match leaves out {shown}", node.subject.span, hint="add a case for it, or `_:` for all others"))
+        context.report(
+            errors.NotExhaustive(f"the match leaves out {shown}", node.subject.span, hint="add a case for it, or `_:` for all others")
+        )
     for position, case in enumerate(node.cases):
         if position not in compiler.used:
             context.report(errors.UnreachableCase("the cases above take everything that this one could", case.pattern.span))

@@ -9,7 +9,7 @@ from dynlang.check.fit import mismatch
 from dynlang.diag import Label
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
-from dynlang.types import ArrayType, ErrorType, ListType, RecordType, Size, StringType, TupleType, Type
+from dynlang.types import ArrayType, ErrorType, ListType, RecordType, StringType, TupleType, Type
 
 Path = tuple[str, tuple]
 
@@ -38,14 +38,21 @@ def root_place(context: Context, name: str, span: Span, purpose: str) -> typed.P
                 return None
             if context.is_frozen(name) or local.name in context.captured:
                 outside = context.frozen or "the nested function"
-                context.report(errors.AssignCaptured(f"`{name}` stands outside of {outside}, and can't be {purpose} in it", span,
-                                                     secondary=(Label(declared, "declared here"),)))
+                context.report(
+                    errors.AssignCaptured(
+                        f"`{name}` stands outside of {outside}, and can't be {purpose} in it",
+                        span,
+                        secondary=(Label(declared, "declared here"),),
+                    )
+                )
                 return None
             if not local.mutable:
                 hint = f"declare it with `var {name} = ...`"
                 if local.name in context.parameters:
                     hint = f"take it as `{name}: inout ...`, or copy it: `var copy = {name}`"
-                context.report(kind(f"`{name}` can't be {purpose}: it is immutable", span, secondary=(Label(declared, "declared here"),), hint=hint))
+                context.report(
+                    kind(f"`{name}` can't be {purpose}: it is immutable", span, secondary=(Label(declared, "declared here"),), hint=hint)
+                )
                 return None
             return typed.Place(local, (), local.type, span)
         case SizeEntry():
@@ -154,6 +161,3 @@ def differ(one: tuple, other: tuple) -> bool:
         if isinstance(a, typed.Literal) and isinstance(b, typed.Literal) and a.value != b.value and (a.value >= 0) == (b.value >= 0):  # type: ignore[operator]
             return True
     return False
-
-
-__all__ = ["Size", "lend", "overlaps", "path_of", "place"]

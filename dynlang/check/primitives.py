@@ -43,8 +43,13 @@ def call_row(context: Context, row: Op, node: ast.Call, hint: Type | None) -> ty
     if values is None:
         return typed.Literal(ERROR, node.span, 0)
     if row.has("effect") and not context.is_proc:
-        context.report(errors.ProcInFn(f"`{name}` does input or output, and a `fn` does none", node.span,
-                                       hint=f"make `{context.owner}` a `proc`" if context.owner else ""))
+        context.report(
+            errors.ProcInFn(
+                f"`{name}` does input or output, and a `fn` does none",
+                node.span,
+                hint=f"make `{context.owner}` a `proc`" if context.owner else "",
+            )
+        )
     if row.has("elementwise"):
         return elementwise(context, row.name, values, node.span, name)
     return plain(context, row, values, node.span, name)
@@ -62,8 +67,10 @@ def row_arguments(context: Context, row: Op, node: ast.Call, name: str, hint: Ty
         context.report(errors.WrongArity(f"`{name}` takes {count}, and {len(node.arguments)} given", node.span, hint=row.documentation))
         return None
     wanted = hint if row.has("elementwise") and not row.has("comparison") and len(row.operands) < 3 else None
-    values = [context.infer(argument.value, WORDS.get(accepted, wanted))
-              for argument, accepted in zip(node.arguments, spread(row, len(node.arguments)), strict=True)]
+    values = [
+        context.infer(argument.value, WORDS.get(accepted, wanted))
+        for argument, accepted in zip(node.arguments, spread(row, len(node.arguments)), strict=True)
+    ]
     return None if any(isinstance(value.type, ErrorType) for value in values) else values
 
 
@@ -83,16 +90,20 @@ def plain(context: Context, row: Op, values: list[typed.Expression], span: Span,
         if word in WORDS:
             value = fit(context, value, WORDS[word], f"the argument of `{name}`")
         elif word in ("array", "vector", "matrix") and not isinstance(value.type, ArrayType):
-            return context.fail(errors.OperandTypes(f"`{name}` takes an array, not {article(value.type)}", value.span, found=show(value.type)))
+            return context.fail(
+                errors.OperandTypes(f"`{name}` takes an array, not {article(value.type)}", value.span, found=show(value.type))
+            )
         elif word == "list" and not isinstance(value.type, ListType):
-            return context.fail(errors.OperandTypes(f"`{name}` takes a list, not {article(value.type)}", value.span, found=show(value.type)))
+            return context.fail(
+                errors.OperandTypes(f"`{name}` takes a list, not {article(value.type)}", value.span, found=show(value.type))
+            )
         if isinstance(value.type, ErrorType):
             return value
         fixed.append(value)
     if row.has("accumulates"):
         fixed = one_number(fixed)
     sizes: list[Size] = []
-    for value in fixed[len(row.operands):] if row.name in SIZED else []:
+    for value in fixed[len(row.operands) :] if row.name in SIZED else []:
         size = as_size(context, value)
         if size is None:
             return context.fail(errors.NotASize(f"the last argument of `{name}` is a size", value.span, hint="name it with `let` first"))
@@ -112,7 +123,9 @@ def one_number(values: list[typed.Expression]) -> list[typed.Expression]:
     return found
 
 
-def apply_row(context: Context, row: Op, values: list[typed.Expression], sizes: tuple[Size, ...], span: Span, name: str) -> typed.Expression:
+def apply_row(
+    context: Context, row: Op, values: list[typed.Expression], sizes: tuple[Size, ...], span: Span, name: str
+) -> typed.Expression:
     """The row's own rule decides; type parameters stand in as numbers of their own, indices as ints."""
     variables = {one for value in values for one in numbers_of(value.type)}
     variable = next(iter(variables), None)
@@ -158,4 +171,3 @@ def restore(kind: Type, variable: TypeVariable | None) -> Type:
     if variable is None:
         return kind
     return map_type(kind, lambda size: size, lambda one: variable if one == ScalarType("f16") else None)
-

@@ -8,9 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from dynlang.check import errors, expressions, typed
-from dynlang.check.cache import Layers, Stored, save
 from dynlang.check.bodies import check_block_item, check_constant, check_function
-from dynlang.check.declare import check_finite, enter_imported, enter_names, enter_repeated, is_own, read_members, read_signatures, read_types
+from dynlang.check.cache import Layers, Stored, save
+from dynlang.check.declare import (
+    check_finite,
+    enter_imported,
+    enter_names,
+    enter_repeated,
+    is_own,
+    read_members,
+    read_signatures,
+    read_types,
+)
 from dynlang.check.modules import PRELUDE, Loaded, Loader
 from dynlang.check.world import Interface, World
 from dynlang.diag import CompileError, Diagnostic, Diagnostics
@@ -18,7 +27,7 @@ from dynlang.source import Source, read_source
 from dynlang.syntax import nodes as ast
 
 # The handlers of expressions register themselves when their modules are read.
-from dynlang.check import arithmetic, builtins, calls, comprehensions, derivatives, indexing, leaves, members  # noqa: F401, I001  isort: skip
+from dynlang.check import arithmetic, builtins, calls, comprehensions, derivatives, indexing, leaves, members  # noqa: F401  isort: skip
 
 RECURSION = 20_000
 """The parser admits 500 nested nodes; each takes a few frames here."""
@@ -47,7 +56,9 @@ def check(source: Source, path: Path | None, main_required: bool) -> typed.Progr
     declare_modules(modules, world, diagnostics)
     program = check_bodies(modules, world, diagnostics, main, loader)
     if main_required and program.main is None:
-        diagnostics.add(errors.MissingMain(f"`{source.name}` has no `proc main`", source.span(0, 0), hint="the program starts in `proc main():`"))
+        diagnostics.add(
+            errors.MissingMain(f"`{source.name}` has no `proc main`", source.span(0, 0), hint="the program starts in `proc main():`")
+        )
     diagnostics.raise_errors()
     return replace(program, warnings=tuple(diagnostics.warnings))
 
@@ -99,11 +110,18 @@ def check_bodies(modules: list[Loaded], world: World, diagnostics: Diagnostics, 
     entry = f"{main}.main"
     has_main = entry in world.signatures and world.signatures[entry].is_proc
     functions = Layers([*found.values(), *(one.stored.functions for one in modules if one.stored is not None)])
-    return typed.Program(main, typed_records(world), typed_sums(world), constants, functions, tuple(tests), tuple(benches), entry if has_main else None)
+    return typed.Program(
+        main, typed_records(world), typed_sums(world), constants, functions, tuple(tests), tuple(benches), entry if has_main else None
+    )
 
 
-def store(modules: list[Loaded], world: World, constants: dict[str, typed.Constant], functions: dict[str, dict[str, typed.Function]],
-          loader: Loader) -> None:
+def store(
+    modules: list[Loaded],
+    world: World,
+    constants: dict[str, typed.Constant],
+    functions: dict[str, dict[str, typed.Function]],
+    loader: Loader,
+) -> None:
     """Keeps the modules of the library that were checked just now, for the next time."""
     names = {id(source): name for name, source in loader.sources.items()}
     for one in modules:
@@ -139,16 +157,27 @@ def module_functions(module: Loaded, world: World, diagnostics: Diagnostics) -> 
 
 
 def typed_records(world: World) -> dict[str, typed.Record]:
-    return {one.name: typed.Record(one.name, tuple(typed.Generic(g.name, g.kind) for g in one.generics),
-                                   tuple((field.name, field.type) for field in one.fields), one.documentation)
-            for one in world.records.values()}
+    return {
+        one.name: typed.Record(
+            one.name,
+            tuple(typed.Generic(g.name, g.kind) for g in one.generics),
+            tuple((field.name, field.type) for field in one.fields),
+            one.documentation,
+        )
+        for one in world.records.values()
+    }
 
 
 def typed_sums(world: World) -> dict[str, typed.Sum]:
-    return {one.name: typed.Sum(one.name, tuple(typed.Generic(g.name, g.kind) for g in one.generics),
-                                tuple(typed.Constructor(c.name, tuple((field.name, field.type) for field in c.fields)) for c in one.constructors),
-                                one.documentation)
-            for one in world.sums.values()}
+    return {
+        one.name: typed.Sum(
+            one.name,
+            tuple(typed.Generic(g.name, g.kind) for g in one.generics),
+            tuple(typed.Constructor(c.name, tuple((field.name, field.type) for field in c.fields)) for c in one.constructors),
+            one.documentation,
+        )
+        for one in world.sums.values()
+    }
 
 
 __all__ = ["PRELUDE", "check_program", "check_source", "expressions"]

@@ -20,7 +20,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from dynlang.types import (
-    INT,
     Argument,
     ArrayType,
     ErrorType,
@@ -102,7 +101,7 @@ def solve_for(pattern: Size, unknown: str, actual: Size) -> Size | None:
     parts = isolate(pattern, unknown)
     if parts is None or len(parts[0].terms) != 1:
         return None
-    (monomial, coefficient), = parts[0].terms
+    ((monomial, coefficient),) = parts[0].terms
     return divide(actual - parts[1], monomial, coefficient)
 
 
@@ -176,7 +175,10 @@ class Solver:
 
     def _match_all(self, patterns: Iterable[Argument], actuals: Iterable[Argument]) -> bool:
         left, right = list(patterns), list(actuals)
-        return len(left) == len(right) and all([self._match_argument(p, a) for p, a in zip(left, right, strict=True)])
+        if len(left) != len(right):
+            return False
+        fits = [self._match_argument(p, a) for p, a in zip(left, right, strict=True)]
+        return all(fits)
 
     def _match_argument(self, pattern: Argument, actual: Argument) -> bool:
         if isinstance(pattern, Size):
@@ -194,7 +196,7 @@ class Solver:
             return False
         if extra and not isinstance(pattern.element, TypeVariable):
             return False
-        inner = array_of(actual.element, actual.shape[len(pattern.shape):]) if extra else actual.element
+        inner = array_of(actual.element, actual.shape[len(pattern.shape) :]) if extra else actual.element
         shapes = self._match_all(pattern.shape, actual.shape[: len(pattern.shape)])
         return self._match(pattern.element, inner) and shapes
 
@@ -312,6 +314,3 @@ def rename(generics: Mapping[str, str], kind: Type, kinds: Mapping[str, str]) ->
         return None
 
     return map_type(kind, on_size, on_type)
-
-
-__all__ = ["HOLE", "INT", "Equation", "Solver", "determined", "divide", "has_hole", "rename", "solve_for", "type_variables"]

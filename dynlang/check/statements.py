@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dynlang.check import errors, typed
-from dynlang.check.arithmetic import as_size, binary, condition
-from dynlang.check.context import ERROR, Context, LocalEntry, describe, is_int
+from dynlang.check.arithmetic import binary, condition
+from dynlang.check.context import ERROR, Context, describe, is_int
 from dynlang.check.expressions import STRING
-from dynlang.check.fit import article, differing_sizes, fit, fitting, mismatch, origins, size_labels, unique_labels, unknowns_inside
+from dynlang.check.fit import article, differing_sizes, fitting, mismatch, origins, size_labels, unique_labels
 from dynlang.check.iteration import bind_target, source
 from dynlang.check.places import place
 from dynlang.check.typenames import read_type
@@ -24,10 +24,7 @@ from dynlang.types import (
     ErrorType,
     FunctionType,
     ListType,
-    Size,
     TupleType,
-    Type,
-    Unknown,
     open_unknowns,
     unknowns,
 )
@@ -163,13 +160,21 @@ def assign_error(context: Context, value: typed.Expression, target: typed.Place,
         hint = f"declare it with unknown sizes, `var {name}: {show(target.type.element)}[{declared}] = ...`, or collect items in a `List`"
         labels = [Label(context.declared[name], f"`{name}` is {article(target.type)}")] if name in context.declared else []
         labels += [label for size in pair for label in size_labels(context, size)]
-        return errors.SizeChanges(f"{subject} keeps its size, {pair[1]}, and is assigned one of {pair[0]}", value.span, expected=show(target.type),
-                                  found=show(value.type), secondary=unique_labels(tuple(labels)), hint=hint)
+        return errors.SizeChanges(
+            f"{subject} keeps its size, {pair[1]}, and is assigned one of {pair[0]}",
+            value.span,
+            expected=show(target.type),
+            found=show(value.type),
+            secondary=unique_labels(tuple(labels)),
+            hint=hint,
+        )
     found = mismatch(context, value, target.type, f"the value assigned to {subject}")
     from dataclasses import replace
 
     if name in context.declared and not found.secondary:
-        found = replace(found, secondary=(Label(context.declared[name], f"`{name}` is {article(target.root.type)}"), *origins(context, value)))
+        found = replace(
+            found, secondary=(Label(context.declared[name], f"`{name}` is {article(target.root.type)}"), *origins(context, value))
+        )
     if "idx" in show(target.type) and is_int(value.type) and not target.steps:
         found = replace(found, hint=f"declare it as an int: `var {name}: int = ...`")
     return found
@@ -228,7 +233,7 @@ def read_place(context: Context, target: typed.Place) -> typed.Expression:
                     shape.append(item.count)
                 elif isinstance(item.type, ArrayType):
                     shape += item.type.shape
-            rest = (*shape, *kind.shape[len(step):])
+            rest = (*shape, *kind.shape[len(step) :])
             value = typed.Index(array_of(kind.element, rest) if rest else kind.element, target.span, value, step)
         value = context.open(value)
     return value
@@ -252,7 +257,8 @@ def check_expression(context: Context, node: ast.ExprStmt) -> Statements:
 def is_idle(value: typed.Expression) -> bool:
     """Whether an expression statement can only have been meant otherwise."""
     return isinstance(value, (typed.Literal, typed.LocalReference, typed.SizeValue, typed.Field, typed.MakeTuple, typed.Lambda)) or (
-        isinstance(value, typed.Primitive) and value.type != UNIT and value.op in ("equal", "add", "sub", "mul", "div", "less"))
+        isinstance(value, typed.Primitive) and value.type != UNIT and value.op in ("equal", "add", "sub", "mul", "div", "less")
+    )
 
 
 @checks(ast.If)
@@ -312,15 +318,24 @@ def check_return(context: Context, node: ast.Return) -> Statements:
         return []
     if node.value is None:
         if context.returns != UNIT and not isinstance(context.returns, ErrorType):
-            context.report(errors.MisplacedReturn(f"a value of type `{show(context.returns)}` is returned here", node.span, expected=show(context.returns)))
+            context.report(
+                errors.MisplacedReturn(
+                    f"a value of type `{show(context.returns)}` is returned here", node.span, expected=show(context.returns)
+                )
+            )
         return [typed.Return(None, node.span)]
     if context.returns == UNIT:
         value = context.infer(node.value)
         if value.type == UNIT:
             return [typed.Evaluate(value), typed.Return(None, node.span)]
         if not isinstance(value.type, ErrorType):
-            context.report(errors.MisplacedReturn(f"`{context.owner}` declares no result, and {article(value.type)} is returned", value.span,
-                                                  hint=f"declare it: `-> {show(value.type)}` before the colon"))
+            context.report(
+                errors.MisplacedReturn(
+                    f"`{context.owner}` declares no result, and {article(value.type)} is returned",
+                    value.span,
+                    hint=f"declare it: `-> {show(value.type)}` before the colon",
+                )
+            )
         return []
     value = context.expect(node.value, context.returns, f"the result of `{context.owner}`" if context.owner else "the result")
     return [] if isinstance(value.type, ErrorType) else [typed.Return(value, node.span)]
@@ -394,4 +409,3 @@ def has_break(statements: Sequence[typed.Statement]) -> bool:
             case typed.Match(_, arms, otherwise) if any(has_break(arm.body) for arm in arms) or has_break(otherwise or ()):
                 return True
     return False
-

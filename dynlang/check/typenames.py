@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
 
 from dynlang.check import errors
 from dynlang.check.context import ERROR, Context, LocalEntry, SizeEntry, TypeEntry
@@ -14,7 +16,6 @@ from dynlang.types import (
     F32,
     FLOATS,
     INT,
-    UNIT,
     Argument,
     ArrayType,
     FunctionType,
@@ -27,7 +28,6 @@ from dynlang.types import (
     SizeArgument,
     StringType,
     SumType,
-    TangentType,
     TupleType,
     Type,
     TypeVariable,
@@ -72,7 +72,9 @@ def read_named(context: Context, node: ast.TypeName) -> Type:
     if isinstance(local, TypeEntry):
         return no_arguments(context, node, local.type)
     if isinstance(local, (SizeEntry, LocalEntry)):
-        context.report(errors.WrongKind(f"`{name}` is a {'size' if isinstance(local, SizeEntry) else 'variable'}, and a type is needed", node.span))
+        context.report(
+            errors.WrongKind(f"`{name}` is a {'size' if isinstance(local, SizeEntry) else 'variable'}, and a type is needed", node.span)
+        )
         return ERROR
     symbol = find_symbol(context, node.path)
     if symbol is None:
@@ -141,16 +143,33 @@ def read_builtin(context: Context, node: ast.TypeName, name: str) -> Type:
 
 
 def type_hint(name: str, known: set[str]) -> str:
-    words = {"float": "f32", "double": "f64", "string": "str", "String": "str", "integer": "int", "Tensor": "f32[n]", "boolean": "bool",
-             "list": "List<T>", "tuple": "(A, B)", "float32": "f32", "float64": "f64", "int32": "i32", "int64": "i64", "None": "()"}
+    words = {
+        "float": "f32",
+        "double": "f64",
+        "string": "str",
+        "String": "str",
+        "integer": "int",
+        "Tensor": "f32[n]",
+        "boolean": "bool",
+        "list": "List<T>",
+        "tuple": "(A, B)",
+        "float32": "f32",
+        "float64": "f64",
+        "int32": "i32",
+        "int64": "i64",
+        "None": "()",
+    }
     if name in words:
         return f"the type is written `{words[name]}`"
     return errors.suggest(name, known)
 
 
 def type_names(context: Context) -> set[str]:
-    symbols = {name for name in context.world.visible(context.module)
-               if (symbol := context.symbol(name)) is not None and symbol.kind in ("record", "sum", "alias")}
+    symbols = {
+        name
+        for name in context.world.visible(context.module)
+        if (symbol := context.symbol(name)) is not None and symbol.kind in ("record", "sum", "alias")
+    }
     return symbols | {name for scope in context.scopes for name, entry in scope.items() if isinstance(entry, TypeEntry)}
 
 
@@ -162,9 +181,13 @@ def read_arguments(context: Context, node: ast.TypeName, info: RecordInfo | SumI
     if not needed <= len(given) <= len(generics):
         wanted = ", ".join(one.name for one in generics)
         count = str(len(generics)) if needed == len(generics) else f"{needed} to {len(generics)}"
-        context.report(errors.GenericArity(
-            f"`{node.path.text}` takes {count} argument{'s' if count != '1' else ''} in `<...>`, and {len(given)} given", node.span,
-            hint=f"its parameters are `<{wanted}>`" if wanted else ""))
+        context.report(
+            errors.GenericArity(
+                f"`{node.path.text}` takes {count} argument{'s' if count != '1' else ''} in `<...>`, and {len(given)} given",
+                node.span,
+                hint=f"its parameters are `<{wanted}>`" if wanted else "",
+            )
+        )
         return None
     arguments: list[Argument] = []
     for position, generic in enumerate(generics):
@@ -220,7 +243,9 @@ def substitute_argument(argument: Argument, generics: tuple[Generic, ...], value
     return put(argument, sizes, types)
 
 
-def bindings(generics: tuple[Generic, ...], values: tuple[Argument, ...] | list[Argument]) -> tuple[dict[str, SizeArgument], dict[str, Type]]:
+def bindings(
+    generics: tuple[Generic, ...], values: tuple[Argument, ...] | list[Argument]
+) -> tuple[dict[str, SizeArgument], dict[str, Type]]:
     """What each parameter of a generic declaration stands for, sizes and types apart."""
     sizes: dict[str, SizeArgument] = {}
     types: dict[str, Type] = {}
@@ -259,6 +284,21 @@ def read_alias(context: Context, node: ast.TypeName, info: AliasInfo) -> Type:
 
 
 # ---------------------------------------------------------------- sizes
+
+
+def named_sizes(node: ast.Type) -> ast.Type:
+    """The type with ``?k`` written as the size k, which is in scope by now."""
+
+    def walk(one: Any) -> Any:
+        if isinstance(one, tuple):
+            return tuple(map(walk, one))
+        if isinstance(one, ast.Unknown):
+            return ast.TypeName(ast.Dotted((one.name,), span=one.span), span=one.span) if one.name is not None else one
+        if not isinstance(one, ast.Node) or isinstance(one, (ast.Dotted, ast.Identifier)):
+            return one
+        return replace(one, **{field.name: walk(getattr(one, field.name)) for field in fields(one) if field.name != "span"})
+
+    return walk(node)
 
 
 def read_size_argument(context: Context, node: ast.Type) -> SizeArgument | None:
@@ -343,6 +383,3 @@ def read_size_name(context: Context, path: ast.Dotted) -> Size | None:
     hint = errors.suggest(name, known) or f"a size parameter is declared after the name: `<{name}>`; an unknown size is written `?`"
     context.report(errors.UnknownType(f"there is no size `{name}`", path.span, hint=hint))
     return None
-
-
-__all__ = ["UNIT", "TangentType", "bindings", "combine", "find_symbol", "has_kind", "put", "read_argument", "read_size", "read_type"]

@@ -78,4 +78,4 @@ def rebuild(tree: Any, change: Change) -> Any:
         after = rebuild(before, change)
         if after is not before and after != before:
             changed[one.name] = after
-    return change(replace(tree, **changed) if changed else tree)
+    return change(replace(tree, **changed) if changed else tree)  # type: ignore[type-var]

@@ -1,0 +1,297 @@
+"""Arguments: which belongs to which parameter, in which order they are checked, and what they tell of generic callees.
+
+The order (rule 20): ordinary arguments first, then literals, then functions and lambdas, so that a lambda knows the types
+of its parameters. What is still open takes the expected type of the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dynlang.check import errors, typed
+from dynlang.check.context import Context, SizeEntry, TypeEntry
+from dynlang.check.fit import fit, fitting, mismatch
+from dynlang.check.functions import Use
+from dynlang.check.solve import HOLE
+from dynlang.check.typenames import put
+from dynlang.check.world import Generic, Signature, show
+from dynlang.diag import Label
+from dynlang.source import Span
+from dynlang.syntax import nodes as ast
+from dynlang.types import (
+    ErrorType,
+    FunctionType,
+    RecordType,
+    Size,
+    Type,
+    TypeVariable,
+)
+
+
+def infer_all(context: Context, arguments: Sequence[ast.Argument]) -> None:
+    """Looks at arguments whose callee isn't known, for the errors in them; what needs a hint is left alone."""
+    from dynlang.check.calls import builtin_names
+
+    for argument in arguments:
+        value = argument.value
+        if isinstance(value, ast.Name) and (context.symbol(value.text) is not None or value.text in builtin_names()):
+            continue
+        if not isinstance(value, ast.Lambda) and not argument.borrow:
+            context.infer(value)
+
+
+def is_bad(passed: typed.Passed | None) -> bool:
+    return (
+        passed is None
+        or (isinstance(passed, typed.Expression) and isinstance(passed.type, ErrorType))
+        or (isinstance(passed, typed.Lend) and isinstance(passed.place.type, ErrorType))
+    )
+
+
+def pass_argument(context: Context, argument: ast.Argument, wanted: Type, inout: bool, role: str) -> typed.Passed:
+    """One argument for a parameter of known type."""
+    from dynlang.check.places import lend
+
+    if inout:
+        return lend(context, argument, wanted)
+    if argument.borrow:
+        return context.fail(errors.UnexpectedLend(f"{role} is passed by value, without `&`", argument.span))
+    return context.expect(argument.value, wanted, role)
+
+
+@dataclass
+class Slot:
+    """A parameter, the argument that is bound to it, and what checking made of it."""
+
+    name: str
+    type: Type
+    inout: bool
+    argument: ast.Argument | None
+    default: ast.Expr | None
+    passed: typed.Passed | None = None
+
+
+def bind_arguments(
+    context: Context,
+    parameters: Sequence[tuple[str, Type, bool, ast.Expr | None]],
+    arguments: Sequence[ast.Argument],
+    what: str,
+    span: Span,
+    shown: str,
+    skip: int = 0,
+) -> list[Slot] | None:
+    """Which argument belongs to which parameter: by position, then by name. None after an error."""
+    slots = [Slot(name, kind, inout, None, default) for name, kind, inout, default in parameters]
+    position = 0
+    for argument in arguments:
+        if argument.name is None:
+            if position >= len(slots):
+                count = len(slots) - skip
+                context.report(
+                    errors.WrongArity(
+                        f"{what} takes {errors.plural(count, 'argument')}, and {len(arguments) - skip} given",
+                        argument.span,
+                        hint=f"it is declared as `{shown}`",
+                    )
+                )
+                return None
+            slots[position].argument = argument
+            position += 1
+            continue
+        slot = next((one for one in slots if one.name == argument.name.text), None)
+        if slot is None:
+            known = [one.name for one in slots[skip:]]
+            hint = errors.suggest(argument.name.text, known) or (
+                f"its parameters are {', '.join(f'`{one}`' for one in known)}" if known else ""
+            )
+            context.report(errors.UnknownParameter(f"{what} has no parameter `{argument.name.text}`", argument.name.span, hint=hint))
+            return None
+        if slot.argument is not None:
+            context.report(errors.WrongArity(f"the parameter `{slot.name}` of {what} is given twice", argument.span))
+            return None
+        slot.argument = argument
+    missing = [one.name for one in slots if one.argument is None and one.default is None]
+    if missing:
+        names = ", ".join(f"`{name}`" for name in missing)
+        plural = "argument" if len(missing) == 1 else "arguments"
+        context.report(errors.WrongArity(f"{what} lacks the {plural} {names}", span, hint=f"it is declared as `{shown}`"))
+        return None
+    return slots
+
+
+def signature_text(signature: Signature) -> str:
+    from dynlang.types import UNIT
+
+    parameters = ", ".join(f"{one.name}: {'inout ' if one.inout else ''}{show(one.type)}" for one in signature.parameters)
+    result = f" -> {show(signature.returns)}" if signature.returns != UNIT else ""
+    return f"{signature.short}({parameters}){result}"
+
+
+def solve_arguments(context: Context, use: Use, slots: list[Slot], returns: Type, hint: Type | None, what: str, span: Span) -> Type | None:
+    """Checks the arguments in the order of rule 20 and solves the generics; gives the result type, None after an error."""
+    from dynlang.check.places import lend
+
+    hints = use.solver.copy()
+    if hint is not None and not isinstance(hint, ErrorType):
+        hints.match(use.rename(returns), hint)
+    bad = False
+    for slot in sorted((one for one in slots if one.argument is not None), key=lambda one: rank(context, one)):
+        assert slot.argument is not None
+        pattern = use.rename(slot.type)
+        if slot.inout:
+            slot.passed = lend(context, slot.argument, None)
+            if not is_bad(slot.passed) and isinstance(slot.passed, typed.Lend):
+                use.solver.match(pattern, slot.passed.place.type)
+        else:
+            slot.passed = value_argument(context, use, hints, pattern, slot.argument, f"the argument `{slot.name}` of {what}")
+        bad = bad or is_bad(slot.passed)
+    if bad:
+        return None
+    use.solver.learn(hints)
+    use.solver.settle()
+    solved = use.finish(context, what, span)
+    if not solved:
+        report_mismatch(context, use, slots, what)
+        return None
+    for slot in slots:
+        wanted = use.solver.resolve(use.rename(slot.type))
+        role = f"the argument `{slot.name}` of {what}"
+        if isinstance(slot.passed, typed.Lend):
+            bad = bad or not lent_fits(context, slot.passed, wanted, role)
+        elif slot.passed is not None:
+            slot.passed = fit(context, slot.passed, wanted, role)
+            bad = bad or is_bad(slot.passed)
+    return None if bad else use.solver.resolve(use.rename(returns))
+
+
+def rank(context: Context, slot: Slot) -> int:
+    """When an argument is checked: 0 ordinary, 1 literals, 2 functions."""
+    assert slot.argument is not None
+    value = slot.argument.value
+    if isinstance(slot.type, FunctionType) or isinstance(value, ast.Lambda):
+        return 2
+    return 1 if is_literal(value) else 0
+
+
+def is_literal(node: ast.Expr) -> bool:
+    """Whether an expression is made of literals alone, so that its type is open."""
+    match node:
+        case ast.Integer() | ast.Float():
+            return True
+        case ast.Negate(operand):
+            return is_literal(operand)
+        case ast.List(items):
+            return all(is_literal(item) for item in items[:4])
+    return False
+
+
+def value_argument(context: Context, use: Use, hints: object, pattern: Type, argument: ast.Argument, role: str) -> typed.Expression:
+    """An argument passed by value, checked with what is known of its parameter's type."""
+    if argument.borrow:
+        return context.fail(errors.UnexpectedLend(f"{role} is passed by value, without `&`", argument.span))
+    wanted = argument_hint(use, hints, pattern)
+    value = context.infer(argument.value, wanted)
+    if not isinstance(value.type, ErrorType):
+        use.solver.match(pattern, value.type)
+        if isinstance(pattern, FunctionType) and isinstance(value.type, RecordType):
+            match_callable(context, use, pattern, value)
+    return value
+
+
+def match_callable(context: Context, use: Use, pattern: FunctionType, value: typed.Expression) -> None:
+    """A callable record in place of a function: its `call` method tells the types."""
+    from dynlang.check.functions import callable_type
+
+    kind = callable_type(context, value)
+    if kind is not None:
+        use.solver.match(pattern, kind)
+
+
+def argument_hint(use: Use, hints: object, pattern: Type) -> Type | None:
+    """The parameter's type as far as it is known, from other arguments first, then from the expected result."""
+    from dynlang.check.solve import Solver
+
+    assert isinstance(hints, Solver)
+    both = use.solver.copy()
+    both.learn(hints)
+    if isinstance(pattern, FunctionType):
+        parameters = [both.resolve_hint(one) for one in pattern.parameters]
+        result = both.resolve_hint(pattern.result)
+        closed = not both.open_names(pattern.result)
+        return FunctionType(
+            tuple(one if one is not None else HOLE for one in parameters), result if result is not None and closed else HOLE, pattern.modes
+        )
+    return both.resolve_hint(pattern)
+
+
+def report_mismatch(context: Context, use: Use, slots: list[Slot], what: str) -> None:
+    """Where generics stay open because an argument is built wrongly, that argument is the news."""
+    for slot in slots:
+        if isinstance(slot.passed, typed.Expression):
+            pattern = use.solver.resolve(use.rename(slot.type))
+            probe = use.solver.copy()
+            if not probe.match(pattern, slot.passed.type) and fitting(context, slot.passed, pattern) is None:
+                shown = {name: key for key, name in use.names.items()}
+                named = put(
+                    pattern,
+                    {name: Size.variable(key) for name, key in shown.items()},
+                    {name: TypeVariable(key) for name, key in shown.items()},
+                )
+                context.report(mismatch(context, slot.passed, named, f"the argument `{slot.name}` of {what}"))
+
+
+def lent_fits(context: Context, lent: typed.Lend, wanted: Type, role: str) -> bool:
+    """A lent place has exactly the parameter's type."""
+    if lent.place.type == wanted or isinstance(lent.place.type, ErrorType):
+        return True
+    value = typed.Literal(lent.place.type, lent.place.span, 0)
+    context.report(mismatch(context, value, wanted, role))
+    return False
+
+
+def fill_defaults(context: Context, use: Use, slots: list[Slot], module: str, generics: tuple[Generic, ...], what: str) -> None:
+    """Defaults are checked where they are declared, with the sizes and types of this use."""
+    for slot in slots:
+        if slot.passed is None and slot.argument is None and slot.default is not None:
+            wanted = use.solver.resolve(use.rename(slot.type))
+            slot.passed = default_value(context, slot.default, wanted, module, generics, use, f"the default of `{slot.name}` of {what}")
+
+
+def default_value(
+    context: Context, node: ast.Expr, wanted: Type, module: str, generics: tuple[Generic, ...], use: Use, role: str
+) -> typed.Expression:
+    scope: dict[str, SizeEntry | TypeEntry] = {}
+    for one in generics:
+        argument = use.solver.sizes.get(use.names[one.name]) if one.is_size else use.solver.types.get(use.names[one.name])
+        if isinstance(argument, Size):
+            scope[one.name] = SizeEntry(argument, one.span)
+        elif argument is not None:
+            scope[one.name] = TypeEntry(argument, one.span)
+    inner = Context(context.world, module, context.diagnostics, is_proc=False, scopes=[dict(scope)], taken=context.taken)
+    inner.body = context.body
+    return inner.expect(node, wanted, role)
+
+
+def check_overlap(context: Context, passed: Sequence[typed.Passed | None]) -> None:
+    """In one call, a lent path overlaps no other argument (rule 14); scalars are read before the call."""
+    from dynlang.check.places import overlaps, path_of
+
+    lent = [(position, one.place) for position, one in enumerate(passed) if isinstance(one, typed.Lend)]
+    for position, place in lent:
+        mine = (place.root.name, place.steps)
+        for other_position, other in enumerate(passed):
+            if other_position == position or other is None or (isinstance(other, typed.Lend) and other_position < position):
+                continue
+            path = path_of(other)
+            if path is not None and overlaps(mine, path):
+                span = other.place.span if isinstance(other, typed.Lend) else other.span
+                context.report(
+                    errors.Overlap(
+                        f"`{place.root.name}` is lent for mutation, and another argument overlaps it",
+                        place.span,
+                        secondary=(Label(span, "overlaps here"),),
+                        hint="copy it first: `let copy = ...`",
+                    )
+                )
+                return
