@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pytest
 
 from dynlang.core.build import Builder, Scope, Signature, integer, number
 from dynlang.core.evaluate import Counter, SumValue, evaluate
@@ -34,6 +36,21 @@ from dynlang.grad.tangents import Tangents
 from dynlang.types import BOOL, F64, INT, ArrayType, ListType, RowsType, ScalarType, Size, SumType, Type
 
 Value = Any
+_numbers = [np.random.default_rng(1)]
+
+
+@pytest.fixture(autouse=True)
+def same_numbers() -> None:
+    """Every test begins with the same random numbers, alone or among others."""
+    _numbers[0] = np.random.default_rng(1)
+
+
+def random(*shape: int) -> np.ndarray:
+    return _numbers[0].standard_normal(shape) * 0.5
+
+
+def random_indices(n: int, count: int | None = None) -> np.ndarray:
+    return _numbers[0].integers(n, size=n if count is None else count)
 
 
 def size(text: str | int) -> Size:
@@ -61,13 +78,26 @@ class Program:
     def module(self) -> Module:
         return Module(self.sums, self.functions)
 
-    def sum(self, name: str, sizes: Sequence[str], **constructors: dict[str, Type]) -> SumType:
-        self.sums[name] = SumDeclaration(name, tuple(sizes), tuple(
-            Constructor(constructor, tuple(Variable(field, kind) for field, kind in fields.items())) for constructor, fields in constructors.items()))
+    def sum(self, name: str, sizes: Sequence[str], **constructors: dict[str, Any]) -> SumType:
+        self.sums[name] = SumDeclaration(
+            name,
+            tuple(sizes),
+            tuple(
+                Constructor(constructor, tuple(Variable(field, kind) for field, kind in fields.items()))
+                for constructor, fields in constructors.items()
+            ),
+        )
         return SumType(name, tuple(map(Size.variable, sizes)))
 
-    def function(self, name: str, sizes: Sequence[str], parameters: dict[str, Type], results: dict[str, Type],
-                 body: Callable[..., Sequence[Atom] | Atom], **options: Any) -> str:
+    def function(
+        self,
+        name: str,
+        sizes: Sequence[str],
+        parameters: Mapping[str, Type],
+        results: Mapping[str, Type],
+        body: Callable[..., Any],
+        **options: Any,
+    ) -> str:
         places = tuple([Variable(one, INT) for one in sizes] + [Variable(one, kind) for one, kind in parameters.items()])
         outputs = tuple(Variable(one, kind) for one, kind in results.items())
         self.signatures[name] = Signature(places, outputs)
@@ -86,7 +116,9 @@ class Writer:
 
     def __getattr__(self, op: str) -> Callable[..., Variable]:
         def emit(*arguments: Atom | int | float, sizes: Sequence[str | int | Size] = (), name: str = "t", **attributes: Any) -> Variable:
-            return self.builder.operation(op, *map(atom, arguments), sizes=[one if isinstance(one, Size) else size(one) for one in sizes], name=name, **attributes)
+            return self.builder.operation(
+                op, *map(atom, arguments), sizes=[one if isinstance(one, Size) else size(one) for one in sizes], name=name, **attributes
+            )
 
         return emit
 
@@ -141,7 +173,7 @@ class Writer:
 
 
 def atom(value: Any) -> Atom:
-    if isinstance(value, (bool, int)) and not isinstance(value, bool):
+    if isinstance(value, int):
         return integer(value)
     return number(value, "f64") if isinstance(value, float) else value
 
@@ -157,26 +189,41 @@ def with_requests(module: Module, name: str, wrt: Sequence[int], forward: bool =
     on = engine.activity.results(name, active)
     names = Names([one.name for one in (*target.parameters, *target.results)])
     functions = dict(module.functions)
-    cotangents = tuple(Variable(names.fresh(f"ct_{one.name}"), tangents.of(one.type)) if yes else None for one, yes in zip(target.results, on, strict=True))
+    cotangents = tuple(
+        Variable(names.fresh(f"ct_{one.name}"), tangents.of(one.type)) if yes else None for one, yes in zip(target.results, on, strict=True)
+    )
     extra_sizes = [one for one in target.results if one.type == INT and any(one.name in str(c.type) for c in cotangents if c is not None)]
     assert not extra_sizes, "results of unknown size are checked through a function that sums them"
     gradients = tuple(Variable(names.fresh(f"g_{target.parameters[k].name}"), tangents.of(target.parameters[k].type)) for k in wrt)
     reverse_name, forward_name = f"check_vjp_{name}", f"check_jvp_{name}"
-    functions[reverse_name] = _request(target, reverse_name, tuple(one for one in cotangents if one is not None), gradients,
-                                       Vjp(name, target.parameters, tuple(wrt), cotangents), names)
+    functions[reverse_name] = _request(
+        target,
+        reverse_name,
+        tuple(one for one in cotangents if one is not None),
+        gradients,
+        Vjp(name, target.parameters, tuple(wrt), cotangents),
+        names,
+    )
     if forward:
-        given = tuple(Variable(names.fresh(f"dx_{one.name}"), tangents.of(one.type)) if k in wrt else None for k, one in enumerate(target.parameters))
+        given = tuple(
+            Variable(names.fresh(f"dx_{one.name}"), tangents.of(one.type)) if k in wrt else None for k, one in enumerate(target.parameters)
+        )
         made = tuple(Variable(names.fresh(f"dy_{one.name}"), tangents.of(one.type)) for one in target.results if tangents.carries(one.type))
-        functions[forward_name] = _request(target, forward_name, tuple(one for one in given if one is not None), made,
-                                           Jvp(name, target.parameters, given), names)
+        functions[forward_name] = _request(
+            target, forward_name, tuple(one for one in given if one is not None), made, Jvp(name, target.parameters, given), names
+        )
     made_module = differentiate(Module(engine.state.sums, functions))
     verify(made_module)
     return made_module, reverse_name, forward_name if forward else None
 
 
-def _request(target: Function, name: str, extra: tuple[Variable, ...], made: tuple[Variable, ...], request: Vjp | Jvp, names: Names) -> Function:
+def _request(
+    target: Function, name: str, extra: tuple[Variable, ...], made: tuple[Variable, ...], request: Vjp | Jvp, names: Names
+) -> Function:
     results = tuple(Variable(names.fresh(one.name), one.type) for one in target.results)
-    return Function(name, (*target.parameters, *extra), (*results, *made), Block((Let((*results, *made), request),), (*results, *made)), target.sizes)
+    return Function(
+        name, (*target.parameters, *extra), (*results, *made), Block((Let((*results, *made), request),), (*results, *made)), target.sizes
+    )
 
 
 # ---------------------------------------------------------------- tangent values
@@ -207,7 +254,10 @@ class Space:
             case RowsType():
                 return [(index, self.random.standard_normal(np.shape(row))) for index, row in value]
             case ListType(elements):
-                return [tuple(self.vector(part, element) for part, element in zip(one, elements, strict=True) if self.tangents.carries(element)) for one in value]
+                return [
+                    tuple(self.vector(part, element) for part, element in zip(one, elements, strict=True) if self.tangents.carries(element))
+                    for one in value
+                ]
             case SumType(name, _):
                 return self.sum_vector(value, name)
         raise AssertionError(kind)
@@ -221,8 +271,11 @@ class Space:
                 fields.append(field)
                 continue
             made, wanted = self.vector(field, kind), self.tangents.field(kind, name)
-            fields.append(SumValue(self.tangents.value_constructor(wanted), (made,)) if isinstance(wanted, SumType) and self.tangents.is_lazy(wanted)
-                          and not self.tangents.is_lazy(kind) else made)
+            fields.append(
+                SumValue(self.tangents.value_constructor(wanted), (made,))
+                if isinstance(wanted, SumType) and self.tangents.is_lazy(wanted) and not self.tangents.is_lazy(kind)
+                else made
+            )
         return SumValue(self.tangents.constructor(name, value.constructor), tuple(fields))
 
     def is_zero(self, value: Value) -> bool:
@@ -238,7 +291,13 @@ class Space:
         left, right = self.held(left), self.held(right)
         if isinstance(left, SumValue):
             return sum(self.inner(a, b) for a, b in zip(left.fields, right.fields, strict=True) if not isinstance(a, (int, np.integer)))
-        if isinstance(left, list) and left and isinstance(left[0], tuple) and len(left[0]) == 2 and isinstance(left[0][0], (int, np.integer)):
+        if (
+            isinstance(left, list)
+            and left
+            and isinstance(left[0], tuple)
+            and len(left[0]) == 2
+            and isinstance(left[0][0], (int, np.integer))
+        ):
             dense = self.dense(right)
             return sum(float(np.sum(row * dense[index])) for index, row in left if index in dense)
         if isinstance(left, list):
@@ -286,7 +345,10 @@ class Space:
 
     def _move_element(self, one: tuple[Value, ...], d: tuple[Value, ...], step: float, elements: tuple[Type, ...]) -> tuple[Value, ...]:
         rest = iter(d)
-        return tuple(self.move(part, next(rest), step, kind) if self.tangents.carries(kind) else part for part, kind in zip(one, elements, strict=True))
+        return tuple(
+            self.move(part, next(rest), step, kind) if self.tangents.carries(kind) else part
+            for part, kind in zip(one, elements, strict=True)
+        )
 
     def covector_product(self, cotangent: Value, value: Value, kind: Type) -> float:
         """<cotangent, value> of a result, where the value is seen as a vector."""
@@ -302,8 +364,11 @@ class Space:
                 if self.is_zero(value):
                     return 0.0
                 declaration = self.engine.state.sums[name].constructor(value.constructor)
-                return sum(self.covector_product(c, value.fields[one.position], declaration.fields[one.position].type)
-                           for one, c in zip(self.tangents.fields(name, value.constructor), cotangent.fields, strict=True) if one.active)
+                return sum(
+                    self.covector_product(c, value.fields[one.position], declaration.fields[one.position].type)
+                    for one, c in zip(self.tangents.fields(name, value.constructor), cotangent.fields, strict=True)
+                    if one.active
+                )
             case ArrayType(ScalarType(), _) | ScalarType():
                 return float(np.sum(np.asarray(cotangent) * np.asarray(value)))
             case ArrayType(element, _):
@@ -320,8 +385,16 @@ class Space:
 # ---------------------------------------------------------------- the check
 
 
-def check(module: Module, name: str, arguments: Sequence[Value], wrt: Sequence[int], forward: bool = True, tolerance: float = 1e-9,
-          seed: int = 0, step: float = 4e-3) -> Module:
+def check(
+    module: Module,
+    name: str,
+    arguments: Sequence[Value],
+    wrt: Sequence[int],
+    forward: bool = True,
+    tolerance: float = 1e-9,
+    seed: int = 0,
+    step: float = 4e-3,
+) -> Module:
     """Reverse mode agrees with Richardson differences (relative) and, to 1e-12, with forward mode."""
     verify(module)
     made, reverse_name, forward_name = with_requests(module, name, wrt, forward)
@@ -332,10 +405,10 @@ def check(module: Module, name: str, arguments: Sequence[Value], wrt: Sequence[i
     vectors = {k: space.vector(arguments[k], target.parameters[k].type) for k in wrt}
     cotangents = {k: space.vector(values[k], one.type) for k, one in enumerate(target.results) if on[k]}
     found = evaluate(made, reverse_name, [*arguments, *cotangents.values()])
-    gradients = found[len(values):]
+    gradients = found[len(values) :]
     reverse = sum(space.inner(gradient, vectors[k]) for gradient, k in zip(gradients, wrt, strict=True))
     if forward_name is not None:
-        tangents = evaluate(made, forward_name, [*arguments, *vectors.values()])[len(values):]
+        tangents = evaluate(made, forward_name, [*arguments, *vectors.values()])[len(values) :]
         carrying = [k for k, one in enumerate(target.results) if space.tangents.carries(one.type)]
         dot = sum(space.inner(cotangents[k], d) for k, d in zip(carrying, tangents, strict=True) if on[k])
         assert abs(dot - reverse) <= 1e-12 * (1 + abs(dot)), (name, "dot product", dot, reverse)
@@ -347,7 +420,7 @@ def check(module: Module, name: str, arguments: Sequence[Value], wrt: Sequence[i
 
     table = [(at(step / 2**i) - at(-step / 2**i)) / (2 * step / 2**i) for i in range(4)]
     for order in range(1, 4):
-        table = [(4**order * b - a) / (4**order - 1) for a, b in zip(table, table[1:], strict=False)]
+        table = [(4**order * b - a) / (4**order - 1) for a, b in pairwise(table)]
     assert abs(table[0] - reverse) <= tolerance * (1 + abs(table[0])), (name, "differences", table[0], reverse)
     return made
 
@@ -358,4 +431,21 @@ def operations(module: Module, name: str, arguments: Sequence[Value]) -> float:
     return counter.operations + counter.constructed + counter.calls
 
 
-__all__ = ["BOOL", "F64", "INT", "ArrayType", "Function", "ListType", "Program", "SumValue", "array", "check", "operations", "size", "with_requests"]
+__all__ = [
+    "BOOL",
+    "F64",
+    "INT",
+    "ArrayType",
+    "Function",
+    "ListType",
+    "Program",
+    "SumValue",
+    "array",
+    "check",
+    "operations",
+    "random",
+    "random_indices",
+    "same_numbers",
+    "size",
+    "with_requests",
+]

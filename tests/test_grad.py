@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from grad_checks import F64, INT, Program, array, check
 from dynlang.core.evaluate import SumValue
-
-RANDOM = np.random.default_rng(1)
-
-
-def random(*shape: int) -> np.ndarray:
-    return RANDOM.standard_normal(shape) * 0.5
+from grad_checks import F64, INT, Program, array, check, random, random_indices, same_numbers  # noqa: F401
 
 
 def test_straight_line() -> None:
@@ -54,8 +47,11 @@ def test_while() -> None:
     p = Program()
 
     def body(w, n, a):
-        return w.until([a], lambda v, x: v.greater((lambda e: v.dot(e, e))(v.sub(v.mul(x, x), a)), 1e-3),
-                       lambda v, x: v.mul(v.add(x, v.div(a, x)), 0.5))
+        return w.until(
+            [a],
+            lambda v, x: v.greater((lambda e: v.dot(e, e))(v.sub(v.mul(x, x), a)), 1e-3),
+            lambda v, x: v.mul(v.add(x, v.div(a, x)), 0.5),
+        )
 
     p.function("newton", ["n"], {"a": array("n")}, {"x": array("n")}, body)
     check(p.module, "newton", [3, np.abs(random(3)) + 0.5], [1], step=1e-3)
@@ -79,7 +75,10 @@ def tree_program() -> Program:
             hl, cl = u.call("encode", v, d, E, U, W, left)
             hr, cr = u.call("encode", v, d, E, U, W, right)
             z = u.matvec(W, u.concat(hl, hr))
-            c = u.add(u.add(u.mul(u.sigmoid(gate(u, z, 0)), u.tanh(gate(u, z, 4))), u.mul(u.sigmoid(gate(u, z, 1)), cl)), u.mul(u.sigmoid(gate(u, z, 2)), cr))
+            c = u.add(
+                u.add(u.mul(u.sigmoid(gate(u, z, 0)), u.tanh(gate(u, z, 4))), u.mul(u.sigmoid(gate(u, z, 1)), cl)),
+                u.mul(u.sigmoid(gate(u, z, 2)), cr),
+            )
             return u.mul(u.sigmoid(gate(u, z, 3)), u.tanh(c)), c
 
         return w.case(t, [array("d"), array("d")], Leaf=leaf, Node=node)
@@ -97,7 +96,7 @@ def tree_program() -> Program:
 
 def word_tree(depth: int, v: int = 7) -> SumValue:
     if depth == 0:
-        return SumValue("Leaf", (int(RANDOM.integers(v)),))
+        return SumValue("Leaf", (int(random_indices(v, 1)[0]),))
     return SumValue("Node", (word_tree(depth - 1, v), word_tree(depth - 1, v)))
 
 

@@ -1,4 +1,4 @@
-"""Derivatives of what programs are made of: sums with active payloads, arrays updated in place, `inout`, aliasing, zero trips, lists, rules."""
+"""Derivatives of what programs are made of: sums with active payloads, arrays updated in place, `inout`, aliasing, lists, rules."""
 
 from __future__ import annotations
 
@@ -11,13 +11,7 @@ from dynlang.core.build import integer, number
 from dynlang.core.evaluate import SumValue, object_array
 from dynlang.core.nodes import CustomDerivative, Vjp
 from dynlang.types import ArrayType, ListType
-from grad_checks import BOOL, F64, INT, Program, Writer, array, check
-
-RANDOM = np.random.default_rng(3)
-
-
-def random(*shape: int) -> np.ndarray:
-    return RANDOM.standard_normal(shape) * 0.5
+from grad_checks import F64, INT, Program, Writer, array, check, random, same_numbers  # noqa: F401
 
 
 def norm(w, x):
@@ -41,14 +35,22 @@ def add_tree_functions(p: Program):
     tree = payload_tree(p)
 
     def tsum(w, n, t, v):
-        return w.case(t, [array("n")], Leaf=lambda u, x: u.tanh(u.mul(v, x)),
-                      Node=lambda u, left, right: u.tanh(u.add(u.mul(u.call("tsum", n, left, v), u.call("tsum", n, right, v)), v)))
+        return w.case(
+            t,
+            [array("n")],
+            Leaf=lambda u, x: u.tanh(u.mul(v, x)),
+            Node=lambda u, left, right: u.tanh(u.add(u.mul(u.call("tsum", n, left, v), u.call("tsum", n, right, v)), v)),
+        )
 
     p.function("tsum", ["n"], {"t": tree, "v": array("n")}, {"y": array("n")}, tsum)
 
     def tmap(w, n, t, v):
-        return w.case(t, [tree], Leaf=lambda u, x: u.construct(tree, "Leaf", u.mul(x, v)),
-                      Node=lambda u, left, right: u.construct(tree, "Node", u.call("tmap", n, right, v), u.call("tmap", n, left, u.mul(v, v))))
+        return w.case(
+            t,
+            [tree],
+            Leaf=lambda u, x: u.construct(tree, "Leaf", u.mul(x, v)),
+            Node=lambda u, left, right: u.construct(tree, "Node", u.call("tmap", n, right, v), u.call("tmap", n, left, u.mul(v, v))),
+        )
 
     p.function("tmap", ["n"], {"t": tree, "v": array("n")}, {"y": tree}, tmap)
     return tree
@@ -87,12 +89,20 @@ def test_mutual_recursion() -> None:
     p.signatures["odd"] = Signature(places, (Variable("y", array("n")),))
 
     def even(w, n, t, v):
-        return w.case(t, [array("n")], Leaf=lambda u, x: u.mul(x, v),
-                      Node=lambda u, left, right: u.add(u.call("odd", n, left, v), u.tanh(u.call("odd", n, right, v))))
+        return w.case(
+            t,
+            [array("n")],
+            Leaf=lambda u, x: u.mul(x, v),
+            Node=lambda u, left, right: u.add(u.call("odd", n, left, v), u.tanh(u.call("odd", n, right, v))),
+        )
 
     def odd(w, n, t, v):
-        return w.case(t, [array("n")], Leaf=lambda u, x: u.mul(x, 1.0),
-                      Node=lambda u, left, right: u.mul(u.call("even", n, left, v), u.sigmoid(u.call("even", n, right, v))))
+        return w.case(
+            t,
+            [array("n")],
+            Leaf=lambda u, x: u.mul(x, 1.0),
+            Node=lambda u, left, right: u.mul(u.call("even", n, left, v), u.sigmoid(u.call("even", n, right, v))),
+        )
 
     p.function("even", ["n"], {"t": tree, "v": array("n")}, {"y": array("n")}, even)
     p.function("odd", ["n"], {"t": tree, "v": array("n")}, {"y": array("n")}, odd)
@@ -105,18 +115,28 @@ def test_payload_of_unknown_size() -> None:
     p.sum("Chain", [], End={}, Link={"n": INT, "x": array("n"), "rest": chain})
 
     def total(w, c, s):
-        return w.case(c, [F64], End=lambda u: 0.0,
-                      Link=lambda u, n, x, rest: u.add(u.mul(u.dot(x, u.tanh(x)), s), u.mul(u.call("total", rest, s), s)))
+        return w.case(
+            c, [F64], End=lambda u: 0.0, Link=lambda u, n, x, rest: u.add(u.mul(u.dot(x, u.tanh(x)), s), u.mul(u.call("total", rest, s), s))
+        )
 
     p.function("total", [], {"c": chain, "s": F64}, {"y": F64}, total)
 
     def grown(w, c, s):
-        return w.case(c, [chain], End=lambda u: u.construct(chain, "End"),
-                      Link=lambda u, n, x, rest: u.construct(chain, "Link", n, u.mul(x, s), u.call("grown", rest, s)))
+        return w.case(
+            c,
+            [chain],
+            End=lambda u: u.construct(chain, "End"),
+            Link=lambda u, n, x, rest: u.construct(chain, "Link", n, u.mul(x, s), u.call("grown", rest, s)),
+        )
 
     p.function("grown", [], {"c": chain, "s": F64}, {"y": chain}, grown)
-    p.function("both", [], {"c": chain, "s": F64}, {"y": F64},
-               lambda w, c, s: w.add(w.call("total", w.call("grown", c, s), s), w.call("total", c, s)))
+    p.function(
+        "both",
+        [],
+        {"c": chain, "s": F64},
+        {"y": F64},
+        lambda w, c, s: w.add(w.call("total", w.call("grown", c, s), s), w.call("total", c, s)),
+    )
     value = SumValue("End", ())
     for n in (2, 0, 3):
         value = SumValue("Link", (n, random(n), value))
@@ -128,11 +148,24 @@ def test_payload_of_unknown_size() -> None:
 def test_closures_as_sums() -> None:
     p = Program()
     closure = p.sum("Closure", ["n"])
-    p.sum("Closure", ["n"], Scale={"s": F64}, Layer={"W": array("n", "n"), "b": array("n")}, Compose={"first": closure, "second": closure}, Relu={})
+    p.sum(
+        "Closure",
+        ["n"],
+        Scale={"s": F64},
+        Layer={"W": array("n", "n"), "b": array("n")},
+        Compose={"first": closure, "second": closure},
+        Relu={},
+    )
 
     def apply(w, n, f, x):
-        return w.case(f, [array("n")], Scale=lambda u, s: u.mul(s, x), Layer=lambda u, W, b: u.tanh(u.add(u.matvec(W, x), b)),
-                      Compose=lambda u, g, h: u.call("apply", n, h, u.call("apply", n, g, x)), Relu=lambda u: u.relu(x))
+        return w.case(
+            f,
+            [array("n")],
+            Scale=lambda u, s: u.mul(s, x),
+            Layer=lambda u, W, b: u.tanh(u.add(u.matvec(W, x), b)),
+            Compose=lambda u, g, h: u.call("apply", n, h, u.call("apply", n, g, x)),
+            Relu=lambda u: u.relu(x),
+        )
 
     p.function("apply", ["n"], {"f": closure, "x": array("n")}, {"y": array("n")}, apply)
 
@@ -201,8 +234,13 @@ def test_memory_updated_in_a_loop() -> None:
 
         return w.loop(k, [m, 0.0], trip)
 
-    p.function("memory", ["s", "d", "k"], {"m": array("s", "d"), "keys": array("k", "d"), "values": array("k", "d")},
-               {"m2": array("s", "d"), "y": F64}, body)
+    p.function(
+        "memory",
+        ["s", "d", "k"],
+        {"m": array("s", "d"), "keys": array("k", "d"), "values": array("k", "d")},
+        {"m2": array("s", "d"), "y": F64},
+        body,
+    )
     check(p.module, "memory", [5, 3, 12, random(5, 3), random(12, 3), random(12, 3)], [3, 4, 5])
 
 
@@ -214,7 +252,9 @@ def memory_call() -> Program:
         y = norm(w, old)
         return w.update(m, i, w.tanh(w.add(v, old))), y
 
-    p.function("write", ["s", "d"], {"m": array("s", "d"), "i": INT, "v": array("d")}, {"m2": array("s", "d"), "y": F64}, write, inout=((2, 0),))
+    p.function(
+        "write", ["s", "d"], {"m": array("s", "d"), "i": INT, "v": array("d")}, {"m2": array("s", "d"), "y": F64}, write, inout=((2, 0),)
+    )
 
     def body(w, s, d, k, m, values):
         def trip(u, i, m, total):
@@ -265,16 +305,26 @@ def test_recursion_with_inout_memory() -> None:
         return w.branch(w.less(k, 1), [array("s", "d")], lambda u: m, step)
 
     p.function("memrec", ["s", "d"], {"m": array("s", "d"), "v": array("s", "d"), "k": INT}, {"m2": array("s", "d")}, body, inout=((2, 0),))
-    p.function("f", ["s", "d"], {"m": array("s", "d"), "v": array("s", "d"), "k": INT}, {"y": F64},
-               lambda w, s, d, m, v, k: w.reduce_sum(w.call("memrec", s, d, w.mul(m, 1.0), v, k)))
+    p.function(
+        "f",
+        ["s", "d"],
+        {"m": array("s", "d"), "v": array("s", "d"), "k": INT},
+        {"y": F64},
+        lambda w, s, d, m, v, k: w.reduce_sum(w.call("memrec", s, d, w.mul(m, 1.0), v, k)),
+    )
     check(p.module, "f", [4, 3, random(4, 3), random(4, 3), 9], [2, 3])
 
 
 def test_comprehension_like_loop_saves_no_overwritten_elements() -> None:
     """``[tanh(x[i]) for i]`` as a loop of updates: the elements overwritten are zeros that nobody reads."""
     p = Program()
-    p.function("f", ["n"], {"x": array("n")}, {"y": array("n")},
-               lambda w, n, x: w.loop(n, [w.fill(0.0, sizes=["n"])], lambda u, i, y: u.update(y, i, u.tanh(u.at(x, i)))))
+    p.function(
+        "f",
+        ["n"],
+        {"x": array("n")},
+        {"y": array("n")},
+        lambda w, n, x: w.loop(n, [w.fill(0.0, sizes=["n"])], lambda u, i, y: u.update(y, i, u.tanh(u.at(x, i)))),
+    )
     made = check(p.module, "f", [4, random(4)], [1])
     from dynlang.core.show import show
 
@@ -297,8 +347,13 @@ def test_slices_updated() -> None:
 
 def test_one_variable_for_two_parameters() -> None:
     p = Program()
-    p.function("mulxy", ["n"], {"x": array("n"), "w": array("n"), "y": array("n")}, {"a": array("n"), "b": array("n")},
-               lambda u, n, x, w, y: (u.add(u.mul(x, y), w), x))
+    p.function(
+        "mulxy",
+        ["n"],
+        {"x": array("n"), "w": array("n"), "y": array("n")},
+        {"a": array("n"), "b": array("n")},
+        lambda u, n, x, w, y: (u.add(u.mul(x, y), w), x),
+    )
     p.function("same", ["n"], {"x": array("n"), "w": array("n")}, {"y": F64}, lambda u, n, x, w: u.dot(*u.call("mulxy", n, x, w, x)))
     check(p.module, "same", [3, random(3), random(3)], [1, 2])
     p.function("square", ["a", "b"], {"x": array("a"), "y": array("b")}, {"r": F64}, lambda u, a, b, x, y: u.mul(norm(u, x), norm(u, y)))
@@ -308,7 +363,9 @@ def test_one_variable_for_two_parameters() -> None:
 
 def test_one_matrix_used_both_ways() -> None:
     p = Program()
-    p.function("dup", ["n"], {"W": array("n", "n"), "y": array("n")}, {"r": array("n")}, lambda w, n, W, y: w.mul(w.matvec(W, y), w.vecmat(y, W)))
+    p.function(
+        "dup", ["n"], {"W": array("n", "n"), "y": array("n")}, {"r": array("n")}, lambda w, n, W, y: w.mul(w.matvec(W, y), w.vecmat(y, W))
+    )
     check(p.module, "dup", [3, random(3, 3), random(3)], [1, 2])
 
 
@@ -316,8 +373,12 @@ def test_partial_activity_in_recursion() -> None:
     p = Program()
 
     def body(w, n, x, c, k):
-        return w.branch(w.less(k, 1), [array("n")], lambda u: u.mul(x, c),
-                        lambda u: u.mul(u.call("partial", n, x, c, u.sub(k, 1)), u.call("partial", n, c, c, u.sub(k, 1))))
+        return w.branch(
+            w.less(k, 1),
+            [array("n")],
+            lambda u: u.mul(x, c),
+            lambda u: u.mul(u.call("partial", n, x, c, u.sub(k, 1)), u.call("partial", n, c, c, u.sub(k, 1))),
+        )
 
     p.function("partial", ["n"], {"x": array("n"), "c": array("n"), "k": INT}, {"y": array("n")}, body)
     check(p.module, "partial", [3, random(3), random(3), 3], [1])
@@ -326,7 +387,9 @@ def test_partial_activity_in_recursion() -> None:
 
 def test_result_without_cotangent() -> None:
     p = Program()
-    p.function("two", ["n"], {"x": array("n"), "y": array("n")}, {"a": array("n"), "b": array("n")}, lambda w, n, x, y: (w.mul(x, y), w.exp(x)))
+    p.function(
+        "two", ["n"], {"x": array("n"), "y": array("n")}, {"a": array("n"), "b": array("n")}, lambda w, n, x, y: (w.mul(x, y), w.exp(x))
+    )
     p.function("first", ["n"], {"x": array("n"), "y": array("n")}, {"a": array("n")}, lambda w, n, x, y: w.call("two", n, x, y)[0])
     check(p.module, "first", [3, random(3), random(3)], [1, 2])
 
@@ -346,8 +409,13 @@ def test_local_used_in_both_branches() -> None:
 
 def test_result_of_unknown_size() -> None:
     p = Program()
-    p.function("repeat", [], {"x": F64, "k": INT}, {"n": INT, "y": array("n")},
-               lambda w, x, k: (lambda n: (n, w.fill(x, sizes=[n.name])))(w.floor_modulo(k, 5)))
+    p.function(
+        "repeat",
+        [],
+        {"x": F64, "k": INT},
+        {"n": INT, "y": array("n")},
+        lambda w, x, k: (lambda n: (n, w.fill(x, sizes=[n.name])))(w.floor_modulo(k, 5)),
+    )
     p.function("f", [], {"x": F64, "k": INT}, {"r": F64}, lambda w, x, k: norm(w, w.tanh(w.call("repeat", x, k)[1])))
     check(p.module, "f", [0.3, 8], [0])
 
@@ -368,7 +436,9 @@ def test_inactive_at_first() -> None:
 
 def test_initial_value_captured_as_well() -> None:
     p = Program()
-    p.function("f", ["n"], {"x": array("n"), "k": INT}, {"y": F64}, lambda w, n, x, k: norm(w, w.loop(k, [x], lambda u, i, h: u.tanh(u.add(h, x)))))
+    p.function(
+        "f", ["n"], {"x": array("n"), "k": INT}, {"y": F64}, lambda w, n, x, k: norm(w, w.loop(k, [x], lambda u, i, h: u.tanh(u.add(h, x))))
+    )
     check(p.module, "f", [3, random(3), 4], [1])
 
 
@@ -394,15 +464,25 @@ def _false():
 
 def test_values_swapped_in_a_loop() -> None:
     p = Program()
-    p.function("f", ["n"], {"x": array("n"), "y": array("n"), "k": INT}, {"a": array("n"), "b": array("n")},
-               lambda w, n, x, y, k: w.loop(k, [x, y], lambda u, i, a, b: (b, u.tanh(u.mul(a, b)))))
+    p.function(
+        "f",
+        ["n"],
+        {"x": array("n"), "y": array("n"), "k": INT},
+        {"a": array("n"), "b": array("n")},
+        lambda w, n, x, y, k: w.loop(k, [x, y], lambda u, i, a, b: (b, u.tanh(u.mul(a, b)))),
+    )
     check(p.module, "f", [3, random(3), random(3), 5], [1, 2])
 
 
 def test_index_used_in_the_body() -> None:
     p = Program()
-    p.function("f", ["n"], {"x": array("n")}, {"y": F64},
-               lambda w, n, x: w.loop(n, [0.0], lambda u, i, a: u.add(u.mul(a, u.at(x, i)), u.mul(u.convert(i, dtype="f64"), u.exp(u.at(x, i))))))
+    p.function(
+        "f",
+        ["n"],
+        {"x": array("n")},
+        {"y": F64},
+        lambda w, n, x: w.loop(n, [0.0], lambda u, i, a: u.add(u.mul(a, u.at(x, i)), u.mul(u.convert(i, dtype="f64"), u.exp(u.at(x, i))))),
+    )
     check(p.module, "f", [4, random(4)], [1])
 
 
@@ -417,7 +497,9 @@ def test_list_filled_and_read() -> None:
         empty = w.list_empty(elements=vectors.elements)
         full = w.loop(k, [empty], lambda u, i, l: u.list_push(l, u.mul(x, u.convert(i, dtype="f64")), i))
         changed = w.list_set(full, 1, w.tanh(x), 7)
-        total = w.loop(w.list_length(changed), [w.fill(0.0, sizes=["n"])], lambda u, i, a: u.add(a, u.exp(u.many("list_get", changed, i)[0])))
+        total = w.loop(
+            w.list_length(changed), [w.fill(0.0, sizes=["n"])], lambda u, i, a: u.add(a, u.exp(u.many("list_get", changed, i)[0]))
+        )
         rest, last, _ = w.many("list_pop", changed)
         again = w.many("list_get", rest, integer(0))[0]
         return w.add(total, w.mul(last, w.exp(again)))
@@ -443,10 +525,17 @@ def test_list_parameter() -> None:
 def test_custom_rule() -> None:
     p = Program()
     p.function("softplus", [], {"x": F64}, {"y": F64}, lambda w, x: w.log(w.add(w.exp(x), 1.0)))
-    p.function("softplus_rule", [], {"x": F64, "g": F64}, {"y": F64, "d_x": F64}, lambda w, x, g: (w.call("softplus", x), w.mul(g, w.sigmoid(x))))
+    p.function(
+        "softplus_rule", [], {"x": F64, "g": F64}, {"y": F64, "d_x": F64}, lambda w, x, g: (w.call("softplus", x), w.mul(g, w.sigmoid(x)))
+    )
     p.functions["softplus"] = replace(p.functions["softplus"], derivative=CustomDerivative("softplus_rule"))
-    p.function("f", ["n"], {"x": array("n")}, {"y": F64},
-               lambda w, n, x: w.loop(n, [0.0], lambda u, i, a: u.add(a, u.call("softplus", u.mul(u.at(x, i), u.at(x, i))))))
+    p.function(
+        "f",
+        ["n"],
+        {"x": array("n")},
+        {"y": F64},
+        lambda w, n, x: w.loop(n, [0.0], lambda u, i, a: u.add(a, u.call("softplus", u.mul(u.at(x, i), u.at(x, i))))),
+    )
     check(p.module, "f", [4, random(4)], [1])
     check(p.module, "softplus", [0.3], [0])
 
@@ -460,11 +549,16 @@ def test_checkpoint_saves_nothing() -> None:
 
     parameters = {"W": array("n", "n"), "h": array("n"), "x": array("n")}
     p.function("cell", ["n"], parameters, {"y": array("n")}, cell, checkpoint=True)
-    p.function("rnn", ["n"], {"W": array("n", "n"), "x": array("n"), "k": INT}, {"y": array("n")},
-               lambda w, n, W, x, k: w.loop(k, [x], lambda u, i, h: u.call("cell", n, W, h, x)))
+    p.function(
+        "rnn",
+        ["n"],
+        {"W": array("n", "n"), "x": array("n"), "k": INT},
+        {"y": array("n")},
+        lambda w, n, W, x, k: w.loop(k, [x], lambda u, i, h: u.call("cell", n, W, h, x)),
+    )
     made = check(p.module, "rnn", [3, random(3, 3), random(3), 5], [1, 2])
     pushed = [one for one in made.functions["rnn_forward"].results if isinstance(one.type, ListType)]
-    assert not pushed or len(pushed[0].type.elements) <= 1
+    assert all(len(one.type.elements) <= 1 for one in pushed if isinstance(one.type, ListType))
     check(p.module, "cell", [3, random(3, 3), random(3), random(3)], [1, 2, 3])
 
 
@@ -514,8 +608,6 @@ def test_gradient_inside_a_function() -> None:
     check(differentiate(p.module), "descend", [3, random(3, 3), random(3), random(3), 20], [1, 2, 3])
 
 
-
-
 # ---------------------------------------------------------------- sizes that change in a loop
 
 
@@ -538,9 +630,9 @@ def test_size_that_changes_in_a_loop() -> None:
         def trip(u, i, m, h):
             longer = u.concat(u.tanh(h), u.fill(u.reduce_sum(u.mul(h, h)), sizes=["2"]))
             more = u.add(m, 2)
-            return more, u.exp(u.mul(longer, 0.3))
+            return more, u.tanh(u.mul(longer, 0.7))
 
-        m, h = loop_with_sizes(w, k, n, x, trip)
+        _, h = loop_with_sizes(w, k, n, x, trip)
         return w.reduce_sum(w.mul(h, h))
 
     p.function("grow", ["n"], {"x": array("n"), "k": INT}, {"y": F64}, body)
@@ -560,9 +652,17 @@ def with_rule(surrogate: bool = False) -> Program:
         inner = w.vecmat(g, W)
         return w.call("scaled", n, W, x), w.accumulate_outer(w.fill(0.0, sizes=["n", "n"]), g, w.mul(x, x)), w.mul(w.mul(inner, x), 2.0)
 
-    p.function("rule", ["n"], {"W": array("n", "n"), "x": array("n"), "g": array("n")}, {"y": array("n"), "d_W": array("n", "n"), "d_x": array("n")}, rule)
+    p.function(
+        "rule",
+        ["n"],
+        {"W": array("n", "n"), "x": array("n"), "g": array("n")},
+        {"y": array("n"), "d_W": array("n", "n"), "d_x": array("n")},
+        rule,
+    )
     p.functions["scaled"] = replace(p.functions["scaled"], derivative=CustomDerivative("rule", surrogate))
-    p.function("f", ["n"], {"W": array("n", "n"), "x": array("n")}, {"y": F64}, lambda w, n, W, x: norm(w, w.call("scaled", n, W, w.tanh(x))))
+    p.function(
+        "f", ["n"], {"W": array("n", "n"), "x": array("n")}, {"y": F64}, lambda w, n, W, x: norm(w, w.call("scaled", n, W, w.tanh(x)))
+    )
     return p
 
 
@@ -589,8 +689,13 @@ def test_surrogate_has_no_second_derivative() -> None:
         return w.builder.emit(Vjp("f", (n, W, x), (2,), (number(1.0, "f64"),)), ["y", "g"], [F64, array("n")])[1]
 
     p.function("slope", ["n"], {"W": array("n", "n"), "x": array("n")}, {"g": array("n")}, slope)
-    p.function("twice", ["n"], {"W": array("n", "n"), "x": array("n"), "v": array("n")}, {"h": array("n")},
-               lambda w, n, W, x, v: w.builder.emit(Vjp("slope", (n, W, x), (2,), (v,)), ["g", "h"], [array("n"), array("n")])[1])
+    p.function(
+        "twice",
+        ["n"],
+        {"W": array("n", "n"), "x": array("n"), "v": array("n")},
+        {"h": array("n")},
+        lambda w, n, W, x, v: w.builder.emit(Vjp("slope", (n, W, x), (2,), (v,)), ["g", "h"], [array("n"), array("n")])[1],
+    )
     from dynlang.grad import differentiate
 
     with pytest.raises(CompileError) as found:

@@ -9,15 +9,10 @@ import pytest
 
 import test_grad_constructs as constructs
 from dynlang.core.evaluate import SumValue
-from grad_checks import F64, INT, Program, Space, Value, array, operations, with_requests
+from grad_checks import F64, INT, Program, Space, Value, array, operations, random, random_indices, same_numbers, with_requests  # noqa: F401
 from test_grad import tree_program, word_tree
 
-RANDOM = np.random.default_rng(9)
 RATIO, SLACK = 6.0, 0.05
-
-
-def random(*shape: int) -> np.ndarray:
-    return RANDOM.standard_normal(shape) * 0.3
 
 
 def norm(w, x):
@@ -76,16 +71,26 @@ def memory() -> tuple[Program, str]:
 
 def touched_rows() -> tuple[Program, str]:
     p = constructs.memory_call()
-    p.function("touched", ["s", "d", "k"], {"m": array("s", "d"), "values": array("k", "d")}, {"y": F64},
-               lambda w, s, d, k, m, values: w.call("memcall", s, d, k, m, values)[1])
+    p.function(
+        "touched",
+        ["s", "d", "k"],
+        {"m": array("s", "d"), "values": array("k", "d")},
+        {"y": F64},
+        lambda w, s, d, k, m, values: w.call("memcall", s, d, k, m, values)[1],
+    )
     return p, "touched"
 
 
 def scattered() -> tuple[Program, str]:
     p = Program()
     integers = type(array("n"))(INT, array("n").shape)
-    p.function("scattered", ["n"], {"x": array("n"), "y": array("n"), "ix": integers, "jx": integers}, {"r": array("n")},
-               lambda w, n, x, y, ix, jx: w.scatter_add(w.mul(x, x), jx, w.mul(w.gather(w.mul(y, y), ix), w.gather(x, jx))))
+    p.function(
+        "scattered",
+        ["n"],
+        {"x": array("n"), "y": array("n"), "ix": integers, "jx": integers},
+        {"r": array("n")},
+        lambda w, n, x, y, ix, jx: w.scatter_add(w.mul(x, x), jx, w.mul(w.gather(w.mul(y, y), ix), w.gather(x, jx))),
+    )
     return p, "scattered"
 
 
@@ -117,8 +122,13 @@ def element_of_payload() -> tuple[Program, str]:
     """A big array under a constructor made in a loop, of which one element is read."""
     p = Program()
     tree = constructs.payload_tree(p)
-    p.function("path", ["n"], {"t": tree, "k": INT}, {"y": F64},
-               lambda w, n, t, k: w.case(t, [F64], Leaf=lambda u, x: u.at(x, k), Node=lambda u, left, right: u.call("path", n, left, k)))
+    p.function(
+        "path",
+        ["n"],
+        {"t": tree, "k": INT},
+        {"y": F64},
+        lambda w, n, t, k: w.case(t, [F64], Leaf=lambda u, x: u.at(x, k), Node=lambda u, left, right: u.call("path", n, left, k)),
+    )
 
     def body(w, n, x):
         def trip(u, i, a):
@@ -146,10 +156,6 @@ def weights(v: int, d: int) -> list[Value]:
     return [v, d, random(v, d), random(3 * d, d), random(5 * d, 2 * d)]
 
 
-def indices(n: int) -> np.ndarray:
-    return RANDOM.integers(n, size=n)
-
-
 Example = tuple[Callable[[], tuple[Program, str]], Sequence[int], Callable[[int], list[Value]], Sequence[int]]
 EXAMPLES: dict[str, Example] = {
     "straight line": (straight, (32, 64, 128), lambda n: [n, random(n, n), random(n), random(n)], (1, 2, 3)),
@@ -160,7 +166,7 @@ EXAMPLES: dict[str, Example] = {
     "TreeLSTM, vocabulary": (lstm, (64, 512, 4096), lambda n: [*weights(n, 8), word_tree(4)], (2, 3, 4)),
     "sum over a tree": (active_tree, (16, 64, 128), lambda n: [8, constructs.leaf_tree(int(np.log2(n)), 8), random(8)], (1, 2)),
     "tree to tree": (mapped_tree, (16, 64, 128), lambda n: [8, constructs.leaf_tree(int(np.log2(n)), 8), random(8)], (1, 2)),
-    "gather and scatter": (scattered, (64, 256, 1024), lambda n: [n, random(n), random(n), indices(n), indices(n)], (1, 2)),
+    "gather and scatter": (scattered, (64, 256, 1024), lambda n: [n, random(n), random(n), random_indices(n), random_indices(n)], (1, 2)),
     "memory, trips": (memory, (16, 64, 128), lambda n: [32, 16, n, random(32, 16), random(n, 16), random(n, 16)], (3, 4, 5)),
     "memory, rows": (memory, (16, 64, 256), lambda n: [n, 16, 32, random(n, 16), random(32, 16), random(32, 16)], (3, 4, 5)),
     "memory, rows touched": (touched_rows, (32, 64, 128), lambda n: [n, 8, n, random(n, 8), random(n, 8)], (3, 4)),
@@ -183,7 +189,9 @@ def costs(name: str) -> list[tuple[float, float]]:
         from dynlang.core.evaluate import evaluate
 
         values = evaluate(p.module, function, given)
-        cotangents = [space.vector(value, one.type) for value, one, yes in zip(values, p.functions[function].results, on, strict=True) if yes]
+        cotangents = [
+            space.vector(value, one.type) for value, one, yes in zip(values, p.functions[function].results, on, strict=True) if yes
+        ]
         found.append((operations(p.module, function, given), operations(made, reverse, [*given, *cotangents])))
     return found
 

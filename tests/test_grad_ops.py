@@ -69,7 +69,9 @@ CASES: dict[str, list[Case]] = {}
 A, B, C = (np.random.default_rng(k).standard_normal for k in range(3))
 
 
-def case(op: str, parameters: dict[str, Type], result: Type, body: Callable[..., object], values: list[object], wrt: list[int] | None = None) -> None:
+def case(
+    op: str, parameters: dict[str, Type], result: Type, body: Callable[..., object], values: list[object], wrt: list[int] | None = None
+) -> None:
     carrying = [k for k, kind in enumerate(parameters.values()) if _floats(kind)]
     CASES.setdefault(op, []).append((parameters, {"r": result}, body, values, carrying if wrt is None else wrt))
 
@@ -93,7 +95,13 @@ for shape in ((3, 2), (1, 1), (0, 2)):
     case("reshape", {"x": matrix}, array(n * m), lambda w, x, n=n, m=m: w.reshape(x, sizes=[n * m]), [x])
     case("transpose", {"x": matrix}, transposed, lambda w, x: w.transpose(x, permutation=(1, 0)), [x])
     case("reverse", {"x": matrix}, matrix, lambda w, x: w.reverse(x), [x])
-    case("concat", {"x": matrix, "y": array(2, m)}, array(n + 2, m), lambda w, x, y: w.concat(x, y, x) if False else w.concat(x, y), [x, B((2, m))])
+    case(
+        "concat",
+        {"x": matrix, "y": array(2, m)},
+        array(n + 2, m),
+        lambda w, x, y: w.concat(x, y, x) if False else w.concat(x, y),
+        [x, B((2, m))],
+    )
     case("reduce_sum", {"x": matrix}, F64, lambda w, x: w.reduce_sum(x), [x])
     case("reduce_sum", {"x": matrix}, array(m), lambda w, x: w.reduce_sum(x, axes=(0,)), [x])
     case("reduce_sum", {"x": matrix}, array(n), lambda w, x: w.reduce_sum(x, axes=(1,)), [x])
@@ -108,12 +116,42 @@ for shape in ((3, 2), (1, 1), (0, 2)):
     case("vecmat", {"x": array(n), "w_": matrix}, array(m), lambda w, a, b: w.vecmat(a, b), [B(n), x])
     case("matmul", {"a": matrix, "b": array(m, 4)}, array(n, 4), lambda w, a, b: w.matmul(a, b), [x, B((m, 4))])
     case("accumulate", {"d": matrix, "v": matrix}, matrix, lambda w, d, v: w.accumulate(d, v), [x, B(shape)])
-    case("accumulate_outer", {"d": matrix, "u": array(n), "v": array(m)}, matrix, lambda w, d, u, v: w.accumulate_outer(d, u, v), [x, A(n), B(m)])
-    case("accumulate_matmul_nt", {"d": matrix, "a": array(n, 4), "b": array(m, 4)}, matrix, lambda w, d, a, b: w.accumulate_matmul_nt(d, a, b), [x, A((n, 4)), B((m, 4))])
-    case("accumulate_matmul_tn", {"d": matrix, "a": array(4, n), "b": array(4, m)}, matrix, lambda w, d, a, b: w.accumulate_matmul_tn(d, a, b), [x, A((4, n)), B((4, m))])
+    case(
+        "accumulate_outer",
+        {"d": matrix, "u": array(n), "v": array(m)},
+        matrix,
+        lambda w, d, u, v: w.accumulate_outer(d, u, v),
+        [x, A(n), B(m)],
+    )
+    case(
+        "accumulate_matmul_nt",
+        {"d": matrix, "a": array(n, 4), "b": array(m, 4)},
+        matrix,
+        lambda w, d, a, b: w.accumulate_matmul_nt(d, a, b),
+        [x, A((n, 4)), B((m, 4))],
+    )
+    case(
+        "accumulate_matmul_tn",
+        {"d": matrix, "a": array(4, n), "b": array(4, m)},
+        matrix,
+        lambda w, d, a, b: w.accumulate_matmul_tn(d, a, b),
+        [x, A((4, n)), B((4, m))],
+    )
     case("gather", {"x": array(5, m), "i": integers(n)}, matrix, lambda w, x, i: w.gather(x, i), [A((5, m)), np.arange(n) // 2])
-    case("gather", {"x": array(5), "i": integers(2, n)}, array(2, n), lambda w, x, i: w.gather(x, i), [A(5), np.arange(2 * n).reshape(2, n) // 3])
-    case("scatter_add", {"d": array(5, m), "i": integers(n), "v": matrix}, array(5, m), lambda w, d, i, v: w.scatter_add(d, i, v), [A((5, m)), np.arange(n) // 2, x])
+    case(
+        "gather",
+        {"x": array(5), "i": integers(2, n)},
+        array(2, n),
+        lambda w, x, i: w.gather(x, i),
+        [A(5), np.arange(2 * n).reshape(2, n) // 3],
+    )
+    case(
+        "scatter_add",
+        {"d": array(5, m), "i": integers(n), "v": matrix},
+        array(5, m),
+        lambda w, d, i, v: w.scatter_add(d, i, v),
+        [A((5, m)), np.arange(n) // 2, x],
+    )
 matrix, x = array(3, 2), A((3, 2))
 cube, y = array(2, 3, 4), A((2, 3, 4))
 case("transpose", {"x": cube}, array(4, 2, 3), lambda w, x: w.transpose(x, permutation=(2, 0, 1)), [y])
@@ -130,7 +168,13 @@ case("update", {"x": matrix, "i": INT, "v": F64}, matrix, lambda w, x, i, v: w.u
 case("update_slice", {"x": matrix, "v": array(2, 1)}, matrix, lambda w, x, v: w.update_slice(w.tanh(x), 1, 1, v), [x, B((2, 1))])
 case("update_slice", {"x": array(7), "v": array(3)}, array(7), lambda w, x, v: w.update_slice(w.tanh(x), 0, v, steps=(3,)), [A(7), B(3)])
 case("accumulate_at", {"d": matrix, "i": INT, "v": array(2)}, matrix, lambda w, d, i, v: w.accumulate_at(w.tanh(d), i, v), [x, 1, B(2)])
-case("accumulate_slice", {"d": array(7), "v": array(3)}, array(7), lambda w, d, v: w.accumulate_slice(w.tanh(d), 1, v, steps=(2,)), [A(7), B(3)])
+case(
+    "accumulate_slice",
+    {"d": array(7), "v": array(3)},
+    array(7),
+    lambda w, d, v: w.accumulate_slice(w.tanh(d), 1, v, steps=(2,)),
+    [A(7), B(3)],
+)
 case("convert", {"x": array(3)}, array(3), lambda w, x: w.convert(w.convert(x, dtype="f64"), dtype="f64"), [A(3)])
 
 
@@ -145,7 +189,13 @@ def rows_program(w, x, v):
     return w.rows_merge(w.rows_add(rows, more))
 
 
-case("rows_dense", {"x": array(2), "v": array(2)}, matrix, lambda w, x, v: w.tanh(w.rows_dense(rows_program(w, x, v), sizes=[3, 2], dtype="f64")), [A(2), B(2)])
+case(
+    "rows_dense",
+    {"x": array(2), "v": array(2)},
+    matrix,
+    lambda w, x, v: w.tanh(w.rows_dense(rows_program(w, x, v), sizes=[3, 2], dtype="f64")),
+    [A(2), B(2)],
+)
 CASES["rows_add"] = CASES["rows_merge"] = CASES["rows_dense"]
 elements = (array(2), INT)
 
@@ -178,8 +228,13 @@ def test_other_rows(name: str) -> None:
 def rows_row_by_reverse_mode() -> None:
     """Contribution k of rows: forward mode would need rows of equal structure, so reverse mode is checked alone."""
     p = Program()
-    p.function("f", [], {"x": array(2), "v": array(2)}, {"r": array(2)},
-               lambda w, x, v: w.tanh(w.rows_row(w.accumulate_at(w.accumulate_at(_rows(w, x), 1, x), 2, v), 1)))
+    p.function(
+        "f",
+        [],
+        {"x": array(2), "v": array(2)},
+        {"r": array(2)},
+        lambda w, x, v: w.tanh(w.rows_row(w.accumulate_at(w.accumulate_at(_rows(w, x), 1, x), 2, v), 1)),
+    )
     check(p.module, "f", [A(2), B(2)], [1], forward=False)
 
 

@@ -12,14 +12,8 @@ from dynlang.core.build import number
 from dynlang.core.nodes import Module, Vjp
 from dynlang.core.verify import verify
 from dynlang.grad import differentiate, gradient_program
-from grad_checks import F64, INT, Program, Value, array, check
+from grad_checks import F64, INT, Program, Value, array, check, random, same_numbers  # noqa: F401
 from test_grad import tree_program, word_tree
-
-RANDOM = np.random.default_rng(5)
-
-
-def random(*shape: int) -> np.ndarray:
-    return RANDOM.standard_normal(shape) * 0.5
 
 
 def norm(w, x):
@@ -66,7 +60,9 @@ def test_loops() -> None:
     check_twice(p, "nested", [3, random(3, 3), random(3), 3, 2], [1, 2])
 
     def newton(w, n, a):
-        return w.reduce_sum(w.until([a], lambda v, x: v.greater(norm(v, v.sub(v.mul(x, x), a)), 1e-3), lambda v, x: v.mul(v.add(x, v.div(a, x)), 0.5)))
+        return w.reduce_sum(
+            w.until([a], lambda v, x: v.greater(norm(v, v.sub(v.mul(x, x), a)), 1e-3), lambda v, x: v.mul(v.add(x, v.div(a, x)), 0.5))
+        )
 
     p.function("newton", ["n"], {"a": array("n")}, {"y": F64}, newton)
     check_twice(p, "newton", [3, np.abs(random(3)) + 0.5], [1])
@@ -85,7 +81,9 @@ def test_table_of_a_tree_lstm_by_reverse_over_reverse() -> None:
 def test_active_trees() -> None:
     p = Program()
     tree = constructs.add_tree_functions(p)
-    p.function("f", ["n"], {"t": tree, "v": array("n")}, {"y": F64}, lambda w, n, t, v: w.reduce_sum(w.call("tsum", n, w.call("tmap", n, t, v), v)))
+    p.function(
+        "f", ["n"], {"t": tree, "v": array("n")}, {"y": F64}, lambda w, n, t, v: w.reduce_sum(w.call("tsum", n, w.call("tmap", n, t, v), v))
+    )
     check_twice(p, "f", [3, constructs.leaf_tree(2), random(3)], [1, 2])
     check_twice(p, "f", [3, constructs.leaf_tree(2), random(3)], [2])
 
@@ -105,8 +103,13 @@ def test_shared_subtrees() -> None:
 
 def test_memory() -> None:
     p = constructs.memory_call()
-    p.function("f", ["s", "d", "k"], {"m": array("s", "d"), "values": array("k", "d")}, {"y": F64},
-               lambda w, s, d, k, m, values: w.call("memcall", s, d, k, w.mul(m, 1.0), values)[1])
+    p.function(
+        "f",
+        ["s", "d", "k"],
+        {"m": array("s", "d"), "values": array("k", "d")},
+        {"y": F64},
+        lambda w, s, d, k, m, values: w.call("memcall", s, d, k, w.mul(m, 1.0), values)[1],
+    )
     check_twice(p, "f", [5, 3, 6, random(5, 3), random(6, 3)], [3, 4])
 
 
@@ -114,8 +117,13 @@ def test_gather_and_scatter() -> None:
     p = Program()
     integers = array("m")
     integers = type(integers)(INT, integers.shape)
-    p.function("f", ["n", "m"], {"x": array("n"), "i": integers}, {"y": F64},
-               lambda w, n, m, x, i: norm(w, w.scatter_add(w.mul(x, x), i, w.tanh(w.gather(x, i)))))
+    p.function(
+        "f",
+        ["n", "m"],
+        {"x": array("n"), "i": integers},
+        {"y": F64},
+        lambda w, n, m, x, i: norm(w, w.scatter_add(w.mul(x, x), i, w.tanh(w.gather(x, i)))),
+    )
     check_twice(p, "f", [5, 4, random(5), np.array([0, 3, 3, 1])], [2])
 
 
@@ -139,9 +147,21 @@ def test_lists() -> None:
 
 def test_checkpoint() -> None:
     p = Program()
-    p.function("cell", ["n"], {"W": array("n", "n"), "h": array("n")}, {"y": array("n")}, lambda w, n, W, h: w.tanh(w.matvec(W, h)), checkpoint=True)
-    p.function("f", ["n"], {"W": array("n", "n"), "x": array("n"), "k": INT}, {"y": F64},
-               lambda w, n, W, x, k: norm(w, w.loop(k, [x], lambda u, i, h: u.call("cell", n, W, h))))
+    p.function(
+        "cell",
+        ["n"],
+        {"W": array("n", "n"), "h": array("n")},
+        {"y": array("n")},
+        lambda w, n, W, h: w.tanh(w.matvec(W, h)),
+        checkpoint=True,
+    )
+    p.function(
+        "f",
+        ["n"],
+        {"W": array("n", "n"), "x": array("n"), "k": INT},
+        {"y": F64},
+        lambda w, n, W, x, k: norm(w, w.loop(k, [x], lambda u, i, h: u.call("cell", n, W, h))),
+    )
     check_twice(p, "f", [3, random(3, 3), random(3), 3], [1, 2])
 
 

@@ -13,13 +13,7 @@ from dynlang.core.evaluate import SumValue
 from dynlang.core.nodes import Module
 from dynlang.core.verify import verify
 from dynlang.grad import gradient_program
-from grad_checks import Value, check
-
-RANDOM = np.random.default_rng(11)
-
-
-def random(*shape: int) -> np.ndarray:
-    return RANDOM.standard_normal(shape) * 0.5
+from grad_checks import Value, check, random, same_numbers  # noqa: F401
 
 
 def core_of(folder: Path, text: str, entry: str) -> Module:
@@ -37,7 +31,8 @@ def both_orders(module: Module, entry: str, arguments: Sequence[Value], wrt: Seq
 
 
 PROGRAMS: dict[str, tuple[str, list[Value], list[int]]] = {
-    "records and methods": ("""
+    "records and methods": (
+        """
 record Layer<n, m>:
     w: f64[m, n]
     b: f64[m]
@@ -47,14 +42,22 @@ record Layer<n, m>:
 
 fn f<n>(first: Layer<n, n>, second: Layer<n, 2*n>, x: f64[n]) -> f64:
     return sum(second(first(first(x))) ** 2)
-""", [2, random(2, 2), random(2), random(4, 2), random(4), random(2)], [1, 2, 3, 4, 5]),
-    "comprehensions": ("""
+""",
+        [2, random(2, 2), random(2), random(4, 2), random(4), random(2)],
+        [1, 2, 3, 4, 5],
+    ),
+    "comprehensions": (
+        """
 fn f<n, m>(w: f64[n, m], x: f64[m]) -> f64:
     let y = [sum(w[i, j] * x[j] for j) for i]
     let z = [exp(v) * v for v in y]
     return sum(z) + max(w[i, j] for i, j) * prod(v + 2.0 for v in x)
-""", [3, 2, random(3, 2), random(2)], [2, 3]),
-    "early return from a loop": ("""
+""",
+        [3, 2, random(3, 2), random(2)],
+        [2, 3],
+    ),
+    "early return from a loop": (
+        """
 fn f<n>(x: f64[n], limit: f64) -> f64:
     var total: f64 = 0.0
     for v in x:
@@ -62,8 +65,12 @@ fn f<n>(x: f64[n], limit: f64) -> f64:
         if total > limit:
             return total * 2.0
     return total
-""", [4, random(4), 2.5], [1]),
-    "while and break": ("""
+""",
+        [4, random(4), 2.5],
+        [1],
+    ),
+    "while and break": (
+        """
 fn f<n>(x: f64[n]) -> f64:
     var h = x
     var count = 0
@@ -73,8 +80,12 @@ fn f<n>(x: f64[n]) -> f64:
         if sum(h * h) > 6.0:
             break
     return sum(h)
-""", [3, random(3) + 0.3], [1]),
-    "assignment to elements": ("""
+""",
+        [3, random(3) + 0.3],
+        [1],
+    ),
+    "assignment to elements": (
+        """
 fn f<n>(x: f64[n], y: f64[n]) -> f64:
     var a = x
     var t: f64[n] = zeros(n)
@@ -83,8 +94,12 @@ fn f<n>(x: f64[n], y: f64[n]) -> f64:
         a[i] = exp(t[i]) + a[0]
     t[0] += a[1] * 3.0
     return sum(t * a)
-""", [3, random(3), random(3)], [1, 2]),
-    "inout": ("""
+""",
+        [3, random(3), random(3)],
+        [1, 2],
+    ),
+    "inout": (
+        """
 record Memory<s, d>:
     rows: f64[s, d]
     strength: f64
@@ -100,8 +115,12 @@ fn f<s, d>(start: f64[s, d], v: f64[d]) -> f64:
         let first = m.rows[0]
         m.write(i, first)
     return sum(m.rows * m.rows) + m.strength
-""", [3, 2, random(3, 2), random(2)], [2, 3]),
-    "closures": ("""
+""",
+        [3, 2, random(3, 2), random(2)],
+        [2, 3],
+    ),
+    "closures": (
+        """
 fn twice(g: f64 -> f64, x: f64) -> f64:
     return g(g(x))
 
@@ -114,8 +133,12 @@ fn f(a: f64, x: f64, deep: bool) -> f64:
     if deep:
         h = y => inner(y) * inner(a)
     return twice(h, x) + twice(y => y * a, x)
-""", [0.7, 0.4, True], [0, 1]),
-    "lists": ("""
+""",
+        [0.7, 0.4, True],
+        [0, 1],
+    ),
+    "lists": (
+        """
 fn f<n>(x: f64[n]) -> f64:
     var items: List<f64[n]> = List()
     for i in 4:
@@ -124,8 +147,12 @@ fn f<n>(x: f64[n]) -> f64:
     for item in items:
         total += sum(sin(item)) * total + sum(item)
     return total + sum(items[2] * items[1])
-""", [3, random(3)], [1]),
-    "lists of lists": ("""
+""",
+        [3, random(3)],
+        [1],
+    ),
+    "lists of lists": (
+        """
 fn f(x: f64) -> f64:
     var rows: List<List<f64>> = List()
     for i in 3:
@@ -138,8 +165,12 @@ fn f(x: f64) -> f64:
         for v in row:
             total += sin(v) * (total + 1.0)
     return total
-""", [0.3], [0]),
-    "a sum with payloads": ("""
+""",
+        [0.3],
+        [0],
+    ),
+    "a sum with payloads": (
+        """
 type Shape<n>:
     Ball(r: f64)
     Polygon(corners: f64[n])
@@ -157,13 +188,21 @@ fn area<n>(s: Shape<n>, k: f64) -> f64:
 fn f<n>(c: f64[n], r: f64) -> f64:
     let s: Shape<n> = Both(Both(Ball(r), Polygon(c), r), Polygon(c * r), 0.5)
     return area(s, 1.0) + area(s, r)
-""", [3, random(3), 0.8], [1, 2]),
-    "a size found at run time": ("""
+""",
+        [3, random(3), 0.8],
+        [1, 2],
+    ),
+    "a size found at run time": (
+        """
 fn f<n>(x: f64[n]) -> f64:
     let positive = [v * v for v in x if v > 0.0]
     return sum(exp(positive)) + sum(x)
-""", [5, random(5) + 0.1], [1]),
-    "gradients inside": ("""
+""",
+        [5, random(5) + 0.1],
+        [1],
+    ),
+    "gradients inside": (
+        """
 fn energy<n>(y: f64[n], a: f64[n]) -> f64:
     return sum((y - a) ** 2 * exp(y)) + sum(y ** 4)
 
@@ -176,8 +215,12 @@ fn f<n>(a: f64[n]) -> f64:
     for _ in 4:
         y = y - 0.05 * grad(energy)(y, a)
     return energy(y, a) + sum(curved(y, a))
-""", [3, random(3)], [1]),
-    "checkpoint and stop_gradient": ("""
+""",
+        [3, random(3)],
+        [1],
+    ),
+    "checkpoint and stop_gradient": (
+        """
 fn block<n>(x: f64[n]) -> f64[n]:
     return tanh(x) * exp(x)
 
@@ -186,8 +229,12 @@ fn f<n>(x: f64[n]) -> f64:
     for _ in 3:
         h = checkpoint(block)(h) + x
     return sum(h) * sum(x) + sum(stop_gradient(h * 0.0))
-""", [3, random(3)], [1]),
-    "a rule": ("""
+""",
+        [3, random(3)],
+        [1],
+    ),
+    "a rule": (
+        """
 fn soft(x: f64) -> f64:
     return log(1.0 + exp(x))
 
@@ -197,8 +244,12 @@ fn soft_rule(x: f64) -> (f64, f64 -> f64):
 
 fn f<n>(x: f64[n]) -> f64:
     return sum(soft(v * v) for v in x)
-""", [3, random(3)], [1]),
-    "integers and tables": ("""
+""",
+        [3, random(3)],
+        [1],
+    ),
+    "integers and tables": (
+        """
 import nn
 
 fn f<v, d>(e: f64[v, d], words: int[?n], scale: f64) -> f64:
@@ -206,7 +257,10 @@ fn f<v, d>(e: f64[v, d], words: int[?n], scale: f64) -> f64:
     for w in words:
         h = tanh(h * scale + e[w])
     return sum(h)
-""", [4, 2, 3, random(4, 2), np.array([1, 3, 1]), 0.7], [3, 5]),
+""",
+        [4, 2, 3, random(4, 2), np.array([1, 3, 1]), 0.7],
+        [3, 5],
+    ),
 }
 
 

@@ -35,7 +35,7 @@ def operand_names(op: str, count: int) -> tuple[str, ...]:
     if star is None:
         return names
     repeated = count - (len(names) - 1)
-    return (*names[:star], *(names[star],) * repeated, *names[star + 1:])
+    return (*names[:star], *(names[star],) * repeated, *names[star + 1 :])
 
 
 class Activity:

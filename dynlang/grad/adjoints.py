@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from dynlang.core.build import Builder, truth
-from dynlang.core.nodes import Arm, Atom, Block, Case, Construct, For, Function, Variable
+from dynlang.core.build import Builder, Signature, truth
+from dynlang.core.nodes import Arm, Atom, Case, Construct, For, Function, Variable
 from dynlang.core.sizes import rename_telescope
 from dynlang.core.walk import Names
 from dynlang.diag import NotBuilt
@@ -119,7 +119,6 @@ class Adjoints:
             return value
         kind = self.tangents.of(x.type)
         if isinstance(kind, ListType):
-            region = Region(builder)
             return self.on_lazy(builder, value, kind, lambda inner: self.zeros_like(Region(inner), x), lambda _, held: held)
         return self.on_lazy(builder, value, kind, lambda inner: self.tangents.zero(inner, kind), lambda _, held: held)
 
@@ -129,8 +128,15 @@ class Adjoints:
             return builder.construct(kind, self.tangents.value_constructor(kind), value)
         return value
 
-    def on_lazy(self, builder: Builder, value: Atom, result: Type, zero: Callable[[Builder], Atom],
-                held: Callable[[Builder, Atom], Atom], hint: str = "d") -> Atom:
+    def on_lazy(
+        self,
+        builder: Builder,
+        value: Atom,
+        result: Type,
+        zero: Callable[[Builder], Atom],
+        held: Callable[[Builder, Atom], Atom],
+        hint: str = "d",
+    ) -> Atom:
         """``match value: Zero: zero; Value(x): held(x)``."""
         kind = value.type
         assert isinstance(kind, SumType)
@@ -138,13 +144,18 @@ class Adjoints:
         no, yes = builder.inside(), builder.inside()
         first, second = zero(no), held(yes, inside)
         declaration = self.state.sums[kind.name]
-        case = Case(value, (Arm(declaration.constructors[0].name, (), no.block(first)),
-                            Arm(declaration.constructors[1].name, (inside,), yes.block(second))))
+        case = Case(
+            value,
+            (
+                Arm(declaration.constructors[0].name, (), no.block(first)),
+                Arm(declaration.constructors[1].name, (inside,), yes.block(second)),
+            ),
+        )
         return builder.bind(case, [Variable(hint, result)])[0]
 
     def held_type(self, lazy: SumType) -> Type:
         declaration = self.state.sums[lazy.name]
-        sizes = {name: size for name, size in zip(declaration.sizes, lazy.arguments) if isinstance(size, Size)}
+        sizes = {name: size for name, size in zip(declaration.sizes, lazy.arguments, strict=True) if isinstance(size, Size)}
         return substitute(declaration.constructors[1].fields[0].type, sizes)
 
     # -- adding
@@ -189,7 +200,7 @@ class Adjoints:
         self.state.adders.add(name)
         sizes = tuple(Variable(f"s{k + 1}", INT) for k in range(count))
         left, right, total = Variable("left", kind), Variable("right", kind), Variable("total", kind)
-        signature = Function(name, (*sizes, left, right), (total,), Block((), ()), count, ((count, 0),))
+        signature = Signature((*sizes, left, right), (total,))
         self.state.signatures[name] = signature
         builder = self.state.builder(Names([one.name for one in (*sizes, left, right)]))
         match kind:
@@ -201,14 +212,14 @@ class Adjoints:
                 result = self._add_arrays(builder, kind, left, right)
             case _:
                 raise NotBuilt(f"the sum of two {kind} in a derivative")
-        self.state.add_function(Function(name, signature.parameters, (total,), builder.block(result), count, ((count, 0),),
-                                         documentation="The sum of two tangents."))
+        body, documentation = builder.block(result), "The sum of two tangents."
+        self.state.add_function(Function(name, signature.parameters, (total,), body, count, ((count, 0),), documentation=documentation))
         return name
 
     def _add_sums(self, builder: Builder, kind: SumType, left: Variable, right: Variable) -> Atom:
         """Zero is free; equal constructors add field by field."""
         declaration = self.state.sums[kind.name]
-        outside = dict(zip(declaration.sizes, (size for size in kind.arguments if isinstance(size, Size))))
+        outside = dict(zip(declaration.sizes, (size for size in kind.arguments if isinstance(size, Size)), strict=True))
         arms = []
         for position, constructor in enumerate(declaration.constructors):
             body = builder.inside()
@@ -223,8 +234,10 @@ class Adjoints:
                 if other_position == 0:
                     value: Atom = inner.construct(kind, constructor.name, *fields)
                 elif other_position == position:
-                    sums = [mine if mine.type == INT else self.add(inner, mine, self.retype(inner, their, mine.type))
-                            for mine, their in zip(fields, theirs, strict=True)]
+                    sums = [
+                        mine if mine.type == INT else self.add(inner, mine, self.retype(inner, their, mine.type))
+                        for mine, their in zip(fields, theirs, strict=True)
+                    ]
                     value = inner.construct(kind, constructor.name, *sums)
                 else:
                     inner.operations("check", truth(False), message="tangents of different constructors are added")
@@ -266,12 +279,15 @@ class Adjoints:
         if isinstance(kind, SumType) and self.tangents.is_lazy(kind):
             inside = self.held_type(kind)
             return self.on_lazy(
-                builder, value, kind, lambda inner: self.tangents.zero(inner, kind),
-                lambda inner, held: inner.construct(kind, self.tangents.value_constructor(kind), self.retype(inner, held, inside)))
+                builder,
+                value,
+                kind,
+                lambda inner: self.tangents.zero(inner, kind),
+                lambda inner, held: inner.construct(kind, self.tangents.value_constructor(kind), self.retype(inner, held, inside)),
+            )
         raise NotBuilt(f"a derivative through {value.type} where {kind} is equal in size only at run time", builder.span)
 
 
 def fresh_fields(names: Names, fields: Sequence[Variable], sizes: dict[str, Size]) -> tuple[Variable, ...]:
     """Binders for an arm: fresh names, types over the sizes given and the int fields before."""
     return rename_telescope(tuple(fields), names.fresh, sizes, {})
-

@@ -21,8 +21,15 @@ if TYPE_CHECKING:
     from dynlang.grad.engine import Engine
 
 
-def write_vjp(engine: Engine, builder: Builder, name: str, arguments: Sequence[Atom], asked: Sequence[bool], cotangents: Sequence[Atom | None],
-              results: Sequence[Variable] | None = None) -> tuple[tuple[Variable, ...], dict[int, Atom]]:
+def write_vjp(
+    engine: Engine,
+    builder: Builder,
+    name: str,
+    arguments: Sequence[Atom],
+    asked: Sequence[bool],
+    cotangents: Sequence[Atom | None],
+    results: Sequence[Variable] | None = None,
+) -> tuple[tuple[Variable, ...], dict[int, Atom]]:
     """Both calls; gives the function's results and the gradients by position, as far as they aren't zero.
 
     `results` are the variables to bind the function's results to (default: new ones)."""
@@ -44,7 +51,9 @@ def write_vjp(engine: Engine, builder: Builder, name: str, arguments: Sequence[A
     zeros = [engine.adjoints.zeros_like(Region(builder), arguments[k]) for k in pair.destinations]
     hands_back = dict(function.inout)
     after = [bound[hands_back[k]] for k in pair.rewound]
-    found = builder.call(pair.backward, *sizes, *again, residual, *given, *zeros, *after, names=["d"] * (len(pair.wanted) + len(pair.rewound)))
+    found = builder.call(
+        pair.backward, *sizes, *again, residual, *given, *zeros, *after, names=["d"] * (len(pair.wanted) + len(pair.rewound))
+    )
     return bound, dict(zip(pair.wanted, found, strict=False))
 
 
@@ -94,9 +103,11 @@ class Answers:
         if function.derivative is not None:
             return self.vjp(statement, replace(request, function=engine.wrapper(function)))
         asked = tuple(k in request.wrt for k in range(len(function.parameters)))
-        self._diagnose(statement, request, function, engine.activity.reached(request.function, asked, [one is not None for one in request.cotangents]))
+        self._diagnose(
+            statement, request, function, engine.activity.reached(request.function, asked, [one is not None for one in request.cotangents])
+        )
         builder = self.builder(statement)
-        results, gradients = statement.variables[:len(function.results)], statement.variables[len(function.results):]
+        results, gradients = statement.variables[: len(function.results)], statement.variables[len(function.results) :]
         _, found = write_vjp(engine, builder, request.function, request.arguments, asked, request.cotangents, results)
         for k, variable in zip(request.wrt, gradients, strict=True):
             value = found[k] if k in found else engine.adjoints.zeros_like(Region(builder), request.arguments[k])
@@ -113,7 +124,9 @@ class Answers:
         shown = ", ".join(f"`{labels[k] if k < len(labels) else function.parameters[k].name}`" for k in dead)
         title = f"the gradient of `{function.name}` with respect to {shown} is always zero"
         if len(dead) == len(carrying):
-            raise CompileError(ZeroGradient(title, statement.span, hint="the result doesn't depend on it through differentiable operations"))
+            raise CompileError(
+                ZeroGradient(title, statement.span, hint="the result doesn't depend on it through differentiable operations")
+            )
         self.engine.diagnostics.add(ZeroLeaf(title, statement.span))
 
     def jvp(self, statement: Let, request: Jvp) -> list[Let]:
@@ -124,11 +137,13 @@ class Answers:
             raise CompileError(NotDifferentiable(f"'{function.name}' is a proc: it has no derivative", statement.span))
         if function.derivative is not None:
             return self.jvp(statement, replace(request, function=engine.wrapper(function)))
-        active = tuple(one is not None and tangents.carries(place.type) for one, place in zip(request.tangents, function.parameters, strict=True))
+        active = tuple(
+            one is not None and tangents.carries(place.type) for one, place in zip(request.tangents, function.parameters, strict=True)
+        )
         name = engine.forward(request.function, active)
         on = engine.activity.results(request.function, active)
         given = [one for one, yes in zip(request.tangents, active, strict=True) if yes and one is not None]
-        results, wanted = statement.variables[:len(function.results)], statement.variables[len(function.results):]
+        results, wanted = statement.variables[: len(function.results)], statement.variables[len(function.results) :]
         carrying = [k for k, one in enumerate(function.results) if tangents.carries(one.type)]
         builder = self.builder(statement)
         builder.call(name, *request.arguments, *given)

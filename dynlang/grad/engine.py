@@ -35,7 +35,9 @@ class Engine:
         self._tangents: dict[tuple[str, tuple[bool, ...]], str] = {}
         self._unchecked: dict[str, str] = {}
         self._called: set[Key] = set()
-        self._surrogates = {one.derivative.rule for one in module.functions.values() if one.derivative is not None and one.derivative.surrogate}
+        self._surrogates = {
+            one.derivative.rule for one in module.functions.values() if one.derivative is not None and one.derivative.surrogate
+        }
         self._threaded: dict[str, frozenset[int]] = {}
 
     def may_go(self, function: str) -> bool:
@@ -111,8 +113,13 @@ class Engine:
     def refuse_surrogate(self, function: str, span: Span | None) -> None:
         """A rule that doesn't claim to be the true derivative has no derivative itself."""
         if function in self._surrogates:
-            raise CompileError(SurrogateAgain(f"a second derivative through the surrogate rule '{function}'", span,
-                                              hint="a surrogate gradient stands for no function that could be differentiated again"))
+            raise CompileError(
+                SurrogateAgain(
+                    f"a second derivative through the surrogate rule '{function}'",
+                    span,
+                    hint="a surrogate gradient stands for no function that could be differentiated again",
+                )
+            )
 
     # -- requests
 

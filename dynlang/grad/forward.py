@@ -1,8 +1,8 @@
 """Forward mode: the dual-number transform. Every statement stays, and is followed by what computes the tangents of its results.
 
-    y = sin(x)         dy = cos(x) * dx          the row's text with the tangent for the cotangent (diagonal ops)
-    y = w @ x          dy = dw @ x + w @ dx      bilinear ops
-    y = x[i]           dy = dx[i]                linear ops
+y = sin(x)         dy = cos(x) * dx          the row's text with the tangent for the cotangent (diagonal ops)
+y = w @ x          dy = dw @ x + w @ dx      bilinear ops
+y = x[i]           dy = dx[i]                linear ops
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from dynlang.grad.activity import operand_names
 from dynlang.grad.adjoints import Region
 from dynlang.grad.answers import write_vjp
 from dynlang.grad.dead import without_dead_code
-from dynlang.grad.rules import Expressions, axes_of, each_row, environment_of, fitted, other_products, rows_at, rows_last, rows_shape
+from dynlang.grad.operations import Expressions, environment_of, fitted
+from dynlang.grad.rules import axes_of, each_row, other_products, rows_at, rows_last, rows_shape
 from dynlang.grad.state import known_sizes
 from dynlang.ops import OPS
 from dynlang.ops.elementwise import scalar_of
@@ -47,10 +48,16 @@ class FunctionTangent:
     def register(self) -> str:
         state, tangents, function = self.engine.state, self.engine.tangents, self.function
         self.name = state.function_names.fresh(f"{function.name}_jvp")
-        self.given = {one.name: Variable(self.names.fresh(f"d_{one.name}"), tangents.of(one.type))
-                      for one, on in zip(function.parameters, self.active, strict=True) if on}
-        self.made = tuple(Variable(self.names.fresh(f"d_{one.name}"), tangents.of(one.type))
-                          for one, on in zip(function.results, self.results, strict=True) if on)
+        self.given = {
+            one.name: Variable(self.names.fresh(f"d_{one.name}"), tangents.of(one.type))
+            for one, on in zip(function.parameters, self.active, strict=True)
+            if on
+        }
+        self.made = tuple(
+            Variable(self.names.fresh(f"d_{one.name}"), tangents.of(one.type))
+            for one, on in zip(function.results, self.results, strict=True)
+            if on
+        )
         state.signatures[self.name] = Signature((*function.parameters, *self.given.values()), (*function.results, *self.made))
         return self.name
 
@@ -62,12 +69,27 @@ class FunctionTangent:
         outputs = [self.tangent(builder, one, values) for one, on in zip(function.body.results, self.results, strict=True) if on]
         body = without_dead_code(builder.block(*function.body.results, *outputs), self.engine.may_go)
         signature = state.signatures[self.name]
-        consumed = tuple((len(function.parameters) + list(self.given).index(function.parameters[p].name), self._output(result))
-                         for p, result in function.inout if function.parameters[p].name in self.given and self.results[result])
-        state.add_function(replace(
-            function, name=self.name, parameters=signature.parameters, results=signature.results, body=body, derivative=None, export=None,
-            checkpoint=False, inout=(*function.inout, *consumed), parameter_labels=(), result_labels=(),
-            documentation=f"{function.name} and its derivative along the tangents."))
+        consumed = tuple(
+            (len(function.parameters) + list(self.given).index(function.parameters[p].name), self._output(result))
+            for p, result in function.inout
+            if function.parameters[p].name in self.given and self.results[result]
+        )
+        state.add_function(
+            replace(
+                function,
+                name=self.name,
+                parameters=signature.parameters,
+                results=signature.results,
+                body=body,
+                derivative=None,
+                export=None,
+                checkpoint=False,
+                inout=(*function.inout, *consumed),
+                parameter_labels=(),
+                result_labels=(),
+                documentation=f"{function.name} and its derivative along the tangents.",
+            )
+        )
 
     def _output(self, result: int) -> int:
         return len(self.function.results) + sum(self.results[:result])
@@ -123,7 +145,9 @@ class FunctionTangent:
         tangent = engine.tangents.of(kind)
         assert isinstance(tangent, SumType)
         variable = statement.variables[0]
-        values[variable.name] = builder.construct(tangent, engine.tangents.constructor(kind.name, made.constructor), *arguments, name=f"d_{variable.name}")
+        values[variable.name] = builder.construct(
+            tangent, engine.tangents.constructor(kind.name, made.constructor), *arguments, name=f"d_{variable.name}"
+        )
 
     def branches(self, builder: Builder, statement: Let, right: Case | If, values: Tangents) -> None:
         from dynlang.grad.reverse.statements import open_tangent
@@ -133,7 +157,12 @@ class FunctionTangent:
 
         def branch(block: Block, fields: Sequence[Variable], label: str) -> Block:
             inner, mine = builder.inside(), dict(values)
-            if isinstance(right, Case) and self.is_on(right.scrutinee) and isinstance(right.scrutinee, Variable) and right.scrutinee.name in values:
+            if (
+                isinstance(right, Case)
+                and self.is_on(right.scrutinee)
+                and isinstance(right.scrutinee, Variable)
+                and right.scrutinee.name in values
+            ):
                 kind = right.scrutinee.type
                 assert isinstance(kind, SumType)
                 declaration = self.engine.state.sums[kind.name]
@@ -142,22 +171,31 @@ class FunctionTangent:
                     if value is not None:
                         mine[field.name] = self.engine.adjoints.force(inner, value, field)
             self.block(inner, block, mine)
-            found = [self.engine.adjoints.retype(inner, self.tangent(inner, block.results[k], mine), self.engine.tangents.of(block.results[k].type))
-                     for k in outputs]
+            found = [
+                self.engine.adjoints.retype(
+                    inner, self.tangent(inner, block.results[k], mine), self.engine.tangents.of(block.results[k].type)
+                )
+                for k in outputs
+            ]
             return inner.block(*block.results, *found)
 
         changed: Case | If
         if isinstance(right, If):
             changed = If(right.condition, branch(right.then, (), ""), branch(right.otherwise, (), ""))
         else:
-            changed = Case(right.scrutinee, tuple(Arm(arm.constructor, arm.fields, branch(arm.body, arm.fields, arm.constructor)) for arm in right.arms))
+            changed = Case(
+                right.scrutinee,
+                tuple(Arm(arm.constructor, arm.fields, branch(arm.body, arm.fields, arm.constructor)) for arm in right.arms),
+            )
         made = tuple(Variable(self.names.fresh(f"d_{statement.variables[k].name}"), kind) for k, kind in zip(outputs, kinds, strict=True))
         builder.append(Let((*statement.variables, *made), changed, statement.span))
         values.update((statement.variables[k].name, one) for k, one in zip(outputs, made, strict=True))
 
     def loop(self, builder: Builder, statement: Let, right: For | While, values: Tangents) -> None:
         positions = [k for k, one in enumerate(right.carried) if one.name in self.on]
-        carried = tuple(Variable(self.names.fresh(f"d_{right.carried[k].name}"), self.engine.tangents.of(right.carried[k].type)) for k in positions)
+        carried = tuple(
+            Variable(self.names.fresh(f"d_{right.carried[k].name}"), self.engine.tangents.of(right.carried[k].type)) for k in positions
+        )
         initial = tuple(self.tangent(builder, right.initial[k], values) for k in positions)
         inner, mine = builder.inside(), dict(values)
         mine.update((right.carried[k].name, one) for k, one in zip(positions, carried, strict=True))
@@ -165,7 +203,10 @@ class FunctionTangent:
         found = [self.tangent(inner, right.body.results[k], mine) for k in positions]
         body = inner.block(*right.body.results, *found)
         changed = replace(right, carried=(*right.carried, *carried), initial=(*right.initial, *initial), body=body)  # type: ignore[arg-type]
-        made = tuple(Variable(self.names.fresh(f"d_{statement.variables[k].name}"), self.engine.tangents.of(statement.variables[k].type)) for k in positions)
+        made = tuple(
+            Variable(self.names.fresh(f"d_{statement.variables[k].name}"), self.engine.tangents.of(statement.variables[k].type))
+            for k in positions
+        )
         builder.append(Let((*statement.variables, *made), changed, statement.span))  # type: ignore[arg-type]
         values.update((statement.variables[k].name, one) for k, one in zip(positions, made, strict=True))
 
@@ -174,7 +215,7 @@ class FunctionTangent:
         function = state.functions[call.function]
         if call.function in state.adders:
             builder.append(statement)
-            left, right = (self.tangent(builder, one, values) for one in call.arguments[function.sizes:])
+            left, right = (self.tangent(builder, one, values) for one in call.arguments[function.sizes :])
             values[statement.variables[0].name] = self.engine.adjoints.add(builder, left, right, f"d_{statement.variables[0].name}")
             return
         if function.derivative is not None:
@@ -318,4 +359,3 @@ SPECIAL: dict[str, Special] = {
     "reduce_min": _per_row(lambda b, x, dx, n: b.operation("at", dx, b.operation("argmin", x))),
     "reduce_prod": _per_row(lambda b, x, dx, n: b.operation("dot", dx, other_products(b, x, n))),
 }
-

@@ -26,7 +26,9 @@ def gradient_program(module: Module, function: str, wrt: Sequence[int] | None = 
     carrying = [k for k, one in enumerate(target.parameters) if tangents.carries(one.type)]
     positions = tuple(carrying if wrt is None else wrt)
     if not positions or not all(k in carrying for k in positions):
-        raise CompileError(NotDifferentiable(f"'{function}' has no parameter here that a derivative could be taken with respect to", target.span))
+        raise CompileError(
+            NotDifferentiable(f"'{function}' has no parameter here that a derivative could be taken with respect to", target.span)
+        )
     made = _forward(engine, target, positions) if forward else _reverse(engine, target, positions)
     engine.state.functions[made.name] = made
     engine.answer_all()
@@ -63,9 +65,22 @@ def _forward(engine: Engine, target: Function, positions: tuple[int, ...]) -> Fu
     return _function(engine, target, "tangent", (*target.parameters, *given.values()), (*results, *made), request)
 
 
-def _function(engine: Engine, target: Function, suffix: str, parameters: tuple[Variable, ...], results: tuple[Variable, ...], request: Let) -> Function:
+def _function(
+    engine: Engine, target: Function, suffix: str, parameters: tuple[Variable, ...], results: tuple[Variable, ...], request: Let
+) -> Function:
     name = engine.state.function_names.fresh(f"{target.name}_{suffix}")
-    labels = target.parameter_labels + tuple(one.name for one in parameters[len(target.parameters):]) if target.parameter_labels else ()
-    return replace(target, name=name, parameters=parameters, results=results, body=Block((request,), results), inout=target.inout, export=None,
-                   derivative=None, checkpoint=False, parameter_labels=labels, result_labels=(),
-                   documentation=f"The derivative of {target.name}.")
+    labels = target.parameter_labels + tuple(one.name for one in parameters[len(target.parameters) :]) if target.parameter_labels else ()
+    return replace(
+        target,
+        name=name,
+        parameters=parameters,
+        results=results,
+        body=Block((request,), results),
+        inout=target.inout,
+        export=None,
+        derivative=None,
+        checkpoint=False,
+        parameter_labels=labels,
+        result_labels=(),
+        documentation=f"The derivative of {target.name}.",
+    )

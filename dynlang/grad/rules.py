@@ -1,198 +1,20 @@
-"""Derivatives of ops: the rows' text turned into Core, and functions for the ops whose shapes change.
-
-A rule sees an `OpReversal`: operands and results as available in the backward, cotangents of the results. It answers with
-`give(i, value)`, a contribution to operand i, or `into(i, op, ...)`, an op that adds into operand i's destination.
-"""
+"""Derivatives of ops, by name: those whose shapes change, lists and rows. The others have their derivative as text in their row."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from typing import Any
 
 from dynlang.core.build import Builder, integer, number
-from dynlang.core.nodes import Atom, For, Literal, Operation, Variable
-from dynlang.diag import InternalError, NotBuilt
+from dynlang.core.nodes import Atom, For, If, Operation, Variable
+from dynlang.diag import NotBuilt
 from dynlang.grad.activity import operand_names
-from dynlang.grad.adjoints import Adjoints, Region
+from dynlang.grad.operations import Expressions, OpReversal, environment_of, mentions, parsed
 from dynlang.grad.tangents import array_sizes, dense, is_number
 from dynlang.ops import OPS
 from dynlang.ops.elementwise import scalar_of
-from dynlang.types import FLOATS, INT, ArrayType, RowsType, ScalarType, Size, Type
-
-Environment = Mapping[str, Atom | Sequence[Atom]]
-
-BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "power"}
-COMPARE = {ast.Gt: "greater", ast.GtE: "greater_equal", ast.Lt: "less", ast.LtE: "less_equal", ast.Eq: "equal", ast.NotEq: "not_equal"}
-
-# ---------------------------------------------------------------- text of a row
-
-
-@lru_cache(maxsize=None)
-def parsed(text: str) -> ast.expr:
-    return ast.parse(text, mode="eval").body
-
-
-def mentions(text: str, name: str) -> bool:
-    return any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(parsed(text)))
-
-
-class Expressions:
-    """Derivative texts of one op as Core; what is computed twice, as in ``x * x``, is computed once."""
-
-    def __init__(self, builder: Builder, environment: Environment, dtype: str) -> None:
-        self.builder, self.environment, self.dtype = builder, environment, dtype
-        self._made: dict[tuple[str, tuple[Atom, ...]], Atom] = {}
-
-    def value(self, text: str, hint: str = "t") -> Atom:
-        """``g * (1.0 - result * result)`` becomes three statements; literals are of the operands' dtype."""
-        return self.translate(parsed(text), hint)
-
-    def emit(self, op: str, *arguments: Atom, name: str) -> Atom:
-        key = op, arguments
-        if key not in self._made:
-            self._made[key] = self.builder.operation(op, *arguments, name=name)
-        return self._made[key]
-
-    def arguments(self, nodes: Sequence[ast.expr]) -> list[Atom]:
-        """Arguments of a call in a text; a starred one stands for several."""
-        given: list[Atom] = []
-        for one in nodes:
-            if isinstance(one, ast.Starred):
-                assert isinstance(one.value, ast.Name)
-                given += self.environment[one.value.id]  # type: ignore[arg-type]
-            else:
-                given.append(self.translate(one))
-        return given
-
-    def translate(self, node: ast.expr, hint: str = "t") -> Atom:
-        match node:
-            case ast.Name(name):
-                value = self.environment[name]
-                assert isinstance(value, (Variable, Literal)), f"{name} stands for several operands"
-                return value
-            case ast.Constant(value):
-                return number(float(value), self.dtype)  # type: ignore[arg-type]
-            case ast.UnaryOp(ast.USub(), operand):
-                return self.emit("neg", self.translate(operand), name=hint)
-            case ast.BinOp(left, operator, right):
-                return self.emit(BINARY[type(operator)], self.translate(left), self.translate(right), name=hint)
-            case ast.Compare(left, [operator], [right]):
-                return self.emit(COMPARE[type(operator)], self.translate(left), self.translate(right), name=hint)
-            case ast.Call(ast.Name(name), arguments):
-                return self.emit(name, *self.arguments(arguments), name=hint)
-        raise InternalError(f"the derivative text has {ast.unparse(node)}")
-
-
-def environment_of(op: str, arguments: Sequence[Atom], results: Sequence[Atom]) -> dict[str, Atom | Sequence[Atom]]:
-    """Operand names and `result` for a row's text; a starred operand is a sequence."""
-    found: dict[str, Atom | Sequence[Atom]] = {}
-    for name, value in zip(operand_names(op, len(arguments)), arguments, strict=True):
-        if name.startswith("*"):
-            found.setdefault(name[1:], [])
-            found[name[1:]] += [value]  # type: ignore[operator]
-        else:
-            found[name] = value
-    for name in OPS[op].operands:
-        if name.startswith("*"):
-            found.setdefault(name[1:], [])
-    if len(results) == 1:
-        found["result"] = results[0]
-    return found
-
-
-def fitted(builder: Builder, value: Atom, kind: Type) -> Atom:
-    """A contribution in the shape of its operand: summed for a scalar operand of an array op, spread where a scalar stands for an array."""
-    if isinstance(kind, ScalarType) and isinstance(value.type, ArrayType):
-        return builder.operation("reduce_sum", value)
-    if isinstance(kind, ArrayType) and isinstance(value.type, ScalarType):
-        return builder.operation("fill", value, sizes=array_sizes(kind))
-    return value
-
-
-# ---------------------------------------------------------------- what a rule sees
-
-
-class OpReversal:
-    """One operation in the backward."""
-
-    def __init__(self, region: Region, adjoints: Adjoints, active: set[str], operation: Operation, arguments: Sequence[Atom],
-                 results: Sequence[Atom], cotangents: Sequence[Atom | None], outputs: Sequence[Variable]) -> None:
-        self.region, self.adjoints, self.active = region, adjoints, active
-        self.operation, self.arguments, self.results, self.cotangents = operation, arguments, results, cotangents
-        self.outputs = outputs
-
-    @property
-    def builder(self) -> Builder:
-        return self.region.builder
-
-    @property
-    def g(self) -> Atom:
-        """The cotangent of the first result, which there is."""
-        value = self.cotangents[0]
-        assert value is not None
-        return value
-
-    def operand(self, position: int) -> Atom:
-        """The operand of the primal, to ask for its type and adjoint."""
-        return self.operation.arguments[position]
-
-    def wants(self, position: int) -> bool:
-        operand = self.operand(position)
-        return isinstance(operand, Variable) and operand.name in self.active
-
-    def hint(self, position: int) -> str:
-        operand = self.operand(position)
-        return f"d_{operand.name}" if isinstance(operand, Variable) else "d"
-
-    def give(self, position: int, value: Atom) -> None:
-        if self.wants(position):
-            operand = self.operand(position)
-            if is_number(operand.type):
-                value = fitted(self.builder, value, operand.type)
-            if is_table(operand.type):
-                value = self.rows(operand, value)
-            self.adjoints.accumulate(self.region, operand, value, self.active)
-
-    def destination(self, position: int) -> Atom:
-        operand = self.operand(position)
-        assert isinstance(operand, Variable)
-        return self.adjoints.destination(self.region, operand)
-
-    def set_destination(self, position: int, value: Atom) -> None:
-        operand = self.operand(position)
-        assert isinstance(operand, Variable)
-        self.region.adjoints[operand.name] = value
-
-    def into(self, position: int, op: str, *arguments: Atom, **attributes: object) -> None:
-        if not self.wants(position):
-            return
-        operand = self.operand(position)
-        if is_table(operand.type) and not adds_rows(op, arguments):
-            zeros = self.builder.zeros(dense(operand.type))
-            self.give(position, self.builder.operation(op, zeros, *arguments, **attributes))
-            return
-        self.set_destination(position, self.builder.operation(op, self.destination(position), *arguments, name=self.hint(position), **attributes))
-
-    def rows(self, operand: Atom, value: Atom) -> Atom:
-        """A dense cotangent of an embedding table as rows: every row of it."""
-        if isinstance(value.type, RowsType) or not isinstance(operand.type, ArrayType):
-            return value
-        builder, shape = self.builder, array_sizes(operand.type)
-        empty = builder.operation("rows_empty", sizes=shape, dtype=scalar_of(operand.type))
-        index, carried = Variable(builder.names.fresh("i"), INT), Variable(builder.names.fresh("rows"), empty.type)
-        body = builder.inside()
-        longer = body.operation("accumulate_at", carried, index, body.operation("at", value, index), name="rows")
-        return builder.emit(For(index, builder.size(shape[0]), (carried,), (empty,), body.block(longer)), ["rows"])[0]
-
-
-def is_table(kind: Type) -> bool:
-    return isinstance(kind, ArrayType) and kind.row_sparse
-
-
-def adds_rows(op: str, arguments: Sequence[Atom]) -> bool:
-    """Whether an accumulation touches whole rows, as `Rows` can hold."""
-    return op == "scatter_add" or op == "accumulate_at" and len(arguments) == 2
+from dynlang.types import FLOATS, INT, ArrayType, RowsType, ScalarType, Size
 
 
 def reverse_operation(reversal: OpReversal) -> None:
@@ -234,12 +56,11 @@ def _update_element(reversal: OpReversal, position: int) -> None:
     builder, indices = reversal.builder, reversal.arguments[1:]
     whole = reversal.destination(position)
     element = builder.operation("at", whole, *indices, name="element")
-    hole = builder.operation("update", whole, *indices, reversal.adjoints.tangents.zero(builder, element.type), name=reversal.hint(position))
+    hole = builder.operation(
+        "update", whole, *indices, reversal.adjoints.tangents.zero(builder, element.type), name=reversal.hint(position)
+    )
     total = reversal.adjoints.merge(builder, element, reversal.g)
     reversal.set_destination(position, builder.operation("update", hole, *indices, total, name=reversal.hint(position)))
-
-
-# ---------------------------------------------------------------- rules, by op
 
 
 def _convert(r: OpReversal) -> None:
@@ -257,8 +78,12 @@ def _fill(r: OpReversal) -> None:
 
 def _broadcast(r: OpReversal) -> None:
     axes = tuple(range(len(r.operation.sizes)))
-    r.give(0, r.builder.operation("reduce_sum", r.g, axes=axes, name=r.hint(0)) if isinstance(r.operand(0).type, ArrayType)
-           else r.builder.operation("reduce_sum", r.g, name=r.hint(0)))
+    r.give(
+        0,
+        r.builder.operation("reduce_sum", r.g, axes=axes, name=r.hint(0))
+        if isinstance(r.operand(0).type, ArrayType)
+        else r.builder.operation("reduce_sum", r.g, name=r.hint(0)),
+    )
 
 
 def _reshape(r: OpReversal) -> None:
@@ -277,7 +102,7 @@ def _transpose(r: OpReversal) -> None:
     r.give(0, r.builder.operation("transpose", r.g, permutation=inverse(permutation), name=r.hint(0)))
 
 
-def steps_of(operation: Operation) -> dict[str, object]:
+def steps_of(operation: Operation) -> dict[str, Any]:
     steps = operation.attribute("steps")
     return {} if steps is None else {"steps": steps}
 
@@ -340,7 +165,7 @@ def _scatter_add(r: OpReversal) -> None:
     r.give(0, r.g)
 
 
-def rows_shape(rows: Atom) -> dict[str, object]:
+def rows_shape(rows: Atom) -> dict[str, Any]:
     assert isinstance(rows.type, RowsType)
     return {"sizes": rows.type.shape, "dtype": rows.type.dtype}
 
@@ -355,8 +180,6 @@ def rows_at(builder: Builder, rows: Atom, index: Atom, hint: str = "row") -> Ato
     same = body.operation("equal", body.operation("rows_index", rows, position), index)
     yes, no = body.inside(), body.inside()
     total = yes.operation("accumulate", carried, yes.operation("rows_row", rows, position))
-    from dynlang.core.nodes import If
-
     result = body.bind(If(same, yes.block(total), no.block(carried)), [Variable("row", kind)])[0]
     zeros = builder.zeros(kind)
     return builder.emit(For(position, count, (carried,), (zeros,), body.block(result)), [hint])[0]
@@ -367,7 +190,9 @@ def _accumulate_slice(r: OpReversal) -> None:
     kind = r.operand(last).type
     assert isinstance(kind, ArrayType)
     if r.wants(last):
-        r.give(last, r.builder.operation("slice", r.g, *r.arguments[1:-1], sizes=array_sizes(kind), name=r.hint(last), **steps_of(r.operation)))
+        r.give(
+            last, r.builder.operation("slice", r.g, *r.arguments[1:-1], sizes=array_sizes(kind), name=r.hint(last), **steps_of(r.operation))
+        )
     r.give(0, r.g)
 
 
@@ -410,7 +235,11 @@ def rows_last(builder: Builder, value: Atom, kind: ArrayType, axes: Sequence[int
 def rows_back(builder: Builder, value: Atom, kind: ArrayType, order: Sequence[int], hint: str) -> Atom:
     sizes = array_sizes(kind)
     shaped = builder.operation("reshape", value, sizes=tuple(sizes[axis] for axis in order), name=hint)
-    return shaped if tuple(order) == tuple(range(len(sizes))) else builder.operation("transpose", shaped, permutation=inverse(order), name=hint)
+    return (
+        shaped
+        if tuple(order) == tuple(range(len(sizes)))
+        else builder.operation("transpose", shaped, permutation=inverse(order), name=hint)
+    )
 
 
 def each_row(builder: Builder, rows: Size, items: Size, initial: Atom, change: Callable[[Builder, Atom, Atom], Atom]) -> Atom:
@@ -438,7 +267,9 @@ def _extreme(word: str) -> Callable[[OpReversal], None]:
 
         def change(body: Builder, i: Atom, d: Atom) -> Atom:
             where = body.operation(word, body.operation("at", x, i), name="where")
-            return body.operation("accumulate_at", d, i, where, body.operation("at", g, i) if isinstance(g.type, ArrayType) else g, name="d")
+            return body.operation(
+                "accumulate_at", d, i, where, body.operation("at", g, i) if isinstance(g.type, ArrayType) else g, name="d"
+            )
 
         r.give(0, rows_back(builder, each_row(builder, rows, items, zeros, change), kind, order, r.hint(0)))
 
@@ -452,7 +283,9 @@ def other_products(builder: Builder, x: Atom, count: Atom) -> Atom:
     one = number(1.0, kind.element.dtype)
 
     def sweep(start: Atom, backwards: bool) -> Atom:
-        index, whole, product = (Variable(builder.names.fresh(name), type_) for name, type_ in (("k", INT), ("others", kind), ("product", kind.element)))
+        index, whole, product = (
+            Variable(builder.names.fresh(name), type_) for name, type_ in (("k", INT), ("others", kind), ("product", kind.element))
+        )
         body = builder.inside()
         place = body.operation("sub", body.operation("sub", count, integer(1)), index) if backwards else index
         value = body.operation("mul", body.operation("at", whole, place), product)
@@ -549,9 +382,27 @@ def _list_set(r: OpReversal) -> None:
 
 
 RULES: dict[str, Callable[[OpReversal], None]] = {
-    "convert": _convert, "fill": _fill, "broadcast": _broadcast, "reshape": _reshape, "transpose": _transpose, "slice": _slice, "concat": _concat,
-    "update": _update_rule, "update_slice": _update_slice_rule, "accumulate_at": _accumulate_at, "accumulate_slice": _accumulate_slice,
-    "scatter_add": _scatter_add, "reduce_sum": _reduce_sum, "reduce_max": _extreme("argmax"), "reduce_min": _extreme("argmin"),
-    "reduce_prod": _reduce_prod, "rows_row": _rows_row, "rows_dense": _rows_dense, "list_push": _list_push, "list_pop": _list_pop,
-    "list_get": _list_get, "list_set": _list_set, "list_empty": lambda r: None,
+    "convert": _convert,
+    "fill": _fill,
+    "broadcast": _broadcast,
+    "reshape": _reshape,
+    "transpose": _transpose,
+    "slice": _slice,
+    "concat": _concat,
+    "update": _update_rule,
+    "update_slice": _update_slice_rule,
+    "accumulate_at": _accumulate_at,
+    "accumulate_slice": _accumulate_slice,
+    "scatter_add": _scatter_add,
+    "reduce_sum": _reduce_sum,
+    "reduce_max": _extreme("argmax"),
+    "reduce_min": _extreme("argmin"),
+    "reduce_prod": _reduce_prod,
+    "rows_row": _rows_row,
+    "rows_dense": _rows_dense,
+    "list_push": _list_push,
+    "list_pop": _list_pop,
+    "list_get": _list_get,
+    "list_set": _list_set,
+    "list_empty": lambda r: None,
 }

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dynlang.core.build import Builder, Scope, Signature
-from dynlang.core.nodes import Constructor, Function, Let, Module, SumDeclaration, Variable
+from dynlang.core.nodes import Constructor, Function, Module, SumDeclaration, Variable
 from dynlang.core.sizes import size_of_right
 from dynlang.core.walk import Names, bound_in, statements_in
 from dynlang.diag import InternalError
@@ -75,11 +75,13 @@ class State:
         self.sum_names = Names(self.sums)
         self.constructor_names = Names(one.name for declaration in self.sums.values() for one in declaration.constructors)
 
-    def signature(self, name: str) -> Signature | Function:
-        found = self.functions.get(name) or self.signatures.get(name)
-        if found is None:
+    def signature(self, name: str) -> Signature:
+        function = self.functions.get(name)
+        if function is not None:
+            return Signature(function.parameters, function.results)
+        if name not in self.signatures:
             raise InternalError(f"differentiation finds no function {name}")
-        return found
+        return self.signatures[name]
 
     def sum(self, name: str) -> SumDeclaration:
         return self.sums[name]
@@ -135,4 +137,3 @@ def copy_names(names: Names) -> Names:
 
 def restore_names(names: Names, saved: Names) -> None:
     names._taken, names._next = set(saved._taken), dict(saved._next)
-

@@ -19,7 +19,17 @@ from dynlang.core.nodes import Atom, Constructor, SumDeclaration, Variable
 from dynlang.diag import NotBuilt
 from dynlang.grad.state import State
 from dynlang.types import (
-    FLOATS, INT, ArrayType, ListType, RowsType, ScalarType, Size, SumType, Type, map_type, size_variables,
+    FLOATS,
+    INT,
+    ArrayType,
+    ListType,
+    RowsType,
+    ScalarType,
+    Size,
+    SumType,
+    Type,
+    map_type,
+    size_variables,
 )
 
 
@@ -41,7 +51,7 @@ def array_sizes(kind: ArrayType) -> tuple[Size, ...]:
 
 
 def is_number(kind: Type) -> bool:
-    return isinstance(kind, ScalarType) or isinstance(kind, ArrayType) and isinstance(kind.element, ScalarType)
+    return isinstance(kind, ScalarType) or (isinstance(kind, ArrayType) and isinstance(kind.element, ScalarType))
 
 
 class Tangents:
@@ -151,8 +161,11 @@ class Tangents:
             self.linear.add(name)
             self.lazy_of[name] = pattern
             self.zero_of[name] = f"Zero{mangled(pattern)}"
-            self.state.define_sum(name, (f"s{k + 1}" for k in range(count)),
-                                  [(self.zero_of[name], ()), (f"Value{mangled(pattern)}", (Variable("value", pattern),))])
+            self.state.define_sum(
+                name,
+                (f"s{k + 1}" for k in range(count)),
+                [(self.zero_of[name], ()), (f"Value{mangled(pattern)}", (Variable("value", pattern),))],
+            )
         return name
 
     def value_constructor(self, lazy: SumType) -> str:
@@ -176,9 +189,18 @@ class Tangents:
             fields = self._fields(declaration.name, constructor)
             self.fields_of[declaration.name, constructor.name] = fields
             self.constructor_of[declaration.name, constructor.name] = f"{made}{constructor.name}"
-            constructors.append((f"{made}{constructor.name}", tuple(
-                Variable(constructor.fields[one.position].name, self.field(constructor.fields[one.position].type, declaration.name) if one.active else INT)
-                for one in fields)))
+            constructors.append(
+                (
+                    f"{made}{constructor.name}",
+                    tuple(
+                        Variable(
+                            constructor.fields[one.position].name,
+                            self.field(constructor.fields[one.position].type, declaration.name) if one.active else INT,
+                        )
+                        for one in fields
+                    ),
+                )
+            )
         self.state.define_sum(made, declaration.sizes, [(zero, ()), *constructors])
         self._register_linear(made)
 
@@ -187,14 +209,18 @@ class Tangents:
         mentioned: set[str] = set()
         for position in active:
             mentioned |= size_variables(constructor.fields[position].type)
-        return tuple(TangentField(position, position in active) for position, one in enumerate(constructor.fields)
-                     if position in active or one.type == INT and one.name in mentioned)
+        return tuple(
+            TangentField(position, position in active)
+            for position, one in enumerate(constructor.fields)
+            if position in active or (one.type == INT and one.name in mentioned)
+        )
 
     def _register_linear(self, made: str) -> None:
         """A tangent sum is its own tangent, field by field."""
         for constructor in self.state.sums[made].constructors:
             self.fields_of[made, constructor.name] = tuple(
-                TangentField(position, one.type != INT) for position, one in enumerate(constructor.fields))
+                TangentField(position, one.type != INT) for position, one in enumerate(constructor.fields)
+            )
             self.constructor_of[made, constructor.name] = constructor.name
 
     def fields(self, owner: str, constructor: str) -> tuple[TangentField, ...]:

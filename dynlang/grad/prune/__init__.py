@@ -30,8 +30,14 @@ def pruned(engine: Engine, keep: frozenset[str]) -> Module:
     whole = reachable(state.module(), keep)
     residuals = frozenset(name for name in state.residuals if tangent_sum_name(name) not in state.sums)
     generated = frozenset(name for name in state.generated if name not in keep)
-    module = Module(whole.sums, {name: one for name, one in whole.functions.items()
-                                 if name in state.generated or not generated.isdisjoint(functions_called(one.body))})
+    module = Module(
+        whole.sums,
+        {
+            name: one
+            for name, one in whole.functions.items()
+            if name in state.generated or not generated.isdisjoint(functions_called(one.body))
+        },
+    )
     for _ in range(ROUNDS):
         before = module
         module = without_dead_values(module, generated, engine.may_go)

@@ -105,8 +105,14 @@ class _Liveness:
         body = without_dead_code(Block(self.block(function.body).statements, tuple(function.body.results[k] for k in results)), self.may_go)
         parameters = sorted(self.parameters[name])
         inout = tuple((parameters.index(p), results.index(r)) for p, r in function.inout if p in parameters and r in results)
-        return replace(function, parameters=tuple(function.parameters[k] for k in parameters), results=tuple(function.results[k] for k in results),
-                       body=body, inout=inout, sizes=sum(1 for k in parameters if k < function.sizes))
+        return replace(
+            function,
+            parameters=tuple(function.parameters[k] for k in parameters),
+            results=tuple(function.results[k] for k in results),
+            body=body,
+            inout=inout,
+            sizes=sum(1 for k in parameters if k < function.sizes),
+        )
 
     def block(self, block: Block) -> Block:
         return Block(tuple(map(self.statement, block.statements)), block.results)

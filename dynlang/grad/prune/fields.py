@@ -1,7 +1,7 @@
 """Residuals: fields that no backward reads go; a residual that only wraps another one is that one; an empty one is nothing.
 
-    EncodeResidual(EncodeCase(..))                    EncodeCase(..)
-    case saved: R(): x = tanh(y); yield x             x = tanh(y)
+EncodeResidual(EncodeCase(..))                    EncodeCase(..)
+case saved: R(): x = tanh(y); yield x             x = tanh(y)
 """
 
 from __future__ import annotations
@@ -18,8 +18,18 @@ def map_rights(function: Function, change: Callable[[Right], Right]) -> Function
     """Every right-hand side changed, inner ones first."""
 
     def block(one: Block) -> Block:
-        return Block(tuple(replace(statement, right=change(rebuild(statement.right, lambda atom: atom, block)) if blocks_of(statement.right)
-                                   else change(statement.right)) for statement in one.statements), one.results)
+        return Block(
+            tuple(
+                replace(
+                    statement,
+                    right=change(rebuild(statement.right, lambda atom: atom, block))
+                    if blocks_of(statement.right)
+                    else change(statement.right),
+                )
+                for statement in one.statements
+            ),
+            one.results,
+        )
 
     return replace(function, body=block(function.body))
 
@@ -28,8 +38,9 @@ def map_rights(function: Function, change: Callable[[Right], Right]) -> Function
 
 
 def without_dead_fields(module: Module, residuals: frozenset[str]) -> Module:
-    read: dict[tuple[str, str], set[int]] = {(name, one.name): set() for name in residuals if name in module.sums
-                                             for one in module.sums[name].constructors}
+    read: dict[tuple[str, str], set[int]] = {
+        (name, one.name): set() for name in residuals if name in module.sums for one in module.sums[name].constructors
+    }
     for function in module.functions.values():
         for statement in statements_in(function.body):
             right = statement.right
@@ -58,9 +69,15 @@ def _with_sizes(constructor: Constructor, read: set[int]) -> tuple[int, ...]:
 
 def _keep_fields(module: Module, kept: Mapping[tuple[str, str], tuple[int, ...]]) -> Module:
     def declaration(one: SumDeclaration) -> SumDeclaration:
-        return replace(one, constructors=tuple(
-            replace(constructor, fields=tuple(constructor.fields[k] for k in kept[one.name, constructor.name]))
-            if (one.name, constructor.name) in kept else constructor for constructor in one.constructors))
+        return replace(
+            one,
+            constructors=tuple(
+                replace(constructor, fields=tuple(constructor.fields[k] for k in kept[one.name, constructor.name]))
+                if (one.name, constructor.name) in kept
+                else constructor
+                for constructor in one.constructors
+            ),
+        )
 
     def change(right: Right) -> Right:
         match right:
@@ -68,13 +85,21 @@ def _keep_fields(module: Module, kept: Mapping[tuple[str, str], tuple[int, ...]]
                 return replace(right, arguments=tuple(arguments[k] for k in kept[kind.name, constructor]))
             case Case(scrutinee, arms) if isinstance(scrutinee.type, SumType):
                 name = scrutinee.type.name
-                return Case(scrutinee, tuple(
-                    replace(arm, fields=tuple(arm.fields[k] for k in kept[name, arm.constructor])) if (name, arm.constructor) in kept else arm
-                    for arm in arms))
+                return Case(
+                    scrutinee,
+                    tuple(
+                        replace(arm, fields=tuple(arm.fields[k] for k in kept[name, arm.constructor]))
+                        if (name, arm.constructor) in kept
+                        else arm
+                        for arm in arms
+                    ),
+                )
         return right
 
-    return Module({name: declaration(one) for name, one in module.sums.items()},
-                  {name: map_rights(one, change) for name, one in module.functions.items()})
+    return Module(
+        {name: declaration(one) for name, one in module.sums.items()},
+        {name: map_rights(one, change) for name, one in module.functions.items()},
+    )
 
 
 # ---------------------------------------------------------------- residuals that hold one residual, or nothing
@@ -127,9 +152,13 @@ def _unwrapped_type(kind: Type, wrapped: Mapping[str, SumDeclaration]) -> Type:
 
 
 def _unwrapped_declaration(declaration: SumDeclaration, wrapped: Mapping[str, SumDeclaration]) -> SumDeclaration:
-    return replace(declaration, constructors=tuple(
-        replace(one, fields=tuple(Variable(field.name, _unwrapped_type(field.type, wrapped)) for field in one.fields))
-        for one in declaration.constructors))
+    return replace(
+        declaration,
+        constructors=tuple(
+            replace(one, fields=tuple(Variable(field.name, _unwrapped_type(field.type, wrapped)) for field in one.fields))
+            for one in declaration.constructors
+        ),
+    )
 
 
 class _Unwrapping:
@@ -151,7 +180,10 @@ class _Unwrapping:
     def _mentions(self, function: Function) -> bool:
         from dynlang.core.walk import bound_in
 
-        return any(_unwrapped_type(one.type, self.wrapped) != one.type for one in (*function.parameters, *function.results, *bound_in(function.body)))
+        return any(
+            _unwrapped_type(one.type, self.wrapped) != one.type
+            for one in (*function.parameters, *function.results, *bound_in(function.body))
+        )
 
     def variable(self, variable: Variable) -> Variable:
         return Variable(variable.name, _unwrapped_type(variable.type, self.wrapped))
@@ -163,7 +195,10 @@ class _Unwrapping:
             match right:
                 case Construct(kind, _, (argument,)) if kind.name in self.wrapped:
                     self.alias(statement.variables[0], argument)
-                case Case(scrutinee, (Arm(_, fields, body),)) if isinstance(scrutinee.type, SumType) and scrutinee.type.name in {*self.wrapped, *self.empty}:
+                case Case(scrutinee, (Arm(_, fields, body),)) if isinstance(scrutinee.type, SumType) and scrutinee.type.name in {
+                    *self.wrapped,
+                    *self.empty,
+                }:
                     for field in fields:
                         self.alias(field, scrutinee)
                     inner = self.block(body)
@@ -171,7 +206,9 @@ class _Unwrapping:
                     for variable, result in zip(statement.variables, inner.results, strict=True):
                         self.alias(variable, result)
                 case _:
-                    statements.append(replace(statement, right=rebuild(right, lambda atom: atom, self.block)) if blocks_of(right) else statement)
+                    statements.append(
+                        replace(statement, right=rebuild(right, lambda atom: atom, self.block)) if blocks_of(right) else statement
+                    )
         return Block(tuple(statements), block.results)
 
     def alias(self, variable: Variable, atom: Atom) -> None:
@@ -190,7 +227,9 @@ class _Aliases(Substitution):
 
         self.wrapped = wrapped
         super().__init__({name: end(atom) for name, atom in aliases.items()})
-        self.atoms = {name: Variable(atom.name, self.type(atom.type)) if isinstance(atom, Variable) else atom for name, atom in self.atoms.items()}
+        self.atoms = {
+            name: Variable(atom.name, self.type(atom.type)) if isinstance(atom, Variable) else atom for name, atom in self.atoms.items()
+        }
 
     def type(self, kind: Type) -> Type:
         return _unwrapped_type(substitute(kind, self.sizes) if self.sizes else kind, self.wrapped)

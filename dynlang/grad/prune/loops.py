@@ -1,6 +1,6 @@
 """Loops: a carried value that stays as it is is the initial one; a tape's residuals are laid side by side.
 
-    list_push(tape, R(a, b)) .. list_pop -> r; case r: R(a, b)          list_push(tape, a, b) .. list_pop -> a, b
+list_push(tape, R(a, b)) .. list_pop -> r; case r: R(a, b)          list_push(tape, a, b) .. list_pop -> a, b
 """
 
 from __future__ import annotations
@@ -35,8 +35,12 @@ def _constant(function: Function) -> Function:
                     if k not in keep:
                         aliases[right.carried[k].name] = right.initial[k]
                         aliases[let.variables[k].name] = right.initial[k]
-                right = replace(right, carried=_pick(right.carried, keep), initial=_pick(right.initial, keep),  # type: ignore[arg-type]
-                                body=Block(right.body.statements, _pick(right.body.results, keep)))
+                right = replace(
+                    right,
+                    carried=_pick(right.carried, keep),
+                    initial=_pick(right.initial, keep),  # type: ignore[arg-type]
+                    body=Block(right.body.statements, _pick(right.body.results, keep)),
+                )
                 return replace(let, variables=_pick(let.variables, keep), right=right)  # type: ignore[arg-type]
         return replace(let, right=right)
 
@@ -63,8 +67,11 @@ def followed(aliases: Mapping[str, Atom]) -> dict[str, Atom]:
 
 def with_flat_tapes(module: Module, residuals: frozenset[str]) -> Module:
     """Tapes whose element is a residual with one constructor that is only pushed and opened."""
-    chosen = {name: module.sums[name] for name in residuals & module.sums.keys()
-              if len(module.sums[name].constructors) == 1 and module.sums[name].constructors[0].fields and not _dependent(module.sums[name])}
+    chosen = {
+        name: module.sums[name]
+        for name in residuals & module.sums.keys()
+        if len(module.sums[name].constructors) == 1 and module.sums[name].constructors[0].fields and not _dependent(module.sums[name])
+    }
     while chosen:
         wrong = _used_otherwise(module, chosen)
         if not wrong:
@@ -73,9 +80,17 @@ def with_flat_tapes(module: Module, residuals: frozenset[str]) -> Module:
     if not chosen:
         return module
     functions = {name: _Flattening(chosen).function(one) for name, one in module.functions.items()}
-    sums = {name: replace(one, constructors=tuple(
-        replace(constructor, fields=tuple(Variable(f.name, _flat(f.type, chosen)) for f in constructor.fields)) for constructor in one.constructors))
-        for name, one in module.sums.items() if name not in chosen}
+    sums = {
+        name: replace(
+            one,
+            constructors=tuple(
+                replace(constructor, fields=tuple(Variable(f.name, _flat(f.type, chosen)) for f in constructor.fields))
+                for constructor in one.constructors
+            ),
+        )
+        for name, one in module.sums.items()
+        if name not in chosen
+    }
     return Module(sums, functions)
 
 
@@ -114,8 +129,9 @@ def _used_otherwise(module: Module, chosen: Mapping[str, SumDeclaration]) -> set
             for one in atoms_of(statement.right):
                 if isinstance(one, Variable) and _bare(one.type, chosen):
                     seen[one.name] = seen.get(one.name, 0) + 1
-                    good = (isinstance(statement.right, Operation) and statement.right.op == "list_push" and allowed.get(one.name) == "made") or (
-                        isinstance(statement.right, Case) and allowed.get(one.name) == "popped")
+                    good = (
+                        isinstance(statement.right, Operation) and statement.right.op == "list_push" and allowed.get(one.name) == "made"
+                    ) or (isinstance(statement.right, Case) and allowed.get(one.name) == "popped")
                     if not good or seen[one.name] > 1:
                         wrong |= _bare(one.type, chosen)
         for one in bound_in(function.body):
@@ -165,8 +181,12 @@ class _Flattening:
             return Variable(one.name, _flat(one.type, self.chosen))
 
         retyped = _Retyped(self.chosen)
-        changed = replace(function, parameters=tuple(map(variable, function.parameters)), results=tuple(map(variable, function.results)),
-                          body=retyped.block(body))
+        changed = replace(
+            function,
+            parameters=tuple(map(variable, function.parameters)),
+            results=tuple(map(variable, function.results)),
+            body=retyped.block(body),
+        )
         return changed if changed != function else function
 
     def block(self, block: Block) -> Block:
@@ -190,7 +210,9 @@ class _Flattening:
                     statements += inner.statements
                     self.aliases.update((one.name, result) for one, result in zip(statement.variables, inner.results, strict=True))
                 case _:
-                    statements.append(replace(statement, right=rebuild(right, lambda atom: atom, self.block)) if blocks_of(right) else statement)
+                    statements.append(
+                        replace(statement, right=rebuild(right, lambda atom: atom, self.block)) if blocks_of(right) else statement
+                    )
         return Block(tuple(statements), block.results)
 
 
@@ -209,5 +231,3 @@ class _Retyped(Substitution):
 
     def binder(self, variable: Variable) -> Variable:
         return Variable(variable.name, self.type(variable.type))
-
-

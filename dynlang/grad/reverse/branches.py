@@ -34,9 +34,12 @@ def reverse_branches(r: Reversal, statement: Let, right: Case | If, region: Regi
     rewinds = _rewinds(r, statement, right)
     if all(one is None for one in taken) and not rewinds:
         return [statement]
-    cotangents = [None if one is None else _dense(r, region, one, variable) for one, variable in zip(taken, statement.variables, strict=True)]
-    branches = [_reverse_branch(r, statement, right, label, fields, body, cotangents, rewinds, region)
-                for label, fields, body in _labelled(right)]
+    cotangents = [
+        None if one is None else _dense(r, region, one, variable) for one, variable in zip(taken, statement.variables, strict=True)
+    ]
+    branches = [
+        _reverse_branch(r, statement, right, label, fields, body, cotangents, rewinds, region) for label, fields, body in _labelled(right)
+    ]
     touched = _touched(branches, region)
     packed = [_pack(r, one, touched, rewinds) for one in branches]
     return _emit(r, statement, right, region, branches, packed, touched, rewinds)
@@ -65,23 +68,35 @@ def _rewinds(r: Reversal, statement: Let, right: Case | If) -> list[tuple[int, V
     return found
 
 
-def _reverse_branch(r: Reversal, statement: Let, right: Case | If, label: str, fields: tuple[Variable, ...], body: Block,
-                    cotangents: list[Atom | None], rewinds: list[tuple[int, Variable]], region: Region) -> Branch:
+def _reverse_branch(
+    r: Reversal,
+    statement: Let,
+    right: Case | If,
+    label: str,
+    fields: tuple[Variable, ...],
+    body: Block,
+    cotangents: list[Atom | None],
+    rewinds: list[tuple[int, Variable]],
+    region: Region,
+) -> Branch:
     inner = region.inside()
-    for k, before in rewinds:
+    for k, _ in rewinds:
         after = body.results[k]
         if isinstance(after, Variable):
             inner.primal[after.name] = region.primal.get(statement.variables[k].name, statement.variables[k])
-    fitted = [None if one is None else r.engine.adjoints.retype(inner.builder, one, r.tangent(result.type))
-              for one, result in zip(cotangents, body.results, strict=True)]
+    fitted = [
+        None if one is None else r.engine.adjoints.retype(inner.builder, one, r.tangent(result.type))
+        for one, result in zip(cotangents, body.results, strict=True)
+    ]
     scrutinee = right.scrutinee if isinstance(right, Case) else None
     if not isinstance(scrutinee, Variable) or not r.is_active(scrutinee):
         return Branch(label, fields, body, inner, reverse_block(r, body, fitted, inner))
     return _reverse_open_arm(r, scrutinee, label, fields, body, fitted, inner)
 
 
-def _reverse_open_arm(r: Reversal, scrutinee: Variable, label: str, fields: tuple[Variable, ...], body: Block,
-                      cotangents: list[Atom | None], inner: Region) -> Branch:
+def _reverse_open_arm(
+    r: Reversal, scrutinee: Variable, label: str, fields: tuple[Variable, ...], body: Block, cotangents: list[Atom | None], inner: Region
+) -> Branch:
     """An arm of a `case` on an active sum."""
     kind = scrutinee.type
     assert isinstance(kind, SumType)
@@ -121,14 +136,25 @@ def _pack(r: Reversal, branch: Branch, touched: list[str], rewinds: list[tuple[i
     for name in touched:
         variable = r.variable(name)
         value = branch.region.adjoints.get(name)
-        results.append(r.engine.adjoints.zeros_like(branch.region, variable) if value is None
-                       else r.engine.adjoints.force(branch.region.builder, value, variable))
+        results.append(
+            r.engine.adjoints.zeros_like(branch.region, variable)
+            if value is None
+            else r.engine.adjoints.force(branch.region.builder, value, variable)
+        )
     results += [branch.region.primal.get(before.name, before) for _, before in rewinds]
     return r.pack(branch.fields, branch.forward, branch.region.builder.block(*results))
 
 
-def _emit(r: Reversal, statement: Let, right: Case | If, region: Region, branches: list[Branch], packed: list[Packed],
-          touched: list[str], rewinds: list[tuple[int, Variable]]) -> list[Let]:
+def _emit(
+    r: Reversal,
+    statement: Let,
+    right: Case | If,
+    region: Region,
+    branches: list[Branch],
+    packed: list[Packed],
+    touched: list[str],
+    rewinds: list[tuple[int, Variable]],
+) -> list[Let]:
     outputs = [Variable(f"d_{name}", r.tangent(r.variable(name).type)) for name in touched]
     outputs += [Variable(f"{before.name}_before", before.type) for _, before in rewinds]
     if isinstance(right, If) and not any(one.saved for one in packed):
@@ -144,7 +170,7 @@ def _emit(r: Reversal, statement: Let, right: Case | If, region: Region, branche
         forward = [_forward(r, statement, right, branches, packed, kind, constructors, residual)]
     for name, value in zip(touched, found, strict=False):
         region.adjoints[name] = value
-    for (_, before), value in zip(rewinds, found[len(touched):], strict=True):
+    for (_, before), value in zip(rewinds, found[len(touched) :], strict=True):
         region.primal[before.name] = value
     return forward
 
@@ -154,8 +180,16 @@ def _bodies(branches: list[Branch], packed: list[Packed]) -> tuple[Block, Block]
     return first, second
 
 
-def _forward(r: Reversal, statement: Let, right: Case | If, branches: list[Branch], packed: list[Packed], kind: SumType,
-             constructors: dict[str, str], residual: Variable) -> Let:
+def _forward(
+    r: Reversal,
+    statement: Let,
+    right: Case | If,
+    branches: list[Branch],
+    packed: list[Packed],
+    kind: SumType,
+    constructors: dict[str, str],
+    residual: Variable,
+) -> Let:
     """The primal construct, each branch with its residual as one more result."""
     blocks = []
     for one, pack in zip(branches, packed, strict=True):
@@ -166,5 +200,7 @@ def _forward(r: Reversal, statement: Let, right: Case | If, branches: list[Branc
     if isinstance(right, If):
         changed = If(right.condition, blocks[0], blocks[1])
     else:
-        changed = Case(right.scrutinee, tuple(Arm(arm.constructor, arm.fields, block) for arm, block in zip(right.arms, blocks, strict=True)))
+        changed = Case(
+            right.scrutinee, tuple(Arm(arm.constructor, arm.fields, block) for arm, block in zip(right.arms, blocks, strict=True))
+        )
     return Let((*statement.variables, residual), changed, statement.span)

@@ -11,12 +11,12 @@ from dataclasses import replace
 from dynlang.core.nodes import Atom, Call, Function, Let, Variable
 from dynlang.core.sizes import size_of
 from dynlang.core.walk import Substitution
+from dynlang.diag import CompileError
 from dynlang.grad.adjoints import Region
 from dynlang.grad.errors import NotDifferentiable
 from dynlang.grad.reverse.context import Reversal
 from dynlang.grad.state import Key, Pair
 from dynlang.grad.tangents import is_number
-from dynlang.diag import CompileError
 from dynlang.types import ArrayType, Size, SumType, Type
 
 
@@ -44,8 +44,10 @@ def reverse_call(r: Reversal, statement: Let, call: Call, region: Region) -> lis
     if not any(reached) and not rewound:
         return [statement]
     inout = {parameter for parameter, _ in function.inout}
-    fresh = tuple(on and k not in inout and _has_nothing(region, call.arguments[k]) and not r.engine.is_threaded(call.function, k)
-                  for k, on in enumerate(reached))
+    fresh = tuple(
+        on and k not in inout and _has_nothing(region, call.arguments[k]) and not r.engine.is_threaded(call.function, k)
+        for k, on in enumerate(reached)
+    )
     pair = r.engine.reverse(Key(call.function, reached, mask, fresh))
     return _emit(r, statement, call, function, region, pair, cotangents)
 
@@ -78,7 +80,9 @@ def _has_nothing(region: Region, argument: Atom) -> bool:
     return isinstance(argument, Variable) and region.adjoints.get(argument.name) is None and argument.name not in region.constructed
 
 
-def _emit(r: Reversal, statement: Let, call: Call, function: Function, region: Region, pair: Pair, cotangents: list[Atom | None]) -> list[Let]:
+def _emit(
+    r: Reversal, statement: Let, call: Call, function: Function, region: Region, pair: Pair, cotangents: list[Atom | None]
+) -> list[Let]:
     """``a'.., arrays before = f_backward(sizes, arguments, residual, cotangents, destinations, arrays after)``."""
     builder = region.builder
     state = r.engine.state
@@ -104,7 +108,7 @@ def _emit(r: Reversal, statement: Let, call: Call, function: Function, region: R
             region.adjoints[argument.name] = value
         else:
             r.engine.adjoints.accumulate(region, argument, value, r.active)
-    for k, value in zip(pair.rewound, found[len(pair.wanted):], strict=True):
+    for k, value in zip(pair.rewound, found[len(pair.wanted) :], strict=True):
         argument = call.arguments[k]
         if isinstance(argument, Variable):
             region.primal[argument.name] = value
@@ -126,7 +130,7 @@ def _reverse_adder(r: Reversal, statement: Let, call: Call, function: Function, 
     """Sums of tangents are linear: the cotangent goes to both."""
     value = r.engine.adjoints.take(region, statement.variables[0])
     if value is not None:
-        for argument in call.arguments[function.sizes:]:
+        for argument in call.arguments[function.sizes :]:
             r.engine.adjoints.accumulate(region, argument, value, r.active)
     return [statement]
 
@@ -146,7 +150,7 @@ def _reverse_with_rule(r: Reversal, statement: Let, call: Call, function: Functi
     carrying = [k for k, one in enumerate(function.parameters) if tangents.carries(one.type)]
     hints = [one.name for one in statement.variables] + [f"d_{call.arguments[k]}" for k in carrying]
     found = region.builder.call(function.derivative.rule, *arguments, *given, names=hints)
-    for k, value in zip(carrying, found[len(function.results):], strict=True):
+    for k, value in zip(carrying, found[len(function.results) :], strict=True):
         if r.is_active(call.arguments[k]):
             engine.adjoints.accumulate(region, call.arguments[k], value, r.active)
     return [statement]
@@ -167,7 +171,7 @@ def _without_aliases(r: Reversal, call: Call, function: Function) -> tuple[Call,
                 first[argument.name] = k
     if not same:
         return call, function
-    for k, argument in enumerate(call.arguments[:function.sizes]):
+    for k, argument in enumerate(call.arguments[: function.sizes]):
         earlier = next((j for j in range(k) if call.arguments[j] == argument), None)
         if earlier is not None:
             same[k] = earlier
@@ -189,6 +193,15 @@ def _specialised(r: Reversal, function: Function, same: dict[int, int]) -> str:
     results = tuple(Variable(one.name, renamed.type(one.type)) for one in function.results)
     inout = tuple((kept.index(p), result) for p, result in function.inout if p in kept)
     state.functions[name] = replace(
-        function, name=name, parameters=parameters, results=results, body=renamed.block(function.body), inout=inout, export=None,
-        sizes=sum(1 for k in kept if k < function.sizes), parameter_labels=(), result_labels=())
+        function,
+        name=name,
+        parameters=parameters,
+        results=results,
+        body=renamed.block(function.body),
+        inout=inout,
+        export=None,
+        sizes=sum(1 for k in kept if k < function.sizes),
+        parameter_labels=(),
+        result_labels=(),
+    )
     return name

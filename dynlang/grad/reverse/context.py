@@ -113,4 +113,3 @@ def common_root(right: Case | If, k: int, functions: dict[str, Function]) -> Var
 
 def can_rewind(kind: Type) -> bool:
     return isinstance(kind, ArrayType)
-

@@ -8,15 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dynlang.core.build import Signature
-from dynlang.core.nodes import Arm, Atom, Block, Call, Case, Construct, Function, Let, Variable
+from dynlang.core.nodes import Arm, Atom, Block, Case, Construct, Function, Let, Variable
 from dynlang.core.sizes import expand_size, size_of
 from dynlang.core.walk import bound_in, free_variables
+from dynlang.diag import NotBuilt
 from dynlang.grad.adjoints import Region
 from dynlang.grad.reverse.context import Reversal, can_rewind
 from dynlang.grad.reverse.residuals import consumed_arrays
 from dynlang.grad.reverse.statements import reverse_block
 from dynlang.grad.state import Key, Pair, known_sizes, type_name
-from dynlang.diag import NotBuilt
 from dynlang.types import INT, Size, SumType, Type, size_variables, substitute
 
 if TYPE_CHECKING:
@@ -45,15 +45,23 @@ class FunctionReversal:
         mentioned = mentioned_sizes(function)
         passed = tuple(k for k, one in enumerate(function.parameters) if one.type == INT and (k < function.sizes or one.name in mentioned))
         names = {function.parameters[k].name for k in passed}
-        extras = tuple(k for k, one in enumerate(function.results)
-                       if one.type == INT and one.name in mentioned and self._extra(k, names))
+        extras = tuple(k for k, one in enumerate(function.results) if one.type == INT and one.name in mentioned and self._extra(k, names))
         inout = dict(function.inout)
         destinations = tuple(k for k, on in enumerate(key.active) if on and not key.fresh[k] and k not in inout)
         rewound = tuple(k for k in inout if can_rewind(function.parameters[k].type)) if not function.checkpoint else ()
         again = tuple(k for k in range(len(function.parameters)) if k not in passed and k not in inout)
         base = function.name
-        return Pair(key, state.function_names.fresh(f"{base}_forward"), state.function_names.fresh(f"{base}_backward"),
-                    state.declare_residual(f"{type_name(base)}Residual"), passed, extras, again, destinations, rewound)
+        return Pair(
+            key,
+            state.function_names.fresh(f"{base}_forward"),
+            state.function_names.fresh(f"{base}_backward"),
+            state.declare_residual(f"{type_name(base)}Residual"),
+            passed,
+            extras,
+            again,
+            destinations,
+            rewound,
+        )
 
     def _extra(self, k: int, passed: set[str]) -> bool:
         """Whether result k, an int that types mention, has to be handed to the backward."""
@@ -62,8 +70,11 @@ class FunctionReversal:
 
     def _result_sizes(self) -> dict[str, Size]:
         """For each int result, the size it is inside the body."""
-        return {one.name: expand_size(size_of(atom), self.known) if k not in self.pair.extras else size_of(atom)
-                for k, (one, atom) in enumerate(zip(self.function.results, self.function.body.results, strict=True)) if one.type == INT}
+        return {
+            one.name: expand_size(size_of(atom), self.known) if k not in self.pair.extras else size_of(atom)
+            for k, (one, atom) in enumerate(zip(self.function.results, self.function.body.results, strict=True))
+            if one.type == INT
+        }
 
     def type_sizes(self) -> list[str]:
         """The residual's size parameters, by their names in the body."""
@@ -77,8 +88,13 @@ class FunctionReversal:
         """Signatures of both functions: enough for calls of them."""
         state, function, pair = self.engine.state, self.function, self.pair
         state.define_sum(pair.residual, self.type_sizes(), [])
-        outer = SumType(pair.residual, (*(Size.variable(function.parameters[k].name) for k in pair.passed),
-                                        *(Size.variable(function.results[k].name) for k in pair.extras)))
+        outer = SumType(
+            pair.residual,
+            (
+                *(Size.variable(function.parameters[k].name) for k in pair.passed),
+                *(Size.variable(function.results[k].name) for k in pair.extras),
+            ),
+        )
         names = state.names_of(function)
         self.names = names
         self.forward_results = (*function.results, Variable(names.fresh("saved"), outer))
@@ -95,13 +111,19 @@ class FunctionReversal:
             return substitute(tangents.of(kind), self.result_sizes)
 
         self.residual_variable = Variable(names.fresh("saved"), self.residual())
-        self.cotangents = [Variable(names.fresh(f"d_{one.name}"), inside(one.type)) if on else None
-                           for one, on in zip(function.results, self.key.cotangents, strict=True)]
-        self.destinations = {k: Variable(names.fresh(f"d_{function.parameters[k].name}"), tangents.of(function.parameters[k].type))
-                             for k in pair.destinations}
+        self.cotangents = [
+            Variable(names.fresh(f"d_{one.name}"), inside(one.type)) if on else None
+            for one, on in zip(function.results, self.key.cotangents, strict=True)
+        ]
+        self.destinations = {
+            k: Variable(names.fresh(f"d_{function.parameters[k].name}"), tangents.of(function.parameters[k].type))
+            for k in pair.destinations
+        }
         hands_back = dict(function.inout)
-        self.finals = {k: Variable(names.fresh(f"{function.parameters[k].name}_after"), inside(function.results[hands_back[k]].type))
-                       for k in pair.rewound}
+        self.finals = {
+            k: Variable(names.fresh(f"{function.parameters[k].name}_after"), inside(function.results[hands_back[k]].type))
+            for k in pair.rewound
+        }
         results = [Variable(names.fresh(f"d_{function.parameters[k].name}"), tangents.of(function.parameters[k].type)) for k in pair.wanted]
         results += [Variable(names.fresh(f"{function.parameters[k].name}_before"), function.parameters[k].type) for k in pair.rewound]
         self.backward_results = tuple(results)
@@ -134,8 +156,15 @@ class FunctionReversal:
             return
         engine, function = self.engine, self.function
         inout = {name: tuple(p for p, _ in one.inout) for name, one in engine.state.functions.items()}
-        r = Reversal(engine, function, self.names, engine.activity.variables(function.name, self.key.active), self.known,
-                     consumed_arrays(function, inout), self.variables)
+        r = Reversal(
+            engine,
+            function,
+            self.names,
+            engine.activity.variables(function.name, self.key.active),
+            self.known,
+            consumed_arrays(function, inout),
+            self.variables,
+        )
         region = Region(engine.state.builder(self.names, self.known))
         region.adjoints.update((function.parameters[k].name, one) for k, one in self.destinations.items())
         hands_back = dict(function.inout)
@@ -145,7 +174,8 @@ class FunctionReversal:
                 region.primal[after.name] = one
         cotangents: list[Atom | None] = [
             None if one is None else engine.adjoints.retype(region.builder, one, engine.tangents.of(atom.type))
-            for one, atom in zip(self.cotangents, function.body.results, strict=True)]
+            for one, atom in zip(self.cotangents, function.body.results, strict=True)
+        ]
         forward = reverse_block(r, function.body, cotangents, region)
         results = [self._final(region, function.parameters[k]) for k in self.pair.wanted]
         results += [region.primal.get(function.parameters[k].name, function.parameters[k]) for k in self.pair.rewound]
@@ -176,16 +206,35 @@ class FunctionReversal:
         state.define_sum(pair.residual, self.type_sizes(), [(constructor, saved)])
         made = Variable(self.names.fresh("saved"), self.residual())
         construct = Let((made,), Construct(self.residual(), constructor, saved))
-        state.add_function(replace(
-            function, name=pair.forward, results=self.forward_results, body=Block((*forward, construct), (*function.body.results, made)),
-            derivative=None, export=None, parameter_labels=(), result_labels=(), checkpoint=False,
-            documentation=f"{function.name}, and what its backward reads."))
+        state.add_function(
+            replace(
+                function,
+                name=pair.forward,
+                results=self.forward_results,
+                body=Block((*forward, construct), (*function.body.results, made)),
+                derivative=None,
+                export=None,
+                parameter_labels=(),
+                result_labels=(),
+                checkpoint=False,
+                documentation=f"{function.name}, and what its backward reads.",
+            )
+        )
         signature = state.signatures[pair.backward]
         outputs = tuple(Variable(self.names.fresh(one.name), one.type) for one in signature.results)
         opened = Let(outputs, Case(self.residual_variable, (Arm(constructor, saved, backward),)))
-        state.add_function(Function(
-            pair.backward, signature.parameters, signature.results, Block((opened,), outputs), len(self.type_sizes()), self._inout(),
-            documentation=f"Cotangents of the arguments of {function.name} from those of its results.", span=function.span))
+        state.add_function(
+            Function(
+                pair.backward,
+                signature.parameters,
+                signature.results,
+                Block((opened,), outputs),
+                len(self.type_sizes()),
+                self._inout(),
+                documentation=f"Cotangents of the arguments of {function.name} from those of its results.",
+                span=function.span,
+            )
+        )
 
     def _checkpointed(self) -> None:
         """Nothing is saved: the backward has the arguments, and calls the forward again."""
@@ -197,9 +246,12 @@ class FunctionReversal:
         builder = state.builder(self.names, self.known)
         again = builder.call(pair.forward, *function.parameters)
         sizes = [function.parameters[k] for k in pair.passed] + [again[k] for k in pair.extras]
-        present = [engine.adjoints.retype(builder, one, engine.tangents.of(again[k].type))
-                   for k, one in enumerate(self.cotangents) if one is not None]
-        found = builder.call(pair.backward, *sizes, *(function.parameters[k] for k in pair.again), again[-1], *present, *self.destinations.values())
+        present = [
+            engine.adjoints.retype(builder, one, engine.tangents.of(again[k].type))
+            for k, one in enumerate(self.cotangents)
+            if one is not None
+        ]
+        found = builder.call(
+            pair.backward, *sizes, *(function.parameters[k] for k in pair.again), again[-1], *present, *self.destinations.values()
+        )
         self._define(list(function.body.statements), builder.block(*found), ())
-
-

@@ -37,8 +37,11 @@ class Trip:
 
 def reverse_loop(r: Reversal, statement: Let, loop: For | While, region: Region) -> list[Let]:
     incoming = [r.engine.adjoints.take(region, one) for one in statement.variables]
-    rewinds = [k for k, one in enumerate(loop.carried) if can_rewind(one.type) and loop.body.results[k] != one
-               and root(loop.body, loop.body.results[k], r.engine.state.functions) == one]
+    rewinds = [
+        k
+        for k, one in enumerate(loop.carried)
+        if can_rewind(one.type) and loop.body.results[k] != one and root(loop.body, loop.body.results[k], r.engine.state.functions) == one
+    ]
     mask = {k for k, one in enumerate(incoming) if one is not None}
     if not mask and not rewinds:
         return [statement]
@@ -72,7 +75,9 @@ def _start(r: Reversal, loop: For | While, region: Region, mask: set[int], rewin
     mentioned = {name for k in mask for name in size_variables(loop.carried[k].type)}
     sizes = {k: Variable(r.names.fresh(f"{one.name}_after"), INT) for k, one in enumerate(loop.carried) if one.name in mentioned}
     after = {loop.carried[k].name: Size.variable(one.name) for k, one in sizes.items()}
-    cotangents = {k: Variable(r.names.fresh(f"d_{loop.carried[k].name}"), substitute(r.tangent(loop.carried[k].type), after)) for k in sorted(mask)}
+    cotangents = {
+        k: Variable(r.names.fresh(f"d_{loop.carried[k].name}"), substitute(r.tangent(loop.carried[k].type), after)) for k in sorted(mask)
+    }
     destinations = {one.name: Variable(r.names.fresh(f"d_{one.name}"), r.tangent(one.type)) for one in captured}
     arrays = {k: Variable(r.names.fresh(f"{loop.carried[k].name}_after"), loop.carried[k].type) for k in rewinds}
     inner.adjoints.update(destinations)
@@ -89,7 +94,9 @@ def _pack(r: Reversal, loop: For | While, trip: Trip, mask: list[int], touched: 
     results: list[Atom] = [loop.carried[k] for k in trip.sizes]
     for k in mask:
         value = inner.adjoints.get(loop.carried[k].name)
-        results.append(adjoints.zeros_like(inner, loop.carried[k]) if value is None else adjoints.force(inner.builder, value, loop.carried[k]))
+        results.append(
+            adjoints.zeros_like(inner, loop.carried[k]) if value is None else adjoints.force(inner.builder, value, loop.carried[k])
+        )
     results += [adjoints.force(inner.builder, inner.adjoints[name], r.variable(name)) for name in touched]
     results += [inner.primal.get(loop.carried[k].name, loop.carried[k]) for k in rewinds]
     return r.pack(loop.carried, trip.forward, inner.builder.block(*results))
@@ -128,7 +135,12 @@ class _Emission:
 
     def backward(self, tape: Variable | None, count: Atom, wrap: tuple[SumType, str] | None) -> None:
         r, region, trip = self.r, self.region, self.trip
-        carried = [*trip.sizes.values()] + [trip.cotangents[k] for k in self.mask] + [trip.destinations[name] for name in self.touched] + [trip.arrays[k] for k in self.rewinds]
+        carried = (
+            [*trip.sizes.values()]
+            + [trip.cotangents[k] for k in self.mask]
+            + [trip.destinations[name] for name in self.touched]
+            + [trip.arrays[k] for k in self.rewinds]
+        )
         initial = self.initial()
         if tape is not None:
             carried.append(Variable(r.names.fresh(tape.name), tape.type))
@@ -137,8 +149,10 @@ class _Emission:
         index = Variable(r.names.fresh("back"), INT)
         body = self.with_index(body, index, count)
         variables = rename_telescope(carried, r.names.fresh, {}, {})
-        region.builder.append(Let(tuple(variables), For(index, r.primal(region, count), tuple(carried), tuple(initial), body), region.builder.span))
-        self.take_over(variables[len(trip.sizes):])
+        region.builder.append(
+            Let(tuple(variables), For(index, r.primal(region, count), tuple(carried), tuple(initial), body), region.builder.span)
+        )
+        self.take_over(variables[len(trip.sizes) :])
 
     def initial(self) -> list[Atom]:
         r, region = self.r, self.region
@@ -159,7 +173,9 @@ class _Emission:
         kind, constructor = wrap
         held = Variable(self.r.names.fresh("saved"), kind)
         pop = Let((rest, held), Operation("list_pop", (tape,)), self.statement.span)
-        outputs = rename_telescope([one if isinstance(one, Variable) else Variable("d", one.type) for one in backward.results], self.r.names.fresh, {}, {})
+        outputs = rename_telescope(
+            [one if isinstance(one, Variable) else Variable("d", one.type) for one in backward.results], self.r.names.fresh, {}, {}
+        )
         opened = Let(outputs, Case(held, (Arm(constructor, saved, backward),)), self.statement.span)
         return Block((pop, opened), (*outputs, rest))
 
@@ -181,7 +197,7 @@ class _Emission:
         for k, value in zip(self.mask, variables[:first], strict=True):
             start = self.loop.initial[k]
             r.engine.adjoints.accumulate(region, start, r.engine.adjoints.retype(region.builder, value, r.tangent(start.type)), r.active)
-        for k, value in zip(self.rewinds, variables[second:second + len(self.rewinds)], strict=True):
+        for k, value in zip(self.rewinds, variables[second : second + len(self.rewinds)], strict=True):
             start = self.loop.initial[k]
             if isinstance(start, Variable):
                 region.primal[start.name] = value
@@ -208,6 +224,10 @@ class _Emission:
             body.append(Let((more,), Operation("add", (inside, integer(1))), span))
             extra.append((count, inside, integer(0), more))
         outputs, carried, initial, results = (tuple(one[k] for one in extra) for k in range(4))
-        changed = replace(self.loop, carried=(*self.loop.carried, *carried), initial=(*self.loop.initial, *initial),  # type: ignore[arg-type]
-                          body=Block(tuple(body), (*self.loop.body.results, *results)))
+        changed = replace(
+            self.loop,
+            carried=(*self.loop.carried, *carried),
+            initial=(*self.loop.initial, *initial),  # type: ignore[arg-type]
+            body=Block(tuple(body), (*self.loop.body.results, *results)),
+        )
         return [*before, Let((*self.statement.variables, *outputs), changed, span)]  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ CHEAP_SHAPES = frozenset({"slice", "concat", "at", "fill", "broadcast", "reshape
 
 def is_cheap(op: str) -> bool:
     row = OPS[op]
-    return op in CHEAP_SHAPES or row.has("elementwise") and row.cost <= 1 and not row.has("check")
+    return op in CHEAP_SHAPES or (row.has("elementwise") and row.cost <= 1 and not row.has("check"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,16 @@ def consumed_arrays(function: Function, inout: dict[str, tuple[int, ...]]) -> se
                 case Call(name, arguments):
                     found.update(one.name for position in inout.get(name, ()) if isinstance(one := arguments[position], Variable))
                 case For(_, _, carried, initial, _) | While(carried, initial, _, _):
-                    found.update(start.name for one, start in zip(carried, initial, strict=True)
-                                 if one.name in found and isinstance(start, Variable))
+                    found.update(
+                        start.name for one, start in zip(carried, initial, strict=True) if one.name in found and isinstance(start, Variable)
+                    )
         if len(found) == before:
             return found
 
 
-def pack(bound: Iterable[Variable], forward: Sequence[Let], backward: Block, consumed: set[str], extras: set[str],
-         names: Names, may_go: MayGo) -> Packed:
+def pack(
+    bound: Iterable[Variable], forward: Sequence[Let], backward: Block, consumed: set[str], extras: set[str], names: Names, may_go: MayGo
+) -> Packed:
     """What a block saves. `extras` are names of forward statements that are there for the backward only."""
     backward = without_dead_code(backward, may_go)
     definitions: dict[str, tuple[Variable, Let | None]] = {one.name: (one, None) for one in bound}
@@ -71,8 +73,9 @@ def pack(bound: Iterable[Variable], forward: Sequence[Let], backward: Block, con
     return Packed(kept, backward, tuple(definitions[one.name][0] for one in saved))
 
 
-def _recomputed(saved: list[Variable], definitions: dict[str, tuple[Variable, Let | None]], consumed: set[str],
-                in_types: set[str]) -> tuple[list[Variable], list[Let]]:
+def _recomputed(
+    saved: list[Variable], definitions: dict[str, tuple[Variable, Let | None]], consumed: set[str], in_types: set[str]
+) -> tuple[list[Variable], list[Let]]:
     """Splits the demanded variables into those that are saved and statements that compute the others again."""
     held = {one.name for one in saved}
     moved: dict[str, Let] = {}
@@ -86,8 +89,11 @@ def _recomputed(saved: list[Variable], definitions: dict[str, tuple[Variable, Le
         if statement is None or depth > 20 or not isinstance(statement.right, Operation) or not is_cheap(statement.right.op):
             return None
         found = [statement]
-        for atom in (*statement.right.arguments, *(Variable(one, INT) for size in statement.right.sizes for one in size.variables()),
-                     *(Variable(one, INT) for one in size_variables(definitions[name][0].type))):
+        for atom in (
+            *statement.right.arguments,
+            *(Variable(one, INT) for size in statement.right.sizes for one in size.variables()),
+            *(Variable(one, INT) for one in size_variables(definitions[name][0].type)),
+        ):
             if isinstance(atom, Variable):
                 inner = expression(atom.name, leaves, depth + 1)
                 if inner is None:
@@ -105,8 +111,9 @@ def _recomputed(saved: list[Variable], definitions: dict[str, tuple[Variable, Le
     return [one for one in saved if one.name in held], list(moved.values())
 
 
-def _hoist_lengths(forward: list[Let], backward: Block, definitions: dict[str, tuple[Variable, Let | None]],
-                   names: Names) -> tuple[list[Let], Block]:
+def _hoist_lengths(
+    forward: list[Let], backward: Block, definitions: dict[str, tuple[Variable, Let | None]], names: Names
+) -> tuple[list[Let], Block]:
     """A length of a list that the forward holds is computed there: saving the list itself would keep it alive."""
     found: dict[str, Variable] = {}
     renamed: dict[str, Variable] = {}

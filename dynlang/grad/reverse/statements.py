@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from dynlang.core.nodes import Arm, Atom, Block, Call, Case, Construct, For, If, Let, Operation, SumDeclaration, Variable, While
 from dynlang.diag import InternalError
 from dynlang.grad.adjoints import Region, fresh_fields
+from dynlang.grad.operations import OpReversal
 from dynlang.grad.reverse.context import CHAINED, Reversal
-from dynlang.grad.rules import OpReversal, reverse_operation, steps_of
+from dynlang.grad.rules import reverse_operation, steps_of
 from dynlang.grad.tangents import array_sizes
 from dynlang.types import ArrayType, ListType, Size, SumType, Type
 
@@ -109,8 +110,9 @@ def field_zero(engine: Engine, region: Region, kind: Type, like: Atom) -> Atom:
     return engine.tangents.zero(region.builder, kind)
 
 
-def open_tangent(engine: Engine, region: Region, value: Atom, declaration: SumDeclaration, kind: SumType, constructor: str,
-                 arguments: Sequence[Atom]) -> list[Atom | None]:
+def open_tangent(
+    engine: Engine, region: Region, value: Atom, declaration: SumDeclaration, kind: SumType, constructor: str, arguments: Sequence[Atom]
+) -> list[Atom | None]:
     """The fields of the tangent of a `constructor` for each argument; None where the field carries nothing.
 
     ``match value: Zero: zeros; TangentC(fields): fields``; any other constructor can't be."""
@@ -131,13 +133,17 @@ def open_tangent(engine: Engine, region: Region, value: Atom, declaration: SumDe
         inner = Region(builder.inside())
         bound = fresh_fields(builder.names, one.fields, outside)
         if one.name == wanted:
-            values = [adjoints.retype(inner.builder, mine, kind_) for mine, field_, kind_ in
-                      zip((b for b, f in zip(bound, fields, strict=True) if f.active), active, results, strict=True)]
+            values = [
+                adjoints.retype(inner.builder, mine, kind_)
+                for mine, field_, kind_ in zip((b for b, f in zip(bound, fields, strict=True) if f.active), active, results, strict=True)
+            ]
         else:
             values = [field_zero(engine, inner, kind_, arguments[field_.position]) for field_, kind_ in zip(active, results, strict=True)]
         arms.append(Arm(one.name, bound, inner.builder.block(*values)))
-    hints = [Variable(f"d_{a.name}" if isinstance(a := arguments[field_.position], Variable) else "d", kind_)
-             for field_, kind_ in zip(active, results, strict=True)]
+    hints = [
+        Variable(f"d_{a.name}" if isinstance(a := arguments[field_.position], Variable) else "d", kind_)
+        for field_, kind_ in zip(active, results, strict=True)
+    ]
     opened = builder.bind(Case(value, tuple(arms)), hints)
     found: list[Atom | None] = [None] * len(arguments)
     for one, variable in zip(active, opened, strict=True):
@@ -145,8 +151,9 @@ def open_tangent(engine: Engine, region: Region, value: Atom, declaration: SumDe
     return found
 
 
-def close_tangent(r: Reversal, region: Region, kind: SumType, constructor: str, fields: Sequence[Variable], values: dict[str, Atom | None],
-                  hint: str) -> Atom:
+def close_tangent(
+    r: Reversal, region: Region, kind: SumType, constructor: str, fields: Sequence[Variable], values: dict[str, Atom | None], hint: str
+) -> Atom:
     """The tangent of a `constructor` from the adjoints of the variables that an arm bound."""
     tangents, builder = r.engine.tangents, region.builder
     arguments: list[Atom] = []
@@ -161,4 +168,3 @@ def close_tangent(r: Reversal, region: Region, kind: SumType, constructor: str, 
     tangent = tangents.of(kind)
     assert isinstance(tangent, SumType)
     return builder.construct(tangent, tangents.constructor(kind.name, constructor), *arguments, name=hint)
-
