@@ -15,7 +15,10 @@ from dynlang.tools.flat import BadArgument
 def derivative_text(path: Path, function: str, wrt: Sequence[str] = (), forward: bool = False) -> str:
     """Dyn source that checks and runs: the function's results, then the gradient of the first float among them with respect
     to the parameters named (default: the first)."""
-    core = pipeline.build(pipeline.Request(path, entries=(function,)), until="core")
+    return derivative_of(pipeline.build(pipeline.Request(path, entries=(function,)), until="core"), function, wrt, forward)
+
+
+def derivative_of(core: Module, function: str, wrt: Sequence[str] = (), forward: bool = False) -> str:
     target = core.functions[function]
     made = gradient_program(core, function, positions(core, target, wrt), forward)
     return pipeline.text_of("grad", made)
