@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,22 @@ def test_the_program_and_the_executable_print_the_same_losses(trees: Path) -> No
     names = dync("run", TREELSTM / "predict.dyn", "--trees", f"{trees}/test.txt", "--weights", f"{trees}/model.safetensors",
                  "--labels", f"{trees}/labels.txt", "--words", f"{trees}/vocabulary.txt", "--count", "3")
     assert len(names.splitlines()) == 3 and all(", in truth " in line for line in names.splitlines())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", [["cc", "-std=c99"], ["c++", "-std=c++17", "-x", "c++"]])
+def test_a_c_program_gets_the_same_scores(trees: Path, language: list[str]) -> None:
+    if shutil.which(language[0]) is None:
+        pytest.skip(f"there is no {language[0]} here")
+    dync("run", TREELSTM / "train.dyn", *flags(trees))
+    words, labels = (len((trees / name).read_text().splitlines()) for name in ("vocabulary.txt", "labels.txt"))
+    dync("build", TREELSTM / "model.dyn", "--lib", "-o", trees)
+    source = ROOT / "examples" / "embed_c" / "main.c"
+    run(*language, "-Wall", "-Wextra", "-Werror", source, "-x", "none", f"-I{trees}", trees / "libmodel.a", "-lm", "-o", trees / "main")
+    printed = run(trees / "main", trees / "model.safetensors", trees / "test.txt", words, labels)
+    expected = dync("run", TREELSTM / "scores.dyn", "--trees", trees / "test.txt", "--weights", trees / "model.safetensors",
+                    "--labels", trees / "labels.txt", "--words", trees / "vocabulary.txt")
+    assert printed == expected and len(printed.splitlines()) == 3 * labels
 
 
 @pytest.mark.slow
