@@ -116,7 +116,8 @@ class _ModulePrinter:
         head = f"type {self.sums[declaration.name]}{self.parameters(declaration.sizes)}:"
         lines = [head]
         for one in declaration.constructors:
-            fields = ", ".join(f"{field_name(place.name)}: {self.type(place.type, field_name)}" for place in one.fields)
+            own = {place.name for place in one.fields if place.type == INT}
+            fields = ", ".join(f"{field_name(place.name)}: {self.type(packed(place.type, own), field_name)}" for place in one.fields)
             lines.append(f"    {self.constructors[declaration.name, one.name]}" + (f"({fields})" if fields else ""))
         return "\n".join(lines)
 
@@ -163,6 +164,12 @@ def hidden_sizes(function: Function) -> frozenset[str]:
     """The sizes in a function's signature that stay plain ints: where types name them they are unknown, and cast inside."""
     named = {name for one in (*function.parameters, *function.results) for name in size_variables(one.type)}
     return frozenset(named & {one.name for one in function.parameters if one.type == INT}) - determined_sizes(function)
+
+
+def packed(kind: Type, inner: Iterable[str]) -> Type:
+    """The type with sizes that mention `inner` unknown."""
+    hidden = set(inner)
+    return map_type(kind, lambda one: Unknown() if isinstance(one, Size) and one.variables() & hidden else one, lambda one: None)
 
 
 def masked(kind: Type, declared: Type, hidden: Iterable[str]) -> Type:
@@ -258,7 +265,7 @@ class _FunctionPrinter:
                 self.declare(one)
         given = {one.name: name for name, one in casts}
         for one in rest:
-            heads.append(f"{given.get(one.name) or self.name(one)}: {self.type(self.packed(one.type, hidden))}")
+            heads.append(f"{given.get(one.name) or self.name(one)}: {self.type(packed(one.type, hidden))}")
         if function.name.startswith(("test.", "bench.")) and not function.parameters:
             word, _, number = function.name.partition(".")
             if number.isdigit():
@@ -286,16 +293,10 @@ class _FunctionPrinter:
     def result_type(self, results: Sequence[Variable], hidden: frozenset[str] = frozenset()) -> str:
         """Results as a tuple; sizes that are results themselves are unknown to the caller, as are hidden ones."""
         inner = {one.name for one in results if one.type == INT} | hidden
-        return self.tuple_type([self.packed(one.type, inner) for one in results])
+        return self.tuple_type([packed(one.type, inner) for one in results])
 
     def tuple_type(self, kinds: Sequence[Type]) -> str:
         return self.type(kinds[0]) if len(kinds) == 1 else f"({', '.join(map(self.type, kinds))})"
-
-    @staticmethod
-    def packed(kind: Type, inner: Iterable[str]) -> Type:
-        """The type with sizes that mention `inner` unknown."""
-        hidden = set(inner)
-        return map_type(kind, lambda one: Unknown() if isinstance(one, Size) and one.variables() & hidden else one, lambda one: None)
 
     # -- names and types
 
@@ -355,11 +356,10 @@ class _FunctionPrinter:
 
     def flush(self, changed: str) -> None:
         """Write down what waits and reads a variable that is about to change."""
-        for scope in self.scopes:
-            for name, (text, reads) in list(scope.waiting.items()):
-                if changed in reads:
-                    del scope.waiting[name]
-                    self.write(f"let {self.names_for(name)} = {text.text}")
+        for name, (text, reads) in list(self.scope.waiting.items()):
+            if changed in reads:
+                del self.scope.waiting[name]
+                self.write(f"let {self.names_for(name)} = {text.text}")
 
     def settle(self, atoms: Sequence[Atom]) -> None:
         """Write down those of the atoms that wait: a size is about to mention them by name."""
@@ -432,20 +432,39 @@ class _FunctionPrinter:
         assert isinstance(kind, SumType)
         self.depth += 1
         for one in right.arms:
-            names = [self.declare(place) if self.is_read(place) else "_" for place in one.fields]
+            names, casts = self.field_names(one.fields)
             constructor = self.module.constructors[kind.name, one.constructor]
             self.write(f"{constructor}({', '.join(names)}):" if names else f"{constructor}:")
-            self.indented(lambda one=one: arm(one.body))
+            self.depth += 1
+            for name, place in casts:
+                self.write(f"let {self.declare(place)} = {name} as {self.type(place.type)}")
+            self.depth -= 1
+            self.indented(lambda one=one: arm(one.body), bool(casts))
         self.depth -= 1
+
+    def field_names(self, fields: Sequence[Variable]) -> tuple[list[str], list[tuple[str, Variable]]]:
+        """Names of an arm's fields, and those that must be cast: their sizes are other fields."""
+        own = {one.name for one in fields if one.type == INT}
+        names: list[str] = []
+        casts: list[tuple[str, Variable]] = []
+        for one in fields:
+            if not self.is_read(one):
+                names.append("_")
+            elif size_variables(one.type) & own:
+                names.append(self.names.fresh(f"{field_name(one.name)}_packed"))
+                casts.append((names[-1], one))
+            else:
+                names.append(self.declare(one))
+        return names, casts
 
     def is_read(self, variable: Variable) -> bool:
         return self.uses.get(variable.name, 0) > 0 or variable.name in self.in_sizes
 
-    def indented(self, run) -> None:
+    def indented(self, run, filled: bool = False) -> None:
         self.depth += 1
         before = len(self.out)
         run()
-        if len(self.out) == before:
+        if len(self.out) == before and not filled:
             self.write("pass")
         self.depth -= 1
 
@@ -578,7 +597,7 @@ class _FunctionPrinter:
             self.mutable.add(name)
             names.append(name)
             value = start if start is not None else self.initial(self.emptied(one.type, inner))
-            self.write(f"var {name}: {self.type(self.packed(one.type, inner))} = {value}")
+            self.write(f"var {name}: {self.type(packed(one.type, inner))} = {value}")
         if idle is not None and isinstance(right, If):
             self.one_arm(right, idle, names)
         else:
@@ -631,10 +650,6 @@ class _FunctionPrinter:
 
     def nested(self, statement: Let, right: If | Case) -> None:
         """A branch whose results have no value to begin with: a function of its own, called at once."""
-        for scope in self.scopes:
-            for name, (text, _) in list(scope.waiting.items()):
-                del scope.waiting[name]
-                self.write(f"let {self.names_for(name)} = {text.text}")
         name = self.names.fresh("chosen")
         self.write(f"fn {name}() -> {self.result_type(statement.variables)}:")
         self.depth += 1
@@ -694,7 +709,7 @@ class _LoopPrinter:
             name = printer.names.fresh(field_name(place.name))
             names.append(name)
             printer.mutable.add(name)
-            printer.write(f"var {name}: {printer.type(printer.packed(place.type, self.inner))} = {value.text}")
+            printer.write(f"var {name}: {printer.type(packed(place.type, self.inner))} = {value.text}")
         if isinstance(right, For):
             count = printer.atom(right.count).text
             index = printer.declare(right.index) if printer.is_read(right.index) else "_"
