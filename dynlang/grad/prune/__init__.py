@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dynlang.core.nodes import Case, Construct, Module
 from dynlang.core.walk import bound_in, functions_called, statements_in
 from dynlang.grad.prune.calls import without_dead_values
-from dynlang.grad.prune.fields import without_dead_fields, without_wrappers
+from dynlang.grad.prune.fields import without_dead_fields, without_dead_sizes, without_wrappers
 from dynlang.grad.prune.loops import with_flat_tapes, without_constant_values
 from dynlang.grad.tangents import tangent_sum_name
 from dynlang.types import ArrayType, ListType, SumType, Type
@@ -43,6 +43,7 @@ def pruned(engine: Engine, keep: frozenset[str]) -> Module:
         module = without_dead_values(module, generated, engine.may_go)
         module = without_dead_fields(module, residuals)
         module = without_wrappers(module, residuals)
+        module = without_dead_sizes(module, residuals)
         module = without_constant_values(module, generated)
         if module == before:
             break

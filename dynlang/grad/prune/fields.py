@@ -1,4 +1,4 @@
-"""Residuals: fields that no backward reads go; a residual that only wraps another one is that one; an empty one is nothing.
+"""Residuals: fields and sizes that no backward reads go; a residual that only wraps another one is that one; an empty one is nothing.
 
 EncodeResidual(EncodeCase(..))                    EncodeCase(..)
 case saved: R(): x = tanh(y); yield x             x = tanh(y)
@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from dynlang.core.nodes import Arm, Atom, Block, Case, Construct, Constructor, Function, Let, Module, Right, SumDeclaration, Variable
 from dynlang.core.walk import Substitution, blocks_of, free_variables, rebuild, statements_in
-from dynlang.types import INT, Size, SumType, Type, map_type, size_variables, substitute
+from dynlang.types import INT, ArrayType, ListType, Size, SumType, Type, map_type, size_variables, substitute
 
 
 def map_rights(function: Function, change: Callable[[Right], Right]) -> Function:
@@ -100,6 +100,83 @@ def _keep_fields(module: Module, kept: Mapping[tuple[str, str], tuple[int, ...]]
         {name: declaration(one) for name, one in module.sums.items()},
         {name: map_rights(one, change) for name, one in module.functions.items()},
     )
+
+
+# ---------------------------------------------------------------- sizes nobody mentions
+
+
+def without_dead_sizes(module: Module, residuals: frozenset[str]) -> Module:
+    """Size parameters of residuals that no field mentions, other than to hand them to a parameter that nobody mentions: all
+    start dead and are raised until nothing changes."""
+    live: dict[str, set[int]] = {name: set() for name in sorted(residuals & module.sums.keys())}
+    changed = True
+    while changed:
+        changed = False
+        for name, kept in live.items():
+            declaration = module.sums[name]
+            read: set[str] = set()
+            for constructor in declaration.constructors:
+                for field in constructor.fields:
+                    read |= _live_sizes(field.type, live)
+            found = {k for k, one in enumerate(declaration.sizes) if one in read}
+            if not found <= kept:
+                kept |= found
+                changed = True
+    dropped = {name: sorted(kept) for name, kept in live.items() if len(kept) < len(module.sums[name].sizes)}
+    return _keep_sizes(module, dropped) if dropped else module
+
+
+def _live_sizes(kind: Type, live: Mapping[str, set[int]]) -> set[str]:
+    """Size variables of a type, those in dead places left out."""
+    match kind:
+        case SumType(name, arguments) if name in live:
+            return {one for k in live[name] for one in (arguments[k].variables() if isinstance(arguments[k], Size) else ())}
+        case ListType(elements):
+            return {name for one in elements for name in _live_sizes(one, live)}
+        case ArrayType(element, shape):
+            return _live_sizes(element, live) | {name for size in shape if isinstance(size, Size) for name in size.variables()}
+    return set(size_variables(kind))
+
+
+def _keep_sizes(module: Module, kept: Mapping[str, list[int]]) -> Module:
+    def on_type(one: Type) -> Type | None:
+        if isinstance(one, SumType) and one.name in kept:
+            return SumType(one.name, tuple(one.arguments[k] for k in kept[one.name]))
+        return None
+
+    def changed(kind: Type) -> Type:
+        return map_type(kind, lambda size: size, on_type)
+
+    def variables(many: tuple[Variable, ...]) -> tuple[Variable, ...]:
+        return tuple(Variable(one.name, changed(one.type)) for one in many)
+
+    sums: dict[str, SumDeclaration] = {}
+    for name, one in module.sums.items():
+        sizes = tuple(one.sizes[k] for k in kept[name]) if name in kept else one.sizes
+        constructors = tuple(replace(constructor, fields=variables(constructor.fields)) for constructor in one.constructors)
+        sums[name] = replace(one, sizes=sizes, constructors=constructors)
+    functions = {}
+    for name, function in module.functions.items():
+        body = Retyped(changed).block(function.body)
+        functions[name] = replace(function, parameters=variables(function.parameters), results=variables(function.results), body=body)
+    return Module(sums, functions)
+
+
+class Retyped(Substitution):
+    """A function's body with every type changed."""
+
+    def __init__(self, change: Callable[[Type], Type]) -> None:
+        super().__init__({})
+        self.change = change
+
+    def type(self, kind: Type) -> Type:
+        return self.change(kind)
+
+    def atom(self, atom: Atom) -> Atom:
+        return Variable(atom.name, self.type(atom.type)) if isinstance(atom, Variable) else atom
+
+    def binder(self, variable: Variable) -> Variable:
+        return Variable(variable.name, self.type(variable.type))
 
 
 # ---------------------------------------------------------------- residuals that hold one residual, or nothing

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from dynlang.core.nodes import Arm, Atom, Block, Case, Construct, For, Function, Let, Module, Operation, SumDeclaration, Variable, While
 from dynlang.core.walk import Substitution, atoms_of, blocks_of, bound_in, rebuild, statements_in
+from dynlang.grad.prune.fields import Retyped
 from dynlang.types import ListType, Size, SumType, Type, map_type, size_variables, substitute
 
 
@@ -180,7 +181,7 @@ class _Flattening:
         def variable(one: Variable) -> Variable:
             return Variable(one.name, _flat(one.type, self.chosen))
 
-        retyped = _Retyped(self.chosen)
+        retyped = Retyped(lambda kind: _flat(kind, self.chosen))
         changed = replace(
             function,
             parameters=tuple(map(variable, function.parameters)),
@@ -214,20 +215,3 @@ class _Flattening:
                         replace(statement, right=rebuild(right, lambda atom: atom, self.block)) if blocks_of(right) else statement
                     )
         return Block(tuple(statements), block.results)
-
-
-class _Retyped(Substitution):
-    """Types of tapes changed everywhere."""
-
-    def __init__(self, chosen: Mapping[str, SumDeclaration]) -> None:
-        super().__init__({})
-        self.chosen = chosen
-
-    def type(self, kind: Type) -> Type:
-        return _flat(kind, self.chosen)
-
-    def atom(self, atom: Atom) -> Atom:
-        return Variable(atom.name, self.type(atom.type)) if isinstance(atom, Variable) else atom
-
-    def binder(self, variable: Variable) -> Variable:
-        return Variable(variable.name, self.type(variable.type))

@@ -202,7 +202,7 @@ class FunctionReversal:
 
     def _define(self, forward: list[Let], backward: Block, saved: tuple[Variable, ...]) -> None:
         state, function, pair = self.engine.state, self.function, self.pair
-        constructor = state.constructor_names.fresh(pair.residual)
+        constructor = state.constructor_names.fresh(f"{type_name(function.name)}Saved")
         state.define_sum(pair.residual, self.type_sizes(), [(constructor, saved)])
         made = Variable(self.names.fresh("saved"), self.residual())
         construct = Let((made,), Construct(self.residual(), constructor, saved))
