@@ -426,8 +426,13 @@ def parts(kind: Type) -> Iterator[Type | SizeArgument]:
             yield from shape
 
 
+_NO_NAMES: frozenset[str] = frozenset()
+
+
 def size_variables(kind: Type) -> frozenset[str]:
-    found: frozenset[str] = frozenset()
+    if isinstance(kind, (ScalarType, StringType)):
+        return _NO_NAMES
+    found = _NO_NAMES
     for part in parts(kind):
         if isinstance(part, Size):
             found |= part.variables()
