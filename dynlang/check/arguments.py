@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from dynlang.check import errors, typed
 from dynlang.check.context import Context, SizeEntry, TypeEntry
+from dynlang.check.expressions import is_open
 from dynlang.check.fit import fit, fitting, mismatch
 from dynlang.check.functions import Use
 from dynlang.check.solve import HOLE
@@ -128,8 +129,13 @@ def signature_text(signature: Signature) -> str:
     return f"{signature.short}({parameters}){result}"
 
 
-def solve_arguments(context: Context, use: Use, slots: list[Slot], returns: Type, hint: Type | None, what: str, span: Span) -> Type | None:
-    """Checks the arguments in the order of rule 20 and solves the generics; gives the result type, None after an error."""
+def solve_arguments(
+    context: Context, use: Use, slots: list[Slot], returns: Type, hint: Type | None, what: str, span: Span, stored: bool = False
+) -> Type | None:
+    """Checks the arguments in the order of rule 20 and solves the generics; gives the result type, None after an error.
+
+    `stored`: for the fields of a record or constructor. An index that is stored under a type parameter is an int, unless the
+    expected type says otherwise: ``Some(i)`` is an ``Option<int>``."""
     from dynlang.check.places import lend
 
     hints = use.solver.copy()
@@ -148,6 +154,8 @@ def solve_arguments(context: Context, use: Use, slots: list[Slot], returns: Type
         bad = bad or is_bad(slot.passed)
     if bad:
         return None
+    if stored:
+        use.solver.widen()
     use.solver.learn(hints)
     use.solver.settle()
     solved = use.finish(context, what, span)
@@ -166,12 +174,12 @@ def solve_arguments(context: Context, use: Use, slots: list[Slot], returns: Type
 
 
 def rank(context: Context, slot: Slot) -> int:
-    """When an argument is checked: 0 ordinary, 1 literals, 2 functions."""
+    """When an argument is checked: 0 ordinary, 1 literals, 2 what has no type by itself, 3 functions."""
     assert slot.argument is not None
     value = slot.argument.value
     if isinstance(slot.type, FunctionType) or isinstance(value, ast.Lambda):
-        return 2
-    return 1 if is_literal(value) else 0
+        return 3
+    return 2 if is_open(context, value) else 1 if is_literal(value) else 0
 
 
 def is_literal(node: ast.Expr) -> bool:

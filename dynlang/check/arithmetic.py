@@ -494,7 +494,7 @@ def infer_compare(context: Context, node: ast.Compare, hint: Type | None) -> typ
         if total.type != BOOL or test.type != BOOL:
             return context.fail(
                 errors.OperandTypes(
-                    "a chain of comparisons is of numbers, not of arrays", node.span, hint="join two comparisons with `logical_and`"
+                    "a chain of comparisons is of numbers, not of arrays", node.span, hint="compare item by item: `[0.0 < v and v < 1.0 for v in x]`"
                 )
             )
         total = typed.ShortCircuit(BOOL, node.span, "and", total, test)

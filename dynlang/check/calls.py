@@ -371,7 +371,7 @@ def construct(
         infer_all(context, node.arguments)
         return None
     use = Use(context, generics)
-    if solve_arguments(context, use, slots, kind, hint, what, node.span) is None:
+    if solve_arguments(context, use, slots, kind, hint, what, node.span, stored=True) is None:
         return None
     fill_defaults(context, use, slots, module, generics, what)
     values = tuple(one.passed for one in slots if isinstance(one.passed, typed.Expression) and not is_bad(one.passed))

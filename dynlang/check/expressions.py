@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -221,7 +222,7 @@ def infer_tuple(context: Context, node: ast.Tuple, hint: Type | None) -> typed.E
 def infer_array(context: Context, node: ast.List, hint: Type | None) -> typed.Expression:
     """``[a, b, c]``: items of one type. Literals take the type of the others."""
     inner = element_hint(hint)
-    items = [context.infer(item, inner) for item in node.items]
+    items = infer_alike(context, node.items, inner)
     if any(isinstance(item.type, ErrorType) for item in items):
         return typed.Literal(ERROR, node.span, 0)
     if not items:
@@ -245,6 +246,28 @@ def infer_array(context: Context, node: ast.List, hint: Type | None) -> typed.Ex
     if isinstance(kind, FunctionType):
         raise NotBuilt("arrays of functions", node.span)
     return typed.MakeArray(array_of(kind, (Size.constant(len(fitted)),)), node.span, tuple(fitted))
+
+
+def infer_alike(context: Context, nodes: Sequence[ast.Expr], hint: Type | None) -> list[typed.Expression]:
+    """Expressions that are to have one type: those that have no type by themselves are told that of the others."""
+    first = next((node for node in nodes if not is_open(context, node)), None)
+    if hint is not None or first is None or not any(is_open(context, node) for node in nodes):
+        return [context.infer(node, hint) for node in nodes]
+    known = context.infer(first)
+    return [known if node is first else context.infer(node, known.type if is_open(context, node) else None) for node in nodes]
+
+
+def is_open(context: Context, node: ast.Expr) -> bool:
+    """Whether an expression may have no type by itself: a lambda, ``Nothing``, ``List()``, ``[]``, ``sin`` as a value."""
+    match node:
+        case ast.Lambda() | ast.List(()):
+            return True
+        case ast.Call(ast.Name("List"), ()):
+            return True
+        case ast.Name(text) if context.find(text) is None:
+            symbol = context.symbol(text)
+            return symbol is None or symbol.kind in ("constructor", "function")
+    return False
 
 
 def element_hint(hint: Type | None) -> Type | None:
@@ -289,8 +312,7 @@ def items_differ(context: Context, first: typed.Expression, other: typed.Express
 @handles(ast.IfExpr)
 def infer_conditional(context: Context, node: ast.IfExpr, hint: Type | None) -> typed.Expression:
     test = condition(context, node.condition, "the condition of `if`")
-    then = context.infer(node.then, hint)
-    otherwise = context.infer(node.orelse, hint if hint is not None else None)
+    then, otherwise = infer_alike(context, (node.then, node.orelse), hint)
     joined = join_branches(context, then, otherwise, hint)
     if joined is None:
         return context.fail(branches_differ(context, then, otherwise, node.span))

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from dynlang.types import (
+    INT,
     Argument,
     ArrayType,
     ErrorType,
@@ -137,7 +138,8 @@ class Solver:
             return True
         match pattern, actual:
             case TypeVariable(name), _ if name in self.types:
-                if self.types[name] is None and not has_hole(actual):
+                known = self.types[name]
+                if (known is None and not has_hole(actual)) or (isinstance(known, IndexType) and actual == INT):
                     self.types[name] = actual
                 return True
             case IndexType(bound), IndexType(other):
@@ -265,8 +267,15 @@ class Solver:
             if self.sizes.get(name) is None:
                 self.sizes[name] = size
         for name, kind in other.types.items():
-            if self.types.get(name) is None:
+            known = self.types.get(name)
+            if known is None or (isinstance(known, IndexType) and (kind == INT or isinstance(kind, IndexType))):
                 self.types[name] = kind
+
+    def widen(self) -> None:
+        """Indices are ints where nothing asks for indices."""
+        for name, kind in self.types.items():
+            if isinstance(kind, IndexType):
+                self.types[name] = INT
 
 
 def determined(names: Iterable[str], types: Iterable[Type]) -> frozenset[str]:
