@@ -1,0 +1,46 @@
+"""Every `test` block of tests/language/*.dyn holds natively, with and without optimisation, and in the interpreter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dynlang import diag, pipeline
+from dynlang.ssa import interpret
+from dynlang.tools.execute import compiled
+from dynlang.tools.running import failure
+
+FILES = sorted((Path(__file__).parent / "language").glob("[!_]*.dyn"))
+
+
+def ways(path: Path, way: str) -> list[str]:
+    """What fails of the tests in a file, in one way of running them: 'interp', or a level of optimisation."""
+    level = 2 if way == "interp" else int(way)
+    request = pipeline.Request(path, level=level, tests=True, verify=way == "interp")
+    titles = [block.title for block in pipeline.build(request, until="typed").tests]
+    assert titles, f"{path.name} has no tests"
+    ssa = pipeline.build(request, until="opt")
+    names = [f"test.{place}" for place in range(len(titles))]
+    failed: list[str] = []
+    if way == "interp":
+        for name, title in zip(names, titles, strict=True):
+            try:
+                interpret.interpret(ssa, name, [])
+            except interpret.RunTimeError as error:
+                failed.append(f"{title}: {failure(ssa, error.message, error.line)}")
+        return failed
+    with compiled(ssa, names, level) as code:
+        for name, title in zip(names, titles, strict=True):
+            try:
+                code.call(name)
+            except diag.CompileError as error:
+                failed.append(f"{title}: {error}")
+    return failed
+
+
+@pytest.mark.parametrize("way", ["0", "2", "interp"])
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_language(path: Path, way: str) -> None:
+    failed = ways(path, way)
+    assert not failed, "\n".join(failed)
