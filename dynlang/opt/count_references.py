@@ -34,7 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dynlang.ssa.build import map_functions
+from dynlang.ssa.build import map_functions, sizes_of
 from dynlang.ssa.nodes import Function, Module, Operation, Region, Value
 from dynlang.ssa.ownership import consumed_operands
 
@@ -70,17 +70,23 @@ class _Counting:
         return frozenset(used)
 
     def region(self, region: Region, owned: set[Value], start: Iterable[Operation] = ()) -> Region:
-        """The region with counts. `owned` are the references that it has to consume, `start` what it does first."""
-        made = Region(region.parameters, list(start))
+        """The region with counts. `owned` are the references that it has to consume, `start` what it does first.
+
+        A reference is used where the sizes of its type are known: if they are computed behind its definition, behind that."""
+        made, waiting = Region(region.parameters), list(start)
         last = self.last_uses(region)
-        self.drop(made, [value for value in owned if value not in last], owned)
+        unknown = {value for one in region.operations for value in one.results}
+        self.drop(waiting, [value for value in owned if value not in last], owned)
+        flush(made, waiting, unknown)
         for position, one in enumerate(region.operations):
             dying = [value for value in self.uses(one) if value in owned and last[value] == position]
             self.operation(made, one, dying, owned)
             for value in one.results:
                 if value.counted:
                     owned.add(value)
-            self.drop(made, [value for value in one.results if value.counted and value not in last], owned)
+            unknown.difference_update(one.results)
+            self.drop(waiting, [value for value in one.results if value.counted and value not in last], owned)
+            flush(made, waiting, unknown)
         return made
 
     def uses(self, one: Operation) -> dict[Value, None]:
@@ -93,9 +99,9 @@ class _Counting:
     def last_uses(self, region: Region) -> dict[Value, int]:
         return {value: position for position, one in enumerate(region.operations) for value in self.uses(one)}
 
-    def drop(self, made: Region, values: Iterable[Value], owned: set[Value]) -> None:
+    def drop(self, made: list[Operation], values: Iterable[Value], owned: set[Value]) -> None:
         for value in values:
-            made.operations.append(Operation("release", [value], []))
+            made.append(Operation("release", [value], []))
             owned.discard(value)
 
     def operation(self, made: Region, one: Operation, dying: list[Value], owned: set[Value]) -> None:
@@ -119,7 +125,7 @@ class _Counting:
         regions = self.regions(one, handed)
         copy = Operation(one.name, one.operands, one.results, one.attributes, regions, one.sizes, one.span)
         made.operations.append(copy)
-        self.drop(made, [value for value in dying if value in owned], owned)
+        self.drop(made.operations, [value for value in dying if value in owned], owned)
 
     def regions(self, one: Operation, handed: list[Value]) -> list[Region]:
         match one.name:
@@ -144,3 +150,14 @@ class _Counting:
         payloads = [value for value in region.parameters if value.counted and value in used]
         start = [Operation("retain", [value], []) for value in payloads]
         return self.region(region, {*handed, *payloads}, start)
+
+
+def flush(made: Region, waiting: list[Operation], unknown: set[Value]) -> None:
+    """Append what waits for no size any more; nothing is released before a retain that stands before it."""
+    retaining = False
+    for one in list(waiting):
+        ready = not any(size in unknown for size in sizes_of(one.operands[0].type))
+        if ready and (one.name == "retain" or not retaining):
+            made.operations.append(one)
+            waiting.remove(one)
+        retaining |= one.name == "retain" and not ready
