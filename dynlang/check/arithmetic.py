@@ -494,7 +494,9 @@ def infer_compare(context: Context, node: ast.Compare, hint: Type | None) -> typ
         if total.type != BOOL or test.type != BOOL:
             return context.fail(
                 errors.OperandTypes(
-                    "a chain of comparisons is of numbers, not of arrays", node.span, hint="compare item by item: `[0.0 < v and v < 1.0 for v in x]`"
+                    "a chain of comparisons is of numbers, not of arrays",
+                    node.span,
+                    hint="compare item by item: `[0.0 < v and v < 1.0 for v in x]`",
                 )
             )
         total = typed.ShortCircuit(BOOL, node.span, "and", total, test)
@@ -550,14 +552,17 @@ def condition(context: Context, node: ast.Expr, what: str) -> typed.Expression:
 
 @handles(ast.Logical)
 def infer_logical(context: Context, node: ast.Logical, hint: Type | None) -> typed.Expression:
-    total = condition(context, node.operands[0], f"an operand of `{node.operator}`")
-    for operand in node.operands[1:]:
-        right = condition(context, operand, f"an operand of `{node.operator}`")
-        if isinstance(total.type, ErrorType) or isinstance(right.type, ErrorType):
-            total = typed.Literal(ERROR, node.span, 0)
-        else:
-            total = typed.ShortCircuit(BOOL, total.span.to(right.span), node.operator, total, right)
-    return total
+    """Long chains become a balanced tree, which is evaluated in the same order."""
+    values = [condition(context, operand, f"an operand of `{node.operator}`") for operand in node.operands]
+    if any(isinstance(value.type, ErrorType) for value in values):
+        return typed.Literal(ERROR, node.span, 0)
+    while len(values) > 1:
+        pairs = [
+            typed.ShortCircuit(BOOL, left.span.to(right.span), node.operator, left, right)
+            for left, right in zip(values[::2], values[1::2], strict=False)
+        ]
+        values = [*pairs, values[-1]] if len(values) % 2 else pairs
+    return values[0]
 
 
 @handles(ast.Not)
