@@ -91,8 +91,10 @@ class _Liveness:
                 statements.append(replace(one, right=right))
             return Block(tuple(statements), block.results)
 
-        keep = sorted(self.results[function.name])
         body = cut(function.body)
+        if function.name not in self.generated:
+            return body
+        keep = sorted(self.results[function.name])
         return without_dead_code(Block(body.statements, tuple(body.results[k] for k in keep)), self.may_go)
 
     # -- rewriting
