@@ -8,7 +8,7 @@ from dynlang.check import typed
 from dynlang.core.build import Builder, number
 from dynlang.core.elaborate.expressions import expression, handles
 from dynlang.core.elaborate.frame import Frame
-from dynlang.core.elaborate.functions import argument_atoms, call_function, expand_call, results_of
+from dynlang.core.elaborate.functions import argument_atoms, call_function, expand_call, prepared_apply, results_of
 from dynlang.core.elaborate.module import Elaborator, Instance, Prepared, has_function
 from dynlang.core.elaborate.places import read_place, write_place
 from dynlang.core.elaborate.values import FunctionValue, StoredFunction, Value
@@ -23,9 +23,7 @@ from dynlang.types import FLOATS, INT, FunctionType, ScalarType, Size, TupleType
 def derivative(frame: Frame, node: typed.Derivative) -> Value:
     """A `Vjp` or `Jvp` of an instance. Captures are arguments that nothing is differentiated by."""
     function = expression(frame, node.function).functions[0]
-    if isinstance(function, StoredFunction):
-        raise NotBuilt("the derivative of a function that is known at run time only", node.span)
-    if has_function(function.function.returns):
+    if isinstance(function, FunctionValue) and has_function(function.function.returns):
         raise NotBuilt("the derivative of a function that returns a function", node.span)
     places = [one.place if isinstance(one, typed.Lend) else None for one in node.arguments]
     held = [read_place(frame, place)[1] if place is not None else None for place in places]
@@ -33,8 +31,11 @@ def derivative(frame: Frame, node: typed.Derivative) -> Value:
               for one, steps in zip(node.arguments, held, strict=True)]
     extra = [expression(frame, one) for one in node.extra]
     frame.builder.span = node.span
-    prepared = frame.elaborator.instance(function.function, function.types, function.sizes, [*function.bound, *values])
-    request = Request(frame, prepared, len(function.bound), values, node)
+    if isinstance(function, StoredFunction):
+        request = Request(frame, prepared_apply(frame, function, values), 0, values, node)
+    else:
+        prepared = frame.elaborator.instance(function.function, function.types, function.sizes, [*function.bound, *values])
+        request = Request(frame, prepared, len(function.bound), values, node)
     result, backs = request.answer(extra)
     for place, back, steps in zip(places, backs, held, strict=True):
         if place is not None and back is not None:

@@ -188,7 +188,7 @@ def primitive(frame: Frame, node: typed.Primitive) -> Value:
     sizes = [frame.size(one) for one in node.sizes]
     if node.op.startswith("list_"):
         return list_op(frame, node.op, arguments, kind)
-    attributes = {name: resolved_attribute(frame, value) for name, value in node.attributes}
+    attributes: dict[str, Any] = {name: resolved_attribute(frame, value) for name, value in node.attributes}
     if kind == TupleType(()) and not row.has("check") and not row.has("effect"):
         raise InternalError(f"{node.op} has no result", node.span)
     widths = {len(one.atoms) for one in arguments}
@@ -221,7 +221,8 @@ def leafwise(frame: Frame, node: typed.Primitive, arguments: list[Value], sizes:
     atoms: list[Atom] = []
     for position in range(width):
         chosen = [one.atoms[position] if len(one.atoms) == width else one.atoms[0] for one in arguments]
-        atoms.append(frame.builder.operation(node.op, *chosen, sizes=sizes, **dict(node.attributes)))
+        attributes: dict[str, Any] = dict(node.attributes)
+        atoms.append(frame.builder.operation(node.op, *chosen, sizes=sizes, **attributes))
     return Value(kind, tuple(atoms))
 
 

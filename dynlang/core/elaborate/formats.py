@@ -7,12 +7,14 @@ Numbers are ops; arrays, lists and sums are generated functions, one for each ty
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from dynlang.check import typed
 from dynlang.core.build import Builder, integer, text
 from dynlang.core.elaborate.expressions import expression, handles
 from dynlang.core.elaborate.frame import Frame
 from dynlang.core.elaborate.indexing import Items, indexed, list_item, own_sizes
+from dynlang.core.elaborate.places import part_types, select_part
 from dynlang.core.elaborate.values import Abstraction, Value, named_places, rename_places, short_name
 from dynlang.core.nodes import Arm, Atom, Call, Case, For, Function, If, Literal, Variable
 from dynlang.core.sizes import rename_telescope
@@ -26,10 +28,12 @@ from dynlang.types import (
     IndexType,
     ListType,
     RecordType,
+    RowsType,
     ScalarType,
     Size,
     StringType,
     SumType,
+    TangentType,
     TupleType,
     Type,
     unknowns,
@@ -61,6 +65,11 @@ def formatted(frame: Frame, value: Value, specification: str = "", nested: bool 
             return formatted_record(frame, value, specification)
         case FunctionType():
             return text("<function>")
+        case TangentType(RecordType(name)):
+            parts = [(label, select_part(frame, value, label)[0]) for label, _ in part_types(frame, value.type)]
+            return fields_text(frame, name, [one for one in parts if one[1].atoms], specification)
+        case RowsType():
+            return formatted(frame, Value(ArrayType(ScalarType(value.type.dtype), value.type.shape), (dense(frame, value.atom),)), specification)
     if unknowns(value.type):
         from dynlang.types import open_unknowns
 
@@ -102,7 +111,7 @@ def joined_text(frame: Frame, parts: Sequence[Atom | str]) -> Atom:
 def formatted_scalar(builder: Builder, atom: Atom, specification: str) -> Atom:
     assert isinstance(atom.type, ScalarType)
     dtype = atom.type.dtype
-    extra = {"specification": specification} if specification else {}
+    extra: dict[str, Any] = {"specification": specification} if specification else {}
     if dtype == "bool":
         shown = builder.operation("format_bool", atom, name="text")
         return builder.operation("format_text", shown, name="text", **extra) if specification else shown
@@ -120,10 +129,21 @@ def formatted_record(frame: Frame, value: Value, specification: str) -> Atom:
     assert isinstance(value.type, RecordType)
     fields = frame.layouts.fields(value.type)
     parts = frame.split(value, [kind for _, kind in fields])
-    shown: list[Atom | str] = [f"{short_name(value.type.name)}("]
-    for position, ((name, _), part) in enumerate(zip(fields, parts, strict=True)):
-        shown += [f"{', ' if position else ''}{name}=", formatted(frame, part, specification, True)]
+    return fields_text(frame, value.type.name, [(name, part) for (name, _), part in zip(fields, parts, strict=True)], specification)
+
+
+def fields_text(frame: Frame, name: str, parts: Sequence[tuple[str | int, Value]], specification: str) -> Atom:
+    """``Name(field=..)``"""
+    shown: list[Atom | str] = [f"{short_name(name)}("]
+    for position, (label, part) in enumerate(parts):
+        shown += [f"{', ' if position else ''}{label}=", formatted(frame, part, specification, True)]
     return joined_text(frame, [*shown, ")"])
+
+
+def dense(frame: Frame, rows: Atom) -> Atom:
+    """Touched rows as the whole table."""
+    assert isinstance(rows.type, RowsType)
+    return frame.builder.operation("rows_dense", rows, dtype=rows.type.dtype, sizes=rows.type.shape, name="dense")
 
 
 # ---------------------------------------------------------------- generated functions

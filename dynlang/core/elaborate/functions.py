@@ -13,7 +13,7 @@ from dynlang.core.elaborate.values import AnyFunction, FunctionValue, StoredFunc
 from dynlang.core.nodes import Atom, Call
 from dynlang.core.sizes import expand, size_of
 from dynlang.diag import NotBuilt
-from dynlang.types import INT, FunctionType, SumType, Type, substitute
+from dynlang.types import INT, FunctionType, Size, SumType, Type, substitute
 
 DEEPEST_EXPANSION = 60
 
@@ -166,15 +166,20 @@ def expand_call(frame: Frame, function: FunctionValue, arguments: Sequence[Value
 
 def apply_stored(frame: Frame, function: StoredFunction, arguments: Sequence[Value], result: Type) -> Value:
     """A call through the family's ``apply``."""
+    prepared = prepared_apply(frame, function, arguments)
+    results = frame.builder.emit(Call(prepared.instance.name, argument_atoms(frame, prepared)))
+    return frame.unstored(result, frame.retyped_atoms(results, frame.layouts.stored(result)))
+
+
+def prepared_apply(frame: Frame, function: StoredFunction, arguments: Sequence[Value]) -> Prepared:
     kind = function.atom.type
     assert isinstance(kind, SumType)
     name = frame.elaborator.apply(kind)
-    sizes = tuple(frame.builder.size(size) for size in kind.arguments)  # type: ignore[arg-type]
-    atoms: list[Atom] = [*sizes, function.atom]
+    atoms: list[Atom] = [SizeAtom(size) for size in kind.arguments if isinstance(size, Size)]  # type: ignore[misc]
+    atoms.append(function.atom)
     for value, wanted in zip(arguments, function.type.parameters, strict=True):
         atoms += frame.stored(frame.retyped(value, wanted))
-    results = frame.builder.emit(Call(name, tuple(atoms)))
-    return frame.unstored(result, frame.retyped_atoms(results, frame.layouts.stored(result)))
+    return Prepared(frame.elaborator.signatures[name], tuple(atoms))
 
 
 def function_type_of(value: Value) -> FunctionType:

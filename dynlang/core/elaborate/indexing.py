@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dynlang.check import typed
 from dynlang.core.build import integer, truth
@@ -149,7 +150,7 @@ def windowed(frame: Frame, array: Atom, items: Sequence[Atom | Window]) -> Atom:
         steps.append(window.step)
         if isinstance(item, Window):
             kept.append(window.count)
-    attributes = {"steps": tuple(steps)} if any(step != 1 for step in steps) else {}
+    attributes: dict[str, Any] = {"steps": tuple(steps)} if any(step != 1 for step in steps) else {}
     if counts == list(kind.shape) and not attributes:
         current: Atom = array
     else:
@@ -243,7 +244,7 @@ def updated_atom(frame: Frame, array: Atom, items: Items, part: Atom) -> Atom:
         part = builder.operation("fill", part, sizes=counts)
     elif part.type.shape != tuple(counts):
         part = builder.operation("reshape", part, sizes=counts)
-    attributes = {"steps": tuple(steps)} if any(step != 1 for step in steps) else {}
+    attributes: dict[str, Any] = {"steps": tuple(steps)} if any(step != 1 for step in steps) else {}
     return builder.operation("update_slice", array, *starts, part, name=name_of(array), **attributes)
 
 

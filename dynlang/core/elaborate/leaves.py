@@ -12,6 +12,7 @@ from dynlang.check import typed
 from dynlang.core.build import integer, text
 from dynlang.core.elaborate.comprehensions import again
 from dynlang.core.elaborate.expressions import expression, handles
+from dynlang.core.elaborate.formats import dense
 from dynlang.core.elaborate.frame import Frame
 from dynlang.core.elaborate.values import Value, is_binder
 from dynlang.core.nodes import Atom, For, Variable
@@ -234,14 +235,12 @@ def make_leaves(frame: Frame, node: typed.MakeLeaves) -> Value:
     kind = frame.type(node.type)
     atoms: list[Atom] = []
     replace: dict[str, Size] = {}
-    index = 0
     for position, place in enumerate(frame.layouts.data(kind)):
         wanted = expand(substitute(place.type, replace), frame.builder.known)
         dtype = leaf_dtype(wanted)
         if dtype is None or is_binder(place):
             raise NotBuilt(f"making a {kind}: {place.name.lstrip('.')} is no array or number of known size", node.span)
-        leaf = LeafPlace(position, place.name.lstrip("."), wanted, index)
-        index += 1
+        leaf = LeafPlace(position, place.name.lstrip("."), wanted, position)
         others = [info_record(frame, leaf, wanted, node.function.parameters[0])] if node.function.parameters else []
         result = run_leaf(frame, node.function, [], dtype, product_of(leaf_shape(wanted)), others)
         atom = from_vector(frame, result.atom, wanted)
@@ -257,7 +256,7 @@ def fold_leaves(frame: Frame, node: typed.FoldLeaves) -> Value:
     values = [expression(frame, one) for one in node.arguments]
     kind = frame.type(node.type)
     for leaf, places in matched_leaves(frame, values, node.function.type_variable.kind):
-        given = [dense(frame, value.atoms[place.position]) for value, place in zip(values, places, strict=True)]
+        given = [whole(frame, value.atoms[place.position]) for value, place in zip(values, places, strict=True)]
         dtype = leaf_dtype(given[0].type)
         assert dtype is not None
         others = [state, *infos(frame, node.with_info, node.function, leaf, given[0].type, 1)]
@@ -266,11 +265,8 @@ def fold_leaves(frame: Frame, node: typed.FoldLeaves) -> Value:
     return Value(kind, state.atoms, state.functions)
 
 
-def dense(frame: Frame, atom: Atom) -> Atom:
-    """Touched rows as the whole table."""
-    if isinstance(atom.type, RowsType):
-        return frame.builder.operation("rows_dense", atom, dtype=atom.type.dtype, sizes=atom.type.shape, name="dense")
-    return atom
+def whole(frame: Frame, atom: Atom) -> Atom:
+    return dense(frame, atom) if isinstance(atom.type, RowsType) else atom
 
 
 __all__ = ["Callable", "TangentType", "map_leaves"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from dynlang.check import typed
@@ -24,7 +24,6 @@ from dynlang.core.elaborate.values import (
 from dynlang.core.nodes import (
     Arm,
     Atom,
-    Block,
     Case,
     Constructor,
     CustomDerivative,
@@ -417,10 +416,15 @@ class Elaborator:
             names = Names(family.sizes)
             parameters = [Variable(one, INT) for one in family.sizes]
             parameters.append(Variable(names.fresh("function"), SumType(family.name, tuple(map(Size.variable, family.sizes)))))
+            spread: list[tuple[int, int]] = []
             for position, one in enumerate(family.type.parameters):
+                start = len(parameters)
                 parameters += rename_places(self.layouts.stored(one, f"x{position}"), names.fresh, {}, f"x{position}")
+                spread.append((start, len(parameters)))
             results = rename_places(self.layouts.stored(family.type.result, "result"), names.fresh, {}, "result")
-            self.signatures[name] = Function(name, tuple(parameters), results, Block((), ()), len(family.sizes))
+            declared = typed.Function(name, "fn", (), family.sizes, (), family.type.result, (), NOWHERE)
+            self.signatures[name] = Instance(name, declared, names, tuple(parameters), results, len(family.sizes), (), {}, {}, {},
+                                             family.type.result, (), (), tuple(spread), len(results))
         return name
 
     def make_apply(self, family: FunctionSum) -> None:
@@ -455,7 +459,8 @@ class Elaborator:
         else:
             builder.operations("fail", text("no function was stored"))
             results = tuple(frame.placeholders(self.layouts.stored(family.type.result)))
-        self.functions[signature.name] = replace(signature, body=builder.block(*results))
+        self.functions[signature.name] = Function(signature.name, signature.parameters, signature.results, builder.block(*results),
+                                                  len(family.sizes))
 
 
 def rename_function(function: FunctionValue, sizes: dict[str, Size], atoms: dict[str, Variable]) -> FunctionValue:

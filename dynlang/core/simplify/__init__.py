@@ -2,6 +2,7 @@
 
     fold.py     one walk downwards: constants, copies, common subexpressions, known branches, small calls expanded
     dead.py     one walk upwards: what nothing reads
+    parameters.py  parameters that no one reads
     order.py    updates sink below the last reads of the array that they change, so that they can be done in place
 """
 
@@ -14,6 +15,7 @@ from dynlang.core.nodes import Block, Function, Module
 from dynlang.core.simplify.dead import remove_dead, vanishing_functions
 from dynlang.core.simplify.fold import Folder, expandable_functions
 from dynlang.core.simplify.order import sink_updates
+from dynlang.core.simplify.parameters import drop_unread_parameters
 from dynlang.core.walk import functions_called
 
 
@@ -29,7 +31,7 @@ def simplify(module: Module, roots: Collection[str] = (), expand_calls: bool = T
         vanishing = vanishing_functions(folded)
         functions = {name: replace(one, body=remove_dead(one, vanishing)) for name, one in folded.items()}
         if keep:
-            functions = reachable(functions, keep)
+            functions = drop_unread_parameters(reachable(functions, keep), keep)
     functions = {name: replace(one, body=sink_updates(one.body)) for name, one in functions.items()}
     return Module(module.sums, functions, keep)
 
