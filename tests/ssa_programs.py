@@ -110,7 +110,8 @@ class Programs:
             case Scalar("i64"):
                 return builder.constant(self.random.randint(-2, 3), "i64")
             case Scalar(dtype):
-                return builder.constant(bool(self.random.getrandbits(1)) if dtype == "bool" else self.random.randint(-4, 4) / 2, dtype)
+                value = bool(self.random.getrandbits(1)) if dtype == "bool" else self.random.randint(-4, 4) / 2
+                return builder.constant(value, dtype)
             case Array(Scalar(), shape):
                 return builder.value("fill", [self.pick(builder, scope, F32)], kind, sizes=shape)
             case Array(_, shape):
@@ -133,7 +134,8 @@ class Programs:
         matrix, index = self.pick(builder, scope, MATRIX), builder.constant(self.random.randint(0, 1), "i64")
         match self.random.randint(0, 11):
             case 0 | 1 | 2:
-                scope.append(builder.elementwise(self.random.choice(["add", "mul", "maximum", "sub"]), vector, self.random.choice([other, number])))
+                name = self.random.choice(["add", "mul", "maximum", "sub"])
+                scope.append(builder.elementwise(name, vector, self.random.choice([other, number])))
             case 3:
                 scope.append(builder.elementwise("neg", vector))
             case 4:
@@ -195,7 +197,8 @@ class Programs:
 
     # -- structure
 
-    def region(self, parameters: Sequence[Value], scope: Sequence[Value], kinds: Sequence[ValueType], depth: int, fuel: bool, name: str) -> Region:
+    def region(self, parameters: Sequence[Value], scope: Sequence[Value], kinds: Sequence[ValueType], depth: int, fuel: bool,
+               name: str) -> Region:
         region = Region(list(parameters))
         builder = Builder(region)
         inside = [*scope, *parameters]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import textwrap
 
+import numpy as np
 import pytest
 
+from dynlang.ops import OPS
+from dynlang.ops.dtypes import NUMPY
 from dynlang.opt import PASSES, check_order, optimise
+from dynlang.opt.fold import FOLDS, fold
 from dynlang.ssa.nodes import Module
 from dynlang.ssa.parse import parse_module
 from dynlang.ssa.print import print_module
@@ -87,3 +92,31 @@ def simplified(body: str) -> str:
 def test_only_exact_laws_are_used(body: str, gone: bool) -> None:
     """An operation goes only if no bit changes: not `x + 0.0`, which is 0.0 for -0.0."""
     assert (len(simplified(body).splitlines()) == 3) == gone
+
+
+SAMPLES: dict[str, list[int | float | bool]] = {
+    "f32": [0.0, -0.0, 1.0, 0.1, -2.5, 3e38, 1e-45, 16777217.0], "f64": [0.0, -0.0, 0.1, -7.0, 1e308, 5e-324],
+    "i64": [0, 1, -1, 7, -5, 2**62, -(2**63), 2**53 + 1], "i32": [0, 1, -3, 2**31 - 1, -(2**31)], "bool": [False, True],
+}
+
+
+@pytest.mark.parametrize("name", sorted(FOLDS))
+def test_folding_agrees_with_the_row(name: str) -> None:
+    """Bit for bit, wherever it gives a value."""
+    row, folded = OPS[name], 0
+    targets = list(SAMPLES) if name == "convert" else [""]
+    for dtype, samples in SAMPLES.items():
+        if dtype[0] not in {"float": "f", "integer": "i", "bool": "b", "number": "fi", "any": "fib"}[row.accepts[0]]:
+            continue
+        for values in itertools.product(samples, repeat=len(row.operands)):
+            for target in targets:
+                result = target or ("bool" if row.has("comparison") else dtype)
+                given = [np.dtype(NUMPY[dtype]).type(value) for value in values]
+                found = fold(name, [dtype] * len(values), [value.item() for value in given], result)
+                if found is None:
+                    continue
+                with np.errstate(all="ignore"):
+                    expected = np.dtype(NUMPY[result]).type(row.meaning(np, given, {"dtype": target}, ()))
+                assert np.dtype(NUMPY[result]).type(found).tobytes() == expected.tobytes(), (values, found, expected)
+                folded += 1
+    assert folded >= 2

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ssa_programs import Programs
 
 from dynlang.core.evaluate import SumValue
 from dynlang.opt import PASSES, optimise
@@ -14,8 +13,9 @@ from dynlang.ssa.interpret import interpret
 from dynlang.ssa.parse import parse_module
 from dynlang.ssa.print import print_module
 from dynlang.ssa.verify import verify
+from ssa_programs import Programs
 
-SEEDS = range(60)
+SEEDS = range(30)
 
 
 def same(a: Any, b: Any) -> bool:

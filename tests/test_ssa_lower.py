@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from grad_checks import F64, INT, Program, array
-from test_opt_programs import same
 
 from dynlang.core.build import integer
 from dynlang.core.build import text as string
@@ -19,6 +17,8 @@ from dynlang.ssa import lower, print_module, verify
 from dynlang.ssa.interpret import interpret
 from dynlang.ssa.lower import components
 from dynlang.types import ListType, Size, StringType
+from grad_checks import F64, INT, Program, array
+from test_opt_programs import same
 
 
 def check(module: Module, function: str, arguments: Sequence[Any]) -> str:
@@ -39,7 +39,8 @@ def test_sizes_are_values_computed_once() -> None:
 
     def body(w, d, x, y):
         s = w.mul(w.add(x, x), x)
-        return w.branch(w.less(w.reduce_sum(s), 0.0), [array("3*d")], lambda v: v.neg(s), lambda v: v.concat(y, v.slice(s, 0, sizes=["2*d"])))
+        negative = w.less(w.reduce_sum(s), 0.0)
+        return w.branch(negative, [array("3*d")], lambda v: v.neg(s), lambda v: v.concat(y, v.slice(s, 0, sizes=["2*d"])))
 
     p.function("f", ["d"], {"x": array("3*d"), "y": array("d")}, {"r": array("3*d")}, body)
     text = check(p.module, "f", [2, np.arange(6.0), np.ones(2)])
@@ -86,7 +87,8 @@ def test_sums_with_sizes_and_recursion() -> None:
     p.sum("Tree", ["d"], Leaf={"x": array("d")}, Any={"n": INT, "v": array("2*n")}, Node={"left": tree, "right": tree})
 
     def total(w, d, t):
-        return w.case(t, [F64], Leaf=lambda v, x: v.reduce_sum(x), Any=lambda v, n, x: v.reduce_sum(v.mul(x, v.fill(2.0, sizes=[str("2*") + n.name]))),
+        return w.case(t, [F64], Leaf=lambda v, x: v.reduce_sum(x),
+                      Any=lambda v, n, x: v.reduce_sum(v.mul(x, v.fill(2.0, sizes=["2*" + n.name]))),
                       Node=lambda v, left, right: v.add(v.call("total", d, left), v.call("total", d, right)))
 
     p.function("total", ["d"], {"t": tree}, {"s": F64}, total)

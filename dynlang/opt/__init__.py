@@ -47,9 +47,10 @@ PASSES: tuple[Pass, ...] = (
     Pass("hoist", hoist, ("share",), 1, "sizes and scalars leave loops, so that what is fused inside is small"),
     Pass("drop_unused", drop_unused, ("simplify", "share"), 1, "what the others replaced is still there"),
     Pass("own_parameters", own_parameters, ("inline", "drop_unused"), 1, "before fusion, which turns writes in place into plain loops"),
-    Pass("fuse", fuse, ("simplify", "share", "drop_unused", "own_parameters"), 1, "one loop instead of many arrays; nothing unused may hold a group apart"),
+    Pass("fuse", fuse, ("simplify", "share", "drop_unused", "own_parameters"), 1,
+         "one loop instead of many arrays; nothing unused may hold a group apart"),
     Pass("drop_fused", drop_unused, ("fuse",), 1, "the pieces of arrays that loops now read in place"),
-    Pass("collect_products", collect_products, ("drop_unused",), 1, "before owners and counts, which its panels get like the rest"),
+    Pass("collect_products", collect_products, ("drop_unused",), 1, "before the counts, which its panels get like the rest"),
     Pass("count_references", count_references, (), 0, "it fixes where every reference dies, so what moves uses stands before"),
     Pass("reuse", reuse, ("count_references",), 1, "it reads off the counts which operands die"),
 )

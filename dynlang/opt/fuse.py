@@ -248,7 +248,8 @@ class _Stretch:
             assert isinstance(kind, Array)
             inner.span = one.span
             given = [inside[value] for value in one.operands]
-            inside[one.results[0]] = inner.value(SCALAR_FORM.get(one.name, one.name), given, kind.element, one.attributes, hint=one.results[0].name)
+            name, hint = SCALAR_FORM.get(one.name, one.name), one.results[0].name
+            inside[one.results[0]] = inner.value(name, given, kind.element, one.attributes, hint=hint)
         results = [value for position in positions for value in self.operations[position].results if self.escapes(value, members)]
         inner.emit("yield", [inside[value] for value in results])
         trailing = [value for value in offsets if value is not None]
@@ -263,8 +264,8 @@ class _Stretch:
         builder.emit("fused", operands + trailing, results, attributes, [inner.region], shaped.shape)
         return before.operations
 
-    def input(self, value: Value, members: int, builder: Builder, inner: Builder, inside: dict[Value, Value], operands: list[Value],
-              offsets: list[Value | None]) -> None:
+    def input(self, value: Value, members: int, builder: Builder, inner: Builder, inside: dict[Value, Value],
+              operands: list[Value], offsets: list[Value | None]) -> None:
         """Bring a value from outside into the loop: a constant as itself, anything else as an operand."""
         definition = self.owner.definitions.get(value)
         if definition is not None and definition.name == "constant":

@@ -52,7 +52,8 @@ LARGEST = 3000
 
 def inline(module: Module) -> Module:
     functions = module.functions
-    called = {name: [str(each.attributes["function"]) for each in operations_in(one.body) if each.name == "call"] for name, one in functions.items()}
+    called = {name: [str(each.attributes["function"]) for each in operations_in(one.body) if each.name == "call"]
+              for name, one in functions.items()}
     uses = Counter(name for names in called.values() for name in names)
     made: dict[str, Function] = {}
     sizes: dict[str, int] = {}

@@ -38,7 +38,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dynlang.ops import OPS
-from dynlang.ssa.build import Copier, elementwise_type, map_functions, with_body
+from dynlang.opt.fold import FOLDS, fold
+from dynlang.ssa.build import Copier, map_functions, with_body
 from dynlang.ssa.nodes import Array, Function, Module, Operation, Region, Scalar, Value
 from dynlang.ssa.shapes import Polynomials
 from dynlang.types import FLOATS, INTEGERS
@@ -74,7 +75,6 @@ LAWS = (
     Law("shift_right", 1, 0, INTEGERS),
 )
 LAWS_OF = {name: tuple(law for law in LAWS if law.op == name) for name in {law.op for law in LAWS}}
-FOLDED = frozenset({"f64", "f32", "i64", "i32", "bool"})
 
 
 def simplify(module: Module) -> Module:
@@ -210,38 +210,19 @@ class _Simplifier:
 
     def fold(self, copy: Operation) -> None:
         """A scalar operation on constants becomes a constant."""
-        row = OPS.get(copy.name)
-        if row is None or not row.has("elementwise") or row.tolerance or len(copy.results) != 1:
+        kind = copy.results[0].type if len(copy.results) == 1 else None
+        if copy.name not in FOLDS or not isinstance(kind, Scalar):
             return
-        kind = copy.results[0].type
         values = [self.constant(value) for value in copy.operands]
-        if not isinstance(kind, Scalar) or kind.dtype not in FOLDED or any(value is None for value in values):
-            return
-        if not all(isinstance(value.type, Scalar) and value.type.dtype in FOLDED for value in copy.operands):
-            return
-        if copy.name in ("floor_division", "floor_modulo") and not values[1]:
-            return
-        found = _evaluate(copy, values)
-        copy.name, copy.operands, copy.attributes = "constant", [], {"value": found}
+        dtypes = [value.type.dtype for value in copy.operands if isinstance(value.type, Scalar)]
+        found = fold(copy.name, dtypes, values, kind.dtype) if None not in values else None
+        if found is not None:
+            copy.name, copy.operands, copy.attributes = "constant", [], {"value": found}
 
 
 def dtype_in(value: Value, dtypes: tuple[str, ...]) -> bool:
     kind = value.type.element if isinstance(value.type, Array) else value.type
     return isinstance(kind, Scalar) and kind.dtype in dtypes
-
-
-def _evaluate(one: Operation, values: list[Any]) -> Any:
-    """The row's meaning on Python numbers."""
-    import numpy as np
-
-    from dynlang.ops.dtypes import NUMPY
-
-    operands = [np.dtype(NUMPY[value.type.dtype]).type(each) for value, each in zip(one.operands, values, strict=True)]  # type: ignore[union-attr]
-    with np.errstate(all="ignore"):
-        found = OPS[one.name].meaning(np, operands, one.attributes, ())
-    kind = elementwise_type(one.name, one.operands, one.attributes)
-    assert isinstance(kind, Scalar)
-    return np.dtype(NUMPY[kind.dtype]).type(found).item()
 
 
 _RULES: dict[str, Callable[[_Simplifier, Operation, list[Value]], Value | None]] = {

@@ -25,21 +25,12 @@ from dynlang.ops import OPS
 from dynlang.ops.dtypes import NUMPY, round_to_bf16
 from dynlang.ops.memory import Failure
 from dynlang.ssa.build import fused_offsets
+from dynlang.ssa.errors import RunTimeError
 from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Scalar, String, Value, ValueType
 from dynlang.ssa.ownership import consumed_operands, is_element, reused
 
 DEPTH_LIMIT = 20_000
 """Nested calls of recursive functions, after which a program is told that it recurses too deeply."""
-
-
-class RunTimeError(Exception):
-    """A program's own failure: a check, a size, recursion without end. `code` names the kind, `line` is 0 if unknown."""
-
-    def __init__(self, code: str, message: str, line: int = 0) -> None:
-        super().__init__(f"{message} (line {line})" if line else message)
-        self.code = code
-        self.message = message
-        self.line = line
 
 
 class CountError(Exception):
