@@ -32,7 +32,6 @@ from dynlang.types import (
 )
 
 BINARY = {"+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floor_division", "%": "floor_modulo"}
-COMPARISONS = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal", "==": "equal", "!=": "not_equal"}
 CHAIN_LIMIT = 100
 """A longer chain of operators is cut into pieces, each bound to a name, so that later stages never meet a deep tree."""
 
@@ -470,67 +469,7 @@ def repeated_product(context: Context, base: typed.Expression, amount: int, span
     return typed.Sequence(kind, span, bindings, product) if bindings else product
 
 
-# ---------------------------------------------------------------- comparison and logic
-
-
-@handles(ast.Compare)
-def infer_compare(context: Context, node: ast.Compare, hint: Type | None) -> typed.Expression:
-    """``a < b <= c``: every neighbouring pair holds, each operand evaluated once."""
-    left = context.infer(node.first)
-    bindings: list[typed.Binding] = []
-    tests: list[typed.Expression] = []
-    for position, operation in enumerate(node.rest):
-        right = context.infer(operation.operand)
-        if position < len(node.rest) - 1 and not isinstance(right, (typed.LocalReference, typed.Literal, typed.SizeValue)):
-            local = context.temporary("middle", right.type)
-            bindings.append(typed.Binding((local,), right, right.span))
-            right = typed.LocalReference(right.type, right.span, local)
-        tests.append(compare(context, operation.operator, left, right, node.first.span.to(operation.operand.span), operation.span))
-        left = right
-    if any(isinstance(test.type, ErrorType) for test in tests):
-        return typed.Literal(ERROR, node.span, 0)
-    total = tests[0]
-    for test in tests[1:]:
-        if total.type != BOOL or test.type != BOOL:
-            return context.fail(
-                errors.OperandTypes(
-                    "a chain of comparisons is of numbers, not of arrays",
-                    node.span,
-                    hint="compare item by item: `[0.0 < v and v < 1.0 for v in x]`",
-                )
-            )
-        total = typed.ShortCircuit(BOOL, node.span, "and", total, test)
-    return typed.Sequence(total.type, node.span, tuple(bindings), total) if bindings else total
-
-
-def compare(context: Context, operator: str, left: typed.Expression, right: typed.Expression, span: Span, at: Span) -> typed.Expression:
-    if isinstance(left.type, StringType) and isinstance(right.type, StringType):
-        return compare_strings(operator, left, right, span)
-    if isinstance(left.type, ErrorType) or isinstance(right.type, ErrorType):
-        return typed.Literal(ERROR, span, 0)
-    if operator not in ("==", "!=") and scalar_part(left.type) == BOOL:
-        return context.fail(errors.OperandTypes(f"`{operator}` orders numbers and strings, not `bool`", at))
-    if scalar_part(left.type) is None or scalar_part(right.type) is None:
-        one = left if scalar_part(left.type) is None else right
-        other = right if one is left else left
-        return context.fail(
-            errors.OperandTypes(
-                f"`{operator}` compares numbers, bools and strings, not {article(one.type)}",
-                at,
-                secondary=(Label(other.span, show(other.type)),),
-                hint="a sum type is taken apart with `match`" if "Sum" in type(one.type).__name__ else "",
-            )
-        )
-    return respan(elementwise(context, COMPARISONS[operator], (left, right), at, operator), span)
-
-
-def compare_strings(operator: str, left: typed.Expression, right: typed.Expression, span: Span) -> typed.Expression:
-    if operator in ("==", "!="):
-        equal = typed.Primitive(BOOL, span, "string_equal", (left, right))
-        return equal if operator == "==" else typed.Primitive(BOOL, span, "logical_not", (equal,))
-    a, b = (left, right) if operator in ("<", ">=") else (right, left)
-    less = typed.Primitive(BOOL, span, "string_less", (a, b))
-    return less if operator in ("<", ">") else typed.Primitive(BOOL, span, "logical_not", (less,))
+# ---------------------------------------------------------------- conditions
 
 
 def condition(context: Context, node: ast.Expr, what: str) -> typed.Expression:
@@ -548,28 +487,3 @@ def condition(context: Context, node: ast.Expr, what: str) -> typed.Expression:
     return context.fail(
         errors.ConditionNotBool(f"{what} is a `bool`, not {article(value.type)}", value.span, found=show(value.type), hint=hint)
     )
-
-
-@handles(ast.Logical)
-def infer_logical(context: Context, node: ast.Logical, hint: Type | None) -> typed.Expression:
-    """Long chains become a balanced tree, which is evaluated in the same order."""
-    values = [condition(context, operand, f"an operand of `{node.operator}`") for operand in node.operands]
-    if any(isinstance(value.type, ErrorType) for value in values):
-        return typed.Literal(ERROR, node.span, 0)
-    while len(values) > 1:
-        pairs = [
-            typed.ShortCircuit(BOOL, left.span.to(right.span), node.operator, left, right)
-            for left, right in zip(values[::2], values[1::2], strict=False)
-        ]
-        values = [*pairs, values[-1]] if len(values) % 2 else pairs
-    return values[0]
-
-
-@handles(ast.Not)
-def infer_not(context: Context, node: ast.Not, hint: Type | None) -> typed.Expression:
-    value = context.infer(node.operand, hint)
-    if scalar_part(value.type) == BOOL:
-        return typed.Primitive(value.type, node.span, "logical_not", (value,))
-    if isinstance(value.type, ErrorType):
-        return value
-    return context.fail(errors.ConditionNotBool(f"`not` takes a `bool`, not {article(value.type)}", value.span, found=show(value.type)))

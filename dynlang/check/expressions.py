@@ -12,7 +12,7 @@ from dynlang.check.context import ERROR, Context, LocalEntry, NestedEntry, SizeE
 from dynlang.check.fit import adapt, article, differing_sizes, fit, fitting, is_float, number_type, size_labels, unique_labels
 from dynlang.check.solve import HOLE, has_hole
 from dynlang.check.world import Symbol, show
-from dynlang.diag import Label, NotBuilt
+from dynlang.diag import Label
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
@@ -243,8 +243,6 @@ def infer_array(context: Context, node: ast.List, hint: Type | None) -> typed.Ex
         if found is None:
             return context.fail(items_differ(context, items[0], item, kind))
         fitted.append(found)
-    if isinstance(kind, FunctionType):
-        raise NotBuilt("arrays of functions", node.span)
     return typed.MakeArray(array_of(kind, (Size.constant(len(fitted)),)), node.span, tuple(fitted))
 
 
@@ -266,7 +264,9 @@ def is_open(context: Context, node: ast.Expr) -> bool:
             return True
         case ast.Name(text) if context.find(text) is None:
             symbol = context.symbol(text)
-            return symbol is None or symbol.kind in ("constructor", "function")
+            if symbol is None or symbol.kind == "constructor":
+                return True
+            return symbol.kind == "function" and bool(context.signature_of(symbol.name).generics)
     return False
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from dynlang.check import errors, typed
-from dynlang.check.arithmetic import compare, condition
+from dynlang.check.arithmetic import condition
 from dynlang.check.context import Context
 from dynlang.check.fit import article, fitting
+from dynlang.check.logic import compare
 from dynlang.check.typenames import bindings, find_symbol, put
 from dynlang.check.world import ConstructorInfo, SumInfo
 from dynlang.diag import NotBuilt
@@ -20,7 +21,7 @@ from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import BOOL, ErrorType, SumType, TupleType, Type
 
-LEAF_LIMIT = 2000
+LEAF_LIMIT = 20_000
 """More leaves than this mean a match whose cases overlap without measure."""
 
 

@@ -1,0 +1,158 @@
+"""Comparisons, and what joins them: ``a < b <= c``, `and`, `or`, `not`."""
+
+from __future__ import annotations
+
+from dynlang.check import errors, typed
+from dynlang.check.arithmetic import condition, elementwise, respan, scalar_part
+from dynlang.check.context import ERROR, Context, handles
+from dynlang.check.expressions import given
+from dynlang.check.fit import article
+from dynlang.check.world import show
+from dynlang.diag import Label
+from dynlang.source import Span
+from dynlang.syntax import nodes as ast
+from dynlang.types import (
+    BOOL,
+    ErrorType,
+    StringType,
+    TupleType,
+    Type,
+)
+
+COMPARISONS = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal", "==": "equal", "!=": "not_equal"}
+
+
+@handles(ast.Compare)
+def infer_compare(context: Context, node: ast.Compare, hint: Type | None) -> typed.Expression:
+    """``a < b <= c``: every neighbouring pair holds, each operand evaluated once."""
+    left = context.infer(node.first)
+    bindings: list[typed.Binding] = []
+    tests: list[typed.Expression] = []
+    for position, operation in enumerate(node.rest):
+        right = context.infer(operation.operand)
+        if position < len(node.rest) - 1 and not isinstance(right, (typed.LocalReference, typed.Literal, typed.SizeValue)):
+            local = context.temporary("middle", right.type)
+            bindings.append(typed.Binding((local,), right, right.span))
+            right = typed.LocalReference(right.type, right.span, local)
+        tests.append(compare(context, operation.operator, left, right, node.first.span.to(operation.operand.span), operation.span))
+        left = right
+    if any(isinstance(test.type, ErrorType) for test in tests):
+        return typed.Literal(ERROR, node.span, 0)
+    total = tests[0]
+    for test in tests[1:]:
+        total = both(context, "and", total, test, node.span)
+    return typed.Sequence(total.type, node.span, tuple(bindings), total) if bindings else total
+
+
+def compare(context: Context, operator: str, left: typed.Expression, right: typed.Expression, span: Span, at: Span) -> typed.Expression:
+    if isinstance(left.type, StringType) and isinstance(right.type, StringType):
+        return compare_strings(operator, left, right, span)
+    if isinstance(left.type, ErrorType) or isinstance(right.type, ErrorType):
+        return typed.Literal(ERROR, span, 0)
+    if operator in ("==", "!=") and isinstance(left.type, TupleType) and isinstance(right.type, TupleType):
+        return compare_tuples(context, operator, left, right, span, at)
+    if operator not in ("==", "!=") and scalar_part(left.type) == BOOL:
+        return context.fail(errors.OperandTypes(f"`{operator}` orders numbers and strings, not `bool`", at))
+    if scalar_part(left.type) is None or scalar_part(right.type) is None:
+        one = left if scalar_part(left.type) is None else right
+        other = right if one is left else left
+        return context.fail(
+            errors.OperandTypes(
+                f"`{operator}` compares numbers, bools and strings, not {article(one.type)}",
+                at,
+                secondary=(Label(other.span, show(other.type)),),
+                hint="a sum type is taken apart with `match`" if "Sum" in type(one.type).__name__ else "",
+            )
+        )
+    return respan(elementwise(context, COMPARISONS[operator], (left, right), at, operator), span)
+
+
+def compare_tuples(
+    context: Context, operator: str, left: typed.Expression, right: typed.Expression, span: Span, at: Span
+) -> typed.Expression:
+    """Tuples are equal if their items are, from the left."""
+    assert isinstance(left.type, TupleType) and isinstance(right.type, TupleType)
+    if len(left.type.items) != len(right.type.items):
+        return context.fail(
+            errors.WrongCount(f"`{operator}` compares tuples of one length, not {show(left.type)} and {show(right.type)}", at)
+        )
+    bindings: list[typed.Binding] = []
+    total: typed.Expression = typed.Literal(BOOL, span, True)
+    for position, (one, other) in enumerate(zip(tuple_items(context, left, bindings), tuple_items(context, right, bindings), strict=True)):
+        same = compare(context, "==", one, other, span, at)
+        if isinstance(same.type, ErrorType):
+            return same
+        if same.type != BOOL:
+            return context.fail(
+                errors.OperandTypes(
+                    f"item {position} of these tuples is an array, and has many truths",
+                    at,
+                    hint="take the tuples apart, and use `all(a == b)`",
+                )
+            )
+        total = same if position == 0 else typed.ShortCircuit(BOOL, span, "and", total, same)
+    if operator == "!=":
+        total = typed.Primitive(BOOL, span, "logical_not", (total,))
+    return typed.Sequence(BOOL, span, tuple(bindings), total) if bindings else total
+
+
+def tuple_items(context: Context, value: typed.Expression, bindings: list[typed.Binding]) -> tuple[typed.Expression, ...]:
+    """The items of a tuple, which is evaluated once."""
+    if isinstance(value, typed.MakeTuple):
+        return value.items
+    assert isinstance(value.type, TupleType)
+    local = context.temporary("pair", value.type)
+    bindings.append(typed.Binding((local,), value, value.span))
+    whole = typed.LocalReference(value.type, value.span, local)
+    return tuple(typed.TupleItem(kind, value.span, whole, position) for position, kind in enumerate(value.type.items))
+
+
+def compare_strings(operator: str, left: typed.Expression, right: typed.Expression, span: Span) -> typed.Expression:
+    if operator in ("==", "!="):
+        equal = typed.Primitive(BOOL, span, "string_equal", (left, right))
+        return equal if operator == "==" else typed.Primitive(BOOL, span, "logical_not", (equal,))
+    a, b = (left, right) if operator in ("<", ">=") else (right, left)
+    less = typed.Primitive(BOOL, span, "string_less", (a, b))
+    return less if operator in ("<", ">") else typed.Primitive(BOOL, span, "logical_not", (less,))
+
+
+@handles(ast.Logical)
+def infer_logical(context: Context, node: ast.Logical, hint: Type | None) -> typed.Expression:
+    """Long chains become a balanced tree, which is evaluated in the same order."""
+    values = [operand_of(context, operand, node.operator) for operand in node.operands]
+    if any(isinstance(value.type, ErrorType) for value in values):
+        return typed.Literal(ERROR, node.span, 0)
+    while len(values) > 1:
+        pairs = [
+            both(context, node.operator, left, right, left.span.to(right.span))
+            for left, right in zip(values[::2], values[1::2], strict=False)
+        ]
+        values = [*pairs, values[-1]] if len(values) % 2 else pairs
+    return values[0]
+
+
+def operand_of(context: Context, node: ast.Expr, operator: str) -> typed.Expression:
+    """A bool, or an array of bools."""
+    value = context.infer(node, BOOL)
+    if scalar_part(value.type) == BOOL:
+        return value
+    return condition(context, given(value), f"an operand of `{operator}`")
+
+
+def both(context: Context, word: str, left: typed.Expression, right: typed.Expression, span: Span) -> typed.Expression:
+    """``left and right``: the right side is evaluated only if needed; of arrays element by element, both evaluated."""
+    if left.type == BOOL and right.type == BOOL:
+        return typed.ShortCircuit(BOOL, span, word, left, right)
+    if isinstance(left.type, ErrorType) or isinstance(right.type, ErrorType):
+        return typed.Literal(ERROR, span, 0)
+    return elementwise(context, f"logical_{word}", (left, right), span, word)
+
+
+@handles(ast.Not)
+def infer_not(context: Context, node: ast.Not, hint: Type | None) -> typed.Expression:
+    value = context.infer(node.operand, hint)
+    if scalar_part(value.type) == BOOL:
+        return typed.Primitive(value.type, node.span, "logical_not", (value,))
+    if isinstance(value.type, ErrorType):
+        return value
+    return context.fail(errors.ConditionNotBool(f"`not` takes a `bool`, not {article(value.type)}", value.span, found=show(value.type)))
