@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dynlang.native import target as targets
 from dynlang.native.jit import Compiled, compile_module
 from dynlang.ops import OPS
-from dynlang.ops.dtypes import NUMPY
+from dynlang.ops.dtypes import NUMPY, convert
 from dynlang.ops.table import Op
 from dynlang.ssa.interpret import interpret
-from dynlang.ssa.nodes import Module
+from dynlang.ssa.nodes import Array, Module, Scalar, ValueType
 from dynlang.ssa.parse import parse_module
 
 FLOATS, INTEGERS = ("f32", "f64"), ("i64", "i32", "i16", "i8", "u8")
@@ -88,10 +89,10 @@ def dtypes_of(row: Op) -> Sequence[str]:
     return [one for one in accepted if ("float" if one in FLOATS else "bool" if one == "bool" else "integer") in row.lower]
 
 
-def elementwise_text(row: Op) -> str:
+def elementwise_text(row: Op, dtypes: Sequence[str] = ()) -> str:
     """For each dtype a function on arrays, one on scalars, and, for two operands, one with a scalar on the right."""
     parts = []
-    for dtype in dtypes_of(row):
+    for dtype in dtypes or dtypes_of(row):
         kinds = ["bool" if accepted == "bool" else dtype for accepted in row.accepts]
         for target in ["f32", "f64", "i64", "i32", "u8", "bool"] if row.name == "convert" else [""]:
             result = "bool" if row.has("comparison") else target or dtype
@@ -112,6 +113,56 @@ def forms(row: Op) -> list[str]:
 
 
 ELEMENTWISE = [name for name, row in OPS.items() if row.has("elementwise")]
+
+
+HALVES = ("f16", "bf16")
+
+
+@pytest.mark.parametrize("target", [targets.host(), targets.X86_64], ids=["host", "x86-64"])
+@pytest.mark.parametrize("dtype", HALVES)
+def test_half_types(dtype: str, target: targets.Target) -> None:
+    """Arithmetic of half types is done in f32 and rounded once; the least machine converts on the bits."""
+    rows = [OPS[name] for name in ("add", "mul", "neg", "less", "select", "exp", "maximum")]
+    text = "\n".join(elementwise_text(row, [dtype]).replace("func @", f"func @{row.name}.") for row in rows)
+    text += "\n".join(
+        conversion_text(source, goal) for source, goal in ((dtype, "f32"), (dtype, "f64"), ("f32", dtype), ("f64", dtype), (dtype, "i32"))
+    )
+    module = parse_module(text)
+    code = compile_module(module, 2, cache=False, target=target)
+    for name, function in module.functions.items():
+        kinds = [str(scalar_dtype(one.type)) for one in function.parameters[1:]]
+        arguments = [
+            21,
+            *(
+                converted_numbers(kind, (21,), place) if is_array(one.type) else converted_numbers(kind, (), place)
+                for place, (kind, one) in enumerate(zip(kinds, function.parameters[1:], strict=True))
+            ),
+        ]
+        (found,), (wanted,) = code.call(name, arguments), interpret(module, name, arguments)
+        assert np.array_equal(found, wanted, equal_nan=np.asarray(wanted).dtype.kind == "f"), name
+
+
+def conversion_text(source: str, goal: str) -> str:
+    return (
+        f"func @convert.{source}.{goal}(%n: i64, %x: {source}[%n]) -> ({goal}[%n]) {{\n"
+        f'  %r: {goal}[%n] = convert %x {{dtype = "{goal}"}}\n  return %r\n}}\n'
+    )
+
+
+def scalar_dtype(kind: ValueType) -> str:
+    element = kind.element if isinstance(kind, Array) else kind
+    assert isinstance(element, Scalar)
+    return element.dtype
+
+
+def is_array(kind: ValueType) -> bool:
+    return isinstance(kind, Array)
+
+
+def converted_numbers(dtype: str, shape: tuple[int, ...], seed: int) -> Any:
+    """Moderate values that the dtype holds exactly."""
+    found = np.random.default_rng(seed).standard_normal(shape) * 3
+    return found < 0 if dtype == "bool" else convert(found, dtype)
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)

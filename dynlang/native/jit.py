@@ -179,11 +179,14 @@ def on_deep_stack(body: Callable[[], None], cancel: Callable[[], None]) -> None:
 # ---------------------------------------------------------------- compiling, with a cache of object code
 
 
-def compile_module(ssa: Module, optimisation: int = 2, entries: Iterable[str] | None = None, cache: bool = True) -> Compiled:
-    """The module as code in this process. `entries` are the functions that can be called (default: all)."""
+def compile_module(ssa: Module, optimisation: int = 2, entries: Iterable[str] | None = None, cache: bool = True,
+                   target: Target | None = None) -> Compiled:
+    """The module as code in this process. `entries` are the functions that can be called (default: all).
+
+    `target` may be a lesser machine than this one, such as `target.X86_64`."""
     names = sorted(ssa.functions if entries is None else entries)
-    target = targets.host()
-    return Compiled(ssa, compiled_object(lower(ssa, target, names), target, optimisation, cache), names)
+    machine = target or targets.host()
+    return Compiled(ssa, compiled_object(lower(ssa, machine, names), machine, optimisation, cache), names)
 
 
 def compiled_object(text: str, target: Target, optimisation: int, cache: bool = True) -> bytes:

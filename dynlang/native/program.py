@@ -15,7 +15,7 @@ from dynlang import runtime
 from dynlang.native.emit import ModuleText
 from dynlang.native.lower import begin
 from dynlang.native.lower.control import scalar_constant
-from dynlang.native.lower.elementwise import convert
+from dynlang.native.lower.conversions import convert
 from dynlang.native.lower.frame import Lowering, function_symbol
 from dynlang.native.lower.layout import FLOATS, REGISTER
 from dynlang.native.target import Target

@@ -124,7 +124,7 @@ class _Describing:
 
     def part(self, name: str, kind: Type, slots: range, values: Sequence[Value], labels: Sequence[str], inout: bool) -> Part:
         match kind:
-            case ScalarType(dtype) if dtype not in ("f16", "bf16"):
+            case ScalarType(dtype):
                 return Part(name, "scalar", slots, dtype, inout=inout)
             case IndexType():
                 return Part(name, "scalar", slots, "i64", inout=inout)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 
-from dynlang.native.emit import number
+from dynlang.native.emit import number, round_to_f32
 from dynlang.native.lower.counting import symbol
 from dynlang.native.lower.frame import Frame, function_symbol, lowers
 from dynlang.native.lower.layout import FLOATS, REGISTER, SLOT_BYTES, register
@@ -31,9 +32,22 @@ def scalar_constant(value: object, dtype: str) -> str:
     assert isinstance(value, (int, float))
     if dtype == "bool":
         return "true" if value else "false"
+    if dtype in ("f16", "bf16"):
+        return half_constant(float(value), dtype)
     if dtype in FLOATS:
         return number(float(value), REGISTER[dtype])
     return str(int(value))
+
+
+def half_constant(value: float, dtype: str) -> str:
+    """The bits of a half type: `half_constant(1.0, "bf16")` is 16256, which is 0x3F80."""
+    if dtype == "f16":
+        try:
+            return str(struct.unpack("<H", struct.pack("<e", value))[0])
+        except OverflowError:
+            return str(0x7C00 if value > 0 else 0xFC00)
+    (bits,) = struct.unpack("<I", struct.pack("<f", round_to_f32(value)))
+    return str(bits >> 16 | 64 if value != value else (bits + 0x7FFF + (bits >> 16 & 1)) >> 16 & 0xFFFF)
 
 
 @lowers("call")

@@ -16,8 +16,9 @@ from dynlang.diag import NotBuilt
 from dynlang.native import vectormath
 from dynlang.native.emit import Function, mangle, splat_constant, vector
 from dynlang.native.lower.control import scalar_constant
+from dynlang.native.lower.conversions import convert
 from dynlang.native.lower.frame import HANDLERS, Frame, lowers
-from dynlang.native.lower.layout import FLOATS, REGISTER, element_bytes
+from dynlang.native.lower.layout import REGISTER, element_bytes, family
 from dynlang.ops import OPS
 from dynlang.ops.dtypes import BYTES
 from dynlang.ssa.build import fused_offsets
@@ -34,10 +35,6 @@ def dtype_of(value: Value) -> str:
     return kind.dtype
 
 
-def family(dtype: str) -> str:
-    return "float" if dtype in FLOATS else "bool" if dtype == "bool" else "integer"
-
-
 def apply(f: Function, name: str, attributes: Mapping[str, object], dtypes: Sequence[str], operands: Sequence[str], width: int) -> str:
     """One elementwise row at `width` lanes. `dtypes` are those of the operands.
 
@@ -49,7 +46,7 @@ def apply(f: Function, name: str, attributes: Mapping[str, object], dtypes: Sequ
     text = OPS[name].lower.get(family(dtype))
     if text is None:
         raise NotBuilt(f"native code for '{name}' of {dtype}")
-    if dtype in ("f16", "bf16") and text not in ("copy",) and not text.startswith(("select", "fcmp", "fneg")):
+    if dtype in ("f16", "bf16") and not text.startswith(("copy", "select")):
         return _in_single(f, name, attributes, dtypes, operands, width)
     if dtype == "u8" and name in _UNSIGNED:
         text = _UNSIGNED[name]
@@ -103,79 +100,6 @@ def _in_single(f: Function, name: str, attributes: Mapping[str, object], dtypes:
     wide = [convert(f, one, "f32", operand, width) if one == half else operand for one, operand in zip(dtypes, operands, strict=True)]
     result = apply(f, name, attributes, ["f32" if one == half else one for one in dtypes], wide, width)
     return result if OPS[name].has("comparison") else convert(f, "f32", half, result, width)
-
-
-# ---------------------------------------------------------------- conversions
-
-
-def convert(f: Function, source: str, target: str, value: str, width: int) -> str:
-    """To another dtype as `ops.dtypes.convert` says: floats round to nearest even, float to int truncates and saturates, ints wrap."""
-    if source == target:
-        return value
-    kinds = vector(REGISTER[source], width), vector(REGISTER[target], width)
-    match family(source), family(target):
-        case "float", "float":
-            return _float_to_float(f, source, target, value, width)
-        case "float", "bool":
-            return f.fcmp("une", kinds[0], value, "zeroinitializer")
-        case "float", _:
-            return _float_to_integer(f, source, target, value, width)
-        case "bool", "float":
-            return f.convert("uitofp", kinds[0], value, kinds[1])
-        case "integer", "float":
-            if target in ("f16", "bf16"):
-                return convert(f, "f32", target, convert(f, source, "f32", value, width), width)
-            return f.convert("uitofp" if source == "u8" else "sitofp", *_swap(kinds, value))
-        case "integer", "bool":
-            return f.icmp("ne", value, "zeroinitializer", kinds[0])
-        case "bool", _:
-            return f.convert("zext", *_swap(kinds, value))
-    if BYTES[target] == BYTES[source]:
-        return value
-    word = "trunc" if BYTES[target] < BYTES[source] else "zext" if source == "u8" else "sext"
-    return f.convert(word, *_swap(kinds, value))
-
-
-def _swap(kinds: tuple[str, str], value: str) -> tuple[str, str, str]:
-    return kinds[0], value, kinds[1]
-
-
-def _float_to_float(f: Function, source: str, target: str, value: str, width: int) -> str:
-    if target == "bf16":
-        if source != "f32":
-            value = convert(f, source, "f32", value, width)
-        return _to_bf16(f, value, width)
-    if source == "bf16":
-        words, wide = vector("i16", width), vector("i32", width)
-        bits = f.convert("bitcast", vector("bfloat", width), value, words)
-        raised = f.binary("shl", wide, f.convert("zext", words, bits, wide), splat_constant(wide, 16))
-        single = f.convert("bitcast", wide, raised, vector("float", width))
-        return convert(f, "f32", target, single, width)
-    word = "fpext" if BYTES[target] > BYTES[source] else "fptrunc"
-    return f.convert(word, vector(REGISTER[source], width), value, vector(REGISTER[target], width))
-
-
-def _to_bf16(f: Function, value: str, width: int) -> str:
-    """Round to nearest even on the bits, so that no target needs a library function; NaN stays a quiet NaN."""
-    wide, words = vector("i32", width), vector("i16", width)
-    bits = f.convert("bitcast", vector("float", width), value, wide)
-    top = f.binary("lshr", wide, bits, splat_constant(wide, 16))
-    odd = f.binary("and", wide, top, splat_constant(wide, 1))
-    half = f.binary("add", wide, odd, splat_constant(wide, 0x7FFF))
-    rounded = f.binary("lshr", wide, f.binary("add", wide, bits, half), splat_constant(wide, 16))
-    quiet = f.binary("or", wide, top, splat_constant(wide, 64))
-    chosen = f.select(f.fcmp("uno", vector("float", width), value, value), wide, quiet, rounded)
-    return f.convert("bitcast", words, f.convert("trunc", wide, chosen, words), vector("bfloat", width))
-
-
-def _float_to_integer(f: Function, source: str, target: str, value: str, width: int) -> str:
-    if source in ("f16", "bf16"):
-        return _float_to_integer(f, "f32", target, convert(f, source, "f32", value, width), width)
-    floating, whole = vector(REGISTER[source], width), vector(REGISTER[target], width)
-    word = "llvm.fptoui.sat" if target == "u8" else "llvm.fptosi.sat"
-    name = f"{word}.{mangle(whole)}.{mangle(floating)}"
-    f.module.declare(name, whole, floating, attributes="")
-    return f.call(name, value)
 
 
 # ---------------------------------------------------------------- loops over arrays

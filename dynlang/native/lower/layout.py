@@ -12,9 +12,16 @@ from dynlang import types
 from dynlang.ops.dtypes import BYTES
 from dynlang.ssa.nodes import Array, Box, List, Rows, Scalar, String, ValueType
 
-REGISTER = {"f64": "double", "f32": "float", "f16": "half", "bf16": "bfloat", "i64": "i64", "i32": "i32", "i16": "i16", "i8": "i8",
+REGISTER = {"f64": "double", "f32": "float", "f16": "i16", "bf16": "i16", "i64": "i64", "i32": "i32", "i16": "i16", "i8": "i8",
             "u8": "i8", "bool": "i1"}
+"""Half types travel as their bits: arithmetic on them is done in f32."""
 FLOATS = frozenset({"f64", "f32", "f16", "bf16"})
+
+
+def family(dtype: str) -> str:
+    """float, integer or bool: the key of a row's lowerings."""
+    return "float" if dtype in FLOATS else "bool" if dtype == "bool" else "integer"
+
 
 SLOT_BYTES = 8
 LIST_HEADER = 16

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from dynlang.diag import NotBuilt
 from dynlang.native.lower.arrays import begin
 from dynlang.native.lower.control import scalar_constant
-from dynlang.native.lower.elementwise import apply, convert, dtype_of
+from dynlang.native.lower.conversions import convert
+from dynlang.native.lower.elementwise import apply, dtype_of
 from dynlang.native.lower.frame import Frame, lowers
-from dynlang.native.lower.layout import memory, register
+from dynlang.native.lower.layout import family, memory, register
 from dynlang.native.lower.memory import address, nest, shape_of
 from dynlang.ssa.nodes import Array, Operation, Scalar, Value
 
@@ -128,8 +129,9 @@ def _place_of_extreme(frame: Frame, name: str, dtype: str, counts: tuple[str, st
         value = frame.load_slot(address(frame, source, f.add(start, f.mul(loop.index, counts[2])), kind), kind)
         best, place = loop.carried
         better = apply(f, word, {}, [dtype, dtype], [value, best], 1)
-        if register(kind) in ("float", "double"):
-            becomes_nan = f.binary("and", "i1", f.fcmp("uno", register(kind), value, value), f.fcmp("ord", register(kind), best, best))
+        if family(dtype) == "float":
+            is_nan, was_number = apply(f, "not_equal", {}, [dtype] * 2, [value] * 2, 1), apply(f, "equal", {}, [dtype] * 2, [best] * 2, 1)
+            becomes_nan = f.binary("and", "i1", is_nan, was_number)
             better = f.binary("or", "i1", better, becomes_nan)
         loop.next = [f.select(better, register(kind), value, best), f.select(better, "i64", loop.index, place)]
     return loop.carried[1]
