@@ -98,10 +98,10 @@ def module_member(context: Context, node: ast.Attribute) -> Symbol | None:
         value = value.value
     if not isinstance(value, ast.Name) or context.find(value.text) is not None:
         return None
-    symbol = context.symbol(value.text)
+    first = ast.Identifier(value.text, span=value.span)
+    symbol = context.symbol(value.text) or find_symbol(context, ast.Dotted((first, *path[:-1]), span=node.span), report=False)
     if symbol is None or symbol.kind != "module":
         return None
-    first = ast.Identifier(value.text, span=value.span)
     found = find_symbol(context, ast.Dotted((first, *path), span=node.span))
     return found or Symbol("alias", "", node.span)
 

@@ -60,7 +60,10 @@ def enter_names(module: ast.Module, interface: Interface, imports: dict[int, str
             case ast.Import(path, alias):
                 name = (alias or path.parts[-1]).text
                 if id(item) in imports:
-                    enter(interface, name, Symbol("module", imports[id(item)], item.span), diagnostics, exported=False)
+                    symbol = Symbol("module", imports[id(item)], item.span)
+                    enter(interface, name, symbol, diagnostics, exported=False)
+                    if alias is None:
+                        interface.symbols.setdefault(path.text, symbol)
             case ast.FromImport():
                 pass
             case ast.Alias(name) | ast.TypeDef(name) | ast.Record(name) | ast.Function(_, _, _, name):
@@ -123,7 +126,13 @@ def enter_imported(module: ast.Module, interface: Interface, imports: dict[int, 
 
     The prelude hands on what it imports, so that it can be put together from several files."""
     for item in module.items:
-        if not isinstance(item, ast.FromImport) or id(item) not in imports:
+        if not isinstance(item, ast.FromImport):
+            continue
+        for one in item.names:
+            if id(one) in imports:
+                symbol = Symbol("module", imports[id(one)], one.span)
+                enter(interface, (one.alias or one.name).text, symbol, diagnostics, exported=False)
+        if id(item) not in imports:
             continue
         source = world.interfaces.get(imports[id(item)])
         for one in item.names:

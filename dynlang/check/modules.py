@@ -99,20 +99,45 @@ class Loader:
         self.sources.setdefault(name, source)
         self.loading.append(name)
         for item in syntax.items:
-            if isinstance(item, (ast.Import, ast.FromImport)):
+            if isinstance(item, ast.FromImport) and self.package(item.path, loaded) is not None:
+                self.find_all(item, loaded)
+            elif isinstance(item, (ast.Import, ast.FromImport)):
                 target = self.find(item.path, loaded)
                 if target is not None:
                     loaded.imports[id(item)] = target
         self.loading.pop()
         self.order.append(name)
 
+    def folders(self, importer: Loaded) -> list[Path]:
+        """Where a module of the program looks for others: in the main file's folder, then beside itself."""
+        if importer.is_library or self.root is None:
+            return []
+        beside = Path(importer.source.name).parent
+        return [self.root, *([beside] if beside.is_dir() and beside.resolve() != self.root.resolve() else [])]
+
+    def package(self, path: ast.Dotted, importer: Loaded) -> Path | None:
+        """The folder that ``from folder import module`` names, where no file has that name."""
+        for folder in self.folders(importer):
+            found = folder.joinpath(*(part.text for part in path.parts))
+            if found.is_dir() and not found.with_suffix(".dyn").is_file():
+                return found
+        return None
+
+    def find_all(self, item: ast.FromImport, importer: Loaded) -> None:
+        """The modules of ``from folder import a, b``."""
+        for one in item.names:
+            target = self.find(ast.Dotted((*item.path.parts, one.name), span=one.span), importer)
+            if target is not None:
+                importer.imports[id(one)] = target
+
     def find(self, path: ast.Dotted, importer: Loaded) -> str | None:
         """The module that an import means, loaded; reports and gives None if there is none."""
         library = resource("stdlib")
         parts = [part.text for part in path.parts]
         relative = Path(*parts).with_suffix(".dyn")
-        if not importer.is_library and self.root is not None and (self.root / relative).is_file():
-            return self.find_file(".".join(parts), self.root / relative, path, is_library=False)
+        for folder in self.folders(importer):
+            if (folder / relative).is_file():
+                return self.find_file(self.name_of(folder / relative), folder / relative, path, is_library=False)
         if (library / relative).is_file():
             return self.find_file(".".join(parts), library / relative, path, is_library=True)
         names = {one.stem for one in library.glob("*.dyn")}
@@ -127,6 +152,12 @@ class Loader:
             )
         )
         return None
+
+    def name_of(self, file: Path) -> str:
+        """The name of a module of the program: its path from the main file's folder, with dots."""
+        assert self.root is not None
+        file, root = file.resolve(), self.root.resolve()
+        return ".".join(file.relative_to(root).with_suffix("").parts) if root in file.parents else file.stem
 
     def find_file(self, name: str, file: Path, path: ast.Dotted, is_library: bool) -> str | None:
         if not is_library:

@@ -95,10 +95,13 @@ def read_named(context: Context, node: ast.TypeName) -> Type:
 
 
 def find_symbol(context: Context, path: ast.Dotted, report: bool = True) -> Symbol | None:
-    """What a path of names stands for: `nn.Linear` is looked up in the module that `nn` is."""
+    """What a path of names stands for: `nn.Linear` is looked up in the module that `nn` is, `a.b.c` in what ``import a.b`` brought."""
     parts = path.parts
-    symbol = context.symbol(parts[0].text)
-    for part in parts[1:]:
+    symbol, count = context.symbol(parts[0].text), 1
+    while symbol is None and count < len(parts):
+        count += 1
+        symbol = context.symbol(".".join(part.text for part in parts[:count]))
+    for part in parts[count:]:
         if symbol is None or symbol.kind != "module":
             return None
         interface = context.world.interfaces.get(symbol.name)
