@@ -71,7 +71,7 @@ class Compiler:
         if isinstance(pattern, ast.TuplePattern):
             return self.split_tuple(columns, rows, column, shape)
         if isinstance(pattern, ast.LiteralPattern):
-            return self.split_literal(columns, rows, column, pattern, shape)
+            return self.split_literal(columns, rows, column, shape)
         return self.split_sum(columns, rows, column, shape)
 
     def leaf(
@@ -123,37 +123,39 @@ class Compiler:
         return (typed.Bind(binding), *rest)
 
     def split_literal(
-        self,
-        columns: tuple[Column, ...],
-        rows: tuple[Row, ...],
-        column: int,
-        pattern: ast.LiteralPattern,
-        shape: dict[tuple[int, ...], str],
+        self, columns: tuple[Column, ...], rows: tuple[Row, ...], column: int, shape: dict[tuple[int, ...], str]
     ) -> tuple[typed.Statement, ...]:
-        """One literal is tested; rows with it or with a name go on where it holds, the others where it doesn't."""
-        at, span = columns[column], pattern.span
-        reference = typed.LocalReference(at.local.type, span, at.local)
-        literal = self.context.infer(pattern.value, at.local.type)  # type: ignore[arg-type]
-        literal = fitting(self.context, literal, at.local.type) or literal
-        test = (
-            reference
-            if at.local.type == BOOL and literal_value(pattern) is True
-            else compare(self.context, "==", reference, literal, span, span)
-        )
-        value = literal_value(pattern)
-        yes = tuple(
-            replace(row, patterns=spliced(row.patterns, column, ()))
-            for row in rows
-            if is_wild(row.patterns[column]) or literal_value(row.patterns[column]) == value
-        )
-        no = tuple(row for row in rows if is_wild(row.patterns[column]) or literal_value(row.patterns[column]) != value)
-        then = self.compile(spliced(columns, column, ()), yes, {**shape, at.path: str(pattern.span.text)})
-        if isinstance(value, bool):
-            other = tuple(replace(row, patterns=spliced(row.patterns, column, ())) for row in no)
-            otherwise = self.compile(spliced(columns, column, ()), other, {**shape, at.path: "false" if value else "true"})
+        """Each literal of the column is tested in turn, with the rows that have it or a name there; then come the names' rows."""
+        at, rest = columns[column], spliced(columns, column, ())
+        values = {literal_value(row.patterns[column]): row.patterns[column] for row in reversed(rows) if not is_wild(row.patterns[column])}
+        wild = [position for position, row in enumerate(rows) if is_wild(row.patterns[column])]
+        own: dict[object, list[int]] = {}
+        for position, row in enumerate(rows):
+            own.setdefault(literal_value(row.patterns[column]), []).append(position)
+        done = tuple(replace(row, patterns=spliced(row.patterns, column, ())) for row in rows)
+        tested: list[tuple[typed.Expression, tuple[typed.Statement, ...], Span]] = []
+        order = sorted(values, key=lambda value: own[value][0])
+        for value in order:
+            pattern = values[value]
+            kept = tuple(done[position] for position in sorted((*own[value], *wild)))
+            body = self.compile(rest, kept, {**shape, at.path: pattern.span.text})
+            tested.append((self.literal_test(at, pattern), body, pattern.span))
+        if set(order) == {True, False} and at.local.type == BOOL:
+            otherwise = tested.pop()[1]
         else:
-            otherwise = self.compile(columns, no, shape)
-        return (typed.If(test, then, otherwise, span),)
+            left = {**shape, at.path: ("false" if True in values else "true") if at.local.type == BOOL else "_"}
+            otherwise = self.compile(rest, tuple(done[position] for position in wild), left)
+        for test, body, span in reversed(tested):
+            otherwise = (typed.If(test, body, otherwise, span),)
+        return otherwise
+
+    def literal_test(self, at: Column, pattern: ast.Pattern) -> typed.Expression:
+        assert isinstance(pattern, ast.LiteralPattern)
+        reference = typed.LocalReference(at.local.type, pattern.span, at.local)
+        if at.local.type == BOOL:
+            return reference if pattern.value.value is True else typed.Primitive(BOOL, pattern.span, "logical_not", (reference,))
+        literal = self.context.infer(pattern.value, at.local.type)  # type: ignore[arg-type]
+        return compare(self.context, "==", reference, fitting(self.context, literal, at.local.type) or literal, pattern.span, pattern.span)
 
     def split_sum(
         self, columns: tuple[Column, ...], rows: tuple[Row, ...], column: int, shape: dict[tuple[int, ...], str]
