@@ -2,6 +2,7 @@
 
     fold.py     one walk downwards: constants, copies, common subexpressions, known branches, small calls expanded
     dead.py     one walk upwards: what nothing reads
+    constants.py   parameters that are one literal in all calls
     parameters.py  parameters that no one reads
     order.py    updates sink below the last reads of the array that they change, so that they can be done in place
 """
@@ -12,6 +13,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from dynlang.core.nodes import Block, Function, Module
+from dynlang.core.simplify.constants import spread_constants
 from dynlang.core.simplify.dead import remove_dead, vanishing_functions
 from dynlang.core.simplify.fold import Folder, expandable_functions
 from dynlang.core.simplify.order import sink_updates
@@ -31,7 +33,8 @@ def simplify(module: Module, roots: Collection[str] = (), expand_calls: bool = T
         vanishing = vanishing_functions(folded)
         functions = {name: replace(one, body=remove_dead(one, vanishing)) for name, one in folded.items()}
         if keep:
-            functions = drop_unread_parameters(reachable(functions, keep), keep)
+            functions = spread_constants(reachable(functions, keep), keep)
+            functions = drop_unread_parameters(functions, keep)
     functions = {name: replace(one, body=sink_updates(one.body)) for name, one in functions.items()}
     return Module(module.sums, functions, keep)
 
