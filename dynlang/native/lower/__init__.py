@@ -27,11 +27,9 @@ def lower(module: Module, target: Target, entries: Iterable[str] | None = None) 
 def begin(module: Module, target: Target, entries: Iterable[str]) -> Lowering:
     """The lowered module, open for further functions such as a `main`; `lowering.counting.finish()` closes it."""
     lowering = Lowering(module, target, frozenset(entries))
-    for function in module.functions.values():
-        made = lowering.signature(function)
-        lowering.text.signatures[made.name] = made
-    for function in module.functions.values():
-        lowering.lower_function(function)
+    frames = [lowering.begin_function(function) for function in module.functions.values()]
+    for frame in frames:
+        frame.body()
     for name in sorted(lowering.entries):
         define_entry(lowering, module.functions[name])
     return lowering

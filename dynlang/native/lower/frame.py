@@ -61,16 +61,15 @@ class Lowering:
     def declare_runtime(self, name: str) -> Signature:
         return runtime.declare(self.text, name)
 
-    def lower_function(self, function: nodes.Function) -> None:
+    def begin_function(self, function: nodes.Function) -> Frame:
+        """The LLVM function of a program's function, without its body."""
         made = self.signature(function)
         parameters = [f"{kind} {name}" for kind, name in zip(made.parameters, made.names, strict=True)]
         f = self.text.function(made.name, made.result, *parameters, attributes="nounwind")
         frame = Frame(self, function, f)
         for parameter, name in zip(function.parameters, made.names[1:], strict=True):
             frame.operands[parameter] = f"%{name}"
-        frame.enter()
-        frame.operations(function.body)
-        frame.leave()
+        return frame
 
 
 def hidden_sizes(function: nodes.Function) -> list[Value]:
@@ -247,6 +246,12 @@ class Frame:
         self.f.place(stay)
 
     # -- the function as a whole
+
+    def body(self) -> None:
+        """Everything between the braces."""
+        self.enter()
+        self.operations(self.function.body)
+        self.leave()
 
     def enter(self) -> None:
         """On entry a recursive function looks at the depth of the stack and at the cancel word."""
