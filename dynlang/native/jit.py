@@ -160,20 +160,32 @@ _stack_size = threading.Lock()
 
 
 def on_deep_stack(body: Callable[[], None], cancel: Callable[[], None]) -> None:
-    """Run `body` on a thread with a large stack and wait; an interrupt of the waiting cancels it first."""
+    """Run `body` on a thread with a large stack and wait; an interrupt of the waiting cancels it first.
+
+    The wait is for an event: an interrupted `Thread.join` takes the thread for stopped, and would return at once the second time."""
+    finished = threading.Event()
+
+    def run() -> None:
+        try:
+            body()
+        finally:
+            finished.set()
+
     with _stack_size:
         before = threading.stack_size(STACK_BYTES)
         try:
-            thread = threading.Thread(target=body, daemon=True)
+            thread = threading.Thread(target=run, daemon=True)
             thread.start()
         finally:
             threading.stack_size(before)
     try:
-        thread.join()
+        finished.wait()
     except BaseException:
         cancel()
-        thread.join()
+        finished.wait()
         raise
+    finally:
+        thread.join()
 
 
 # ---------------------------------------------------------------- compiling, with a cache of object code
