@@ -11,6 +11,7 @@ from dynlang.check.calls import builtin, call_signature
 from dynlang.check.context import ERROR, Context, is_int
 from dynlang.check.expressions import STRING, formatted, join_text
 from dynlang.check.fit import article, fitting, is_float, number_type, with_numbers
+from dynlang.check.guards import guards
 from dynlang.check.members import length
 from dynlang.check.world import show
 from dynlang.diag import NotBuilt
@@ -102,7 +103,8 @@ class Sizes:
         return all(fine)
 
     def wrap(self, value: typed.Expression) -> typed.Expression:
-        return typed.Sequence(value.type, value.span, tuple(self.bindings), value) if self.bindings else value
+        before = (*self.bindings, *guards(self.context, self.found, value.span))
+        return typed.Sequence(value.type, value.span, before, value) if before else value
 
 
 def number_hint(hint: Type | None) -> Type:

@@ -10,6 +10,7 @@ from dynlang.check.builtins import failed
 from dynlang.check.calls import builtin
 from dynlang.check.context import ERROR, Context, handles, is_int
 from dynlang.check.fit import article, is_float, number_type
+from dynlang.check.guards import guards
 from dynlang.check.iteration import Source, bind_target, source
 from dynlang.check.world import show
 from dynlang.diag import Label
@@ -74,6 +75,8 @@ def comprehend(context: Context, node: ast.Comprehension, kind: str, hint: Type 
     result = result_type(context, kind, axes, guard, body, known, span)
     if result is None:
         return typed.Literal(ERROR, span, 0)
+    if kind == "array":
+        outer += guards(context, [axis.count for axis in axes], span)
     found = typed.Comprehension(result, span, kind, tuple(axes), guard, body)
     return typed.Sequence(result, span, tuple(outer), found) if outer else found
 

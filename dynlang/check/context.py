@@ -103,6 +103,8 @@ class Context:
     declared: dict[str, Span] = field(default_factory=dict)
     local_sizes: dict[str, Size] = field(default_factory=dict)
     """What immutable int locals are as sizes, by their unique names."""
+    signed: set[str] = field(default_factory=set)
+    """The sizes that are ints of the program, and may be negative."""
     nested: list[typed.Function] = field(default_factory=list)
     nested_signatures: dict[str, Signature] = field(default_factory=dict)
     captured_sizes: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -141,6 +143,8 @@ class Context:
         if is_int(kind) and not mutable:
             size = size if size is not None else Size.variable(local.name)
             self.local_sizes[local.name] = size
+            if size.single_variable == local.name and not isinstance(kind, IndexType):
+                self.signed.add(local.name)
             self.origins.setdefault(local.name, Origin("an int of the program", span))
         if name != "_":
             self.scopes[-1][name] = LocalEntry(local, span, size)
@@ -162,6 +166,7 @@ class Context:
     def fresh_size_of(self, local: typed.Local, text: str, span: Span) -> None:
         """An int variable of the compiler as a size."""
         self.local_sizes[local.name] = Size.variable(local.name)
+        self.signed.add(local.name)
         self.origins[local.name] = Origin(text, span)
 
     def temporary(self, name: str, kind: Type) -> typed.Local:

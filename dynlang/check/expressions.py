@@ -23,6 +23,7 @@ from dynlang.types import (
     ErrorType,
     FunctionType,
     IndexType,
+    ListType,
     ScalarType,
     Size,
     StringType,
@@ -221,6 +222,10 @@ def infer_tuple(context: Context, node: ast.Tuple, hint: Type | None) -> typed.E
 @handles(ast.List)
 def infer_array(context: Context, node: ast.List, hint: Type | None) -> typed.Expression:
     """``[a, b, c]``: items of one type. Literals take the type of the others."""
+    if isinstance(hint, ListType) and not has_hole(hint):
+        values = tuple(context.expect(item, hint.elements[0], "an item of the list") for item in node.items)
+        bad = any(isinstance(value.type, ErrorType) for value in values)
+        return typed.Literal(ERROR, node.span, 0) if bad else typed.MakeArray(hint, node.span, values)
     inner = element_hint(hint)
     items = infer_alike(context, node.items, inner)
     if any(isinstance(item.type, ErrorType) for item in items):

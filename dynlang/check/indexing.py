@@ -8,6 +8,7 @@ from dynlang.check import errors, typed
 from dynlang.check.arithmetic import as_size
 from dynlang.check.context import ERROR, Context, handles, is_int
 from dynlang.check.fit import article, is_subtype, number_type
+from dynlang.check.guards import guarded
 from dynlang.check.solve import isolate
 from dynlang.check.typenames import named_sizes, read_type
 from dynlang.check.world import show
@@ -53,7 +54,8 @@ def infer_index(context: Context, node: ast.Index, hint: Type | None) -> typed.E
             if found is None:
                 return typed.Literal(ERROR, node.span, 0)
             items, kind = found
-            return typed.Index(kind, node.span, value, tuple(items))
+            counts = [item.count for item in items if isinstance(item, typed.SliceItem)]
+            return guarded(context, typed.Index(kind, node.span, value, tuple(items)), counts)
         case TupleType():
             return context.fail(
                 errors.NotIndexable(
@@ -157,7 +159,7 @@ def check_literal(context: Context, value: typed.Expression, size: Size) -> bool
 
 
 def slice_item(context: Context, node: ast.Slice, size: Size, span: Span) -> typed.SliceItem | None:
-    """``a:b`` of an axis: the count ``b - a`` must be a size; negative literals count from the end."""
+    """``a:b`` of an axis; negative literals count from the end. An end that is no polynomial is bound to a name first."""
     start = slice_bound(context, node.start, Size.constant(0), size, node.span)
     stop = slice_bound(context, node.stop, size, size, node.span)
     if start is None or stop is None:
@@ -171,16 +173,13 @@ def slice_item(context: Context, node: ast.Slice, size: Size, span: Span) -> typ
             return None
         step = node.step.value
     (start_value, start_size), (stop_value, stop_size) = start, stop
-    if start_size is None or stop_size is None:
-        count = window(start_value, stop_value)
-        if count is None or step != 1:
-            context.report(
-                errors.NotASize(
-                    "the length of this slice isn't known as a size", node.span, hint="name its ends with `let` before, or cast the result"
-                )
-            )
-            return None
-    else:
+    count = window(start_value, stop_value) if step == 1 and (start_size is None or stop_size is None) else None
+    if count is None:
+        bindings: list[typed.Binding] = []
+        start_size = start_size if start_size is not None else named_end(context, start_value, bindings)
+        stop_size = stop_size if stop_size is not None else named_end(context, stop_value, bindings)
+        if bindings:
+            start_value = typed.Sequence(INT, node.span, tuple(bindings), typed.SizeValue(INT, node.span, start_size))
         count = stop_size - start_size
         if step > 1:
             count = (count + (step - 1)) // step
@@ -190,6 +189,14 @@ def slice_item(context: Context, node: ast.Slice, size: Size, span: Span) -> typ
         context.report(errors.OutOfRange(f"the slice {node.span.text or 'a:b'} is outside 0..{size}", span))
         return None
     return typed.SliceItem(start_value, count, step)
+
+
+def named_end(context: Context, value: typed.Expression, bindings: list[typed.Binding]) -> Size:
+    """An int of the program as a size of its own."""
+    local = context.temporary("end", INT)
+    context.fresh_size_of(local, "the end of a slice", value.span)
+    bindings.append(typed.Binding((local,), value, value.span))
+    return Size.variable(local.name)
 
 
 def slice_bound(

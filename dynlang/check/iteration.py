@@ -138,6 +138,7 @@ def list_source(context: Context, value: typed.Expression, element: Type) -> Sou
     bindings: list[typed.Binding] = []
     items = held(context, value, "items", bindings)
     count = size_of(context, typed.Primitive(INT, value.span, "list_length", (items,)), bindings)
+    context.signed -= count.variables()
     return Source(count, lambda index: typed.ListItem(element, value.span, items, index), bindings)
 
 

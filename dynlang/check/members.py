@@ -8,6 +8,7 @@ from dynlang.check.expressions import given, infer_symbol
 from dynlang.check.fit import article
 from dynlang.check.functions import eta
 from dynlang.check.typenames import bindings, put
+from dynlang.check.walk import nodes
 from dynlang.diag import Diagnostic
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
@@ -47,7 +48,7 @@ def infer_attribute(context: Context, node: ast.Attribute, hint: Type | None) ->
     if found is not None:
         return found
     if isinstance(value.type, ArrayType) and node.name.text == "shape":
-        return shape_value(value.type, node.span)
+        return evaluated_first(context, value, shape_value(value.type, node.span))
     if isinstance(value.type, RecordType) and node.name.text in context.world.records[value.type.name].methods:
         return method_value(context, value, node, hint)
     if isinstance(value.type, TupleType):
@@ -161,15 +162,22 @@ def call_list_method(context: Context, kind: ListType, name: str, node: ast.Call
     return typed.Mutate(UNIT if name == "push" else element, node.span, f"list_{name}", target, values)
 
 
+EVALUATED = (typed.Open, typed.Sequence, typed.CheckedCast, typed.CheckIndex, typed.Call, typed.CallValue, typed.ListItem)
+
+
+def evaluated_first(context: Context, value: typed.Expression, known: typed.Expression) -> typed.Expression:
+    """What the type of a value tells, after the value: it may fail, or bind the very sizes that are asked for."""
+    if not any(isinstance(one, EVALUATED) for one in nodes(value)):
+        return known
+    local = context.temporary("counted", value.type)
+    return typed.Sequence(known.type, known.span, (typed.Binding((local,), value, value.span),), known)
+
+
 def length(context: Context, value: typed.Expression, span: Span) -> typed.Expression | None:
     """``len(x)`` of an array, list or string."""
     match value.type:
         case ArrayType(_, shape) if isinstance(shape[0], Size):
-            known = typed.SizeValue(INT, span, shape[0])
-            if isinstance(value, typed.Open):
-                local = context.temporary("counted", value.type)
-                return typed.Sequence(INT, span, (typed.Binding((local,), value, span),), known)
-            return known
+            return evaluated_first(context, value, typed.SizeValue(INT, span, shape[0]))
         case ListType():
             return typed.Primitive(INT, span, "list_length", (value,))
         case StringType():

@@ -86,6 +86,7 @@ def check_nested(context: Context, node: ast.Function, signature: Signature, cap
         context.declared,
     )
     inner.local_sizes = dict(context.local_sizes)
+    inner.signed = set(context.signed)
     inner.nested_signatures = context.nested_signatures
     inner.captured = {local.name for local in captures.values()}
     inner.captured_sizes = context.captured_sizes

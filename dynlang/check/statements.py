@@ -10,8 +10,10 @@ from dynlang.check.arithmetic import binary, condition
 from dynlang.check.context import ERROR, Context, describe, is_int
 from dynlang.check.expressions import STRING
 from dynlang.check.fit import article, differing_sizes, fitting, mismatch, origins, size_labels, unique_labels
+from dynlang.check.guards import guards
 from dynlang.check.iteration import bind_target, source
 from dynlang.check.places import place
+from dynlang.check.solve import sizes_of
 from dynlang.check.typenames import read_type
 from dynlang.check.world import show
 from dynlang.diag import Label
@@ -72,7 +74,7 @@ def check_let(context: Context, node: ast.Let) -> Statements:
     value = declared_value(context, node) if node.type is not None else context.infer(node.value)
     if isinstance(value.type, TupleType) and not value.type.items and isinstance(node.target, ast.Identifier):
         value = context.fail(errors.TypeMismatch("this gives no value to bind", value.span))
-    bindings: list[typed.Binding] = []
+    bindings = list(guards(context, sizes_of(value.type), node.span)) if node.type is not None else []
     bind_target(context, node.target, value, bindings, node.mutable)
     return [typed.Bind(binding) for binding in bindings if not isinstance(binding.value.type, ErrorType)]
 
