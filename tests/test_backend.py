@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import test_grad_constructs
 from backend_programs import newton, sequence_lstm, sweep, tree_lstm, weighted_tree
 from dynlang.core.evaluate import SumValue, evaluate
 from dynlang.core.nodes import Module
@@ -23,7 +24,7 @@ from dynlang.ssa import nodes as ssa
 from dynlang.ssa.interpret import interpret
 from dynlang.ssa.lower import lower
 from dynlang.ssa.verify import verify as verify_ssa
-from grad_checks import Program, check, with_requests
+from grad_checks import Program, Space, check, with_requests
 
 RANDOM = np.random.default_rng(5)
 TOLERANCE = {"f32": 2e-5, "f64": 1e-12}
@@ -169,3 +170,26 @@ def _weighted(dtype: str, depth: int) -> SumValue:
 def test_updates_in_place_in_a_loop() -> None:
     check(sweep("f64").module, "loss", [4, 3, random("f64", 4, 3), random("f64", 3)], [2, 3])
     all_agree(sweep("f32"), "loss", "f32", [4, 3, random("f32", 4, 3), random("f32", 3)], [2, 3], [1.0])
+
+
+# ---------------------------------------------------------------- the programs of other tests
+
+
+@pytest.mark.parametrize("name", [
+    "test_payload_of_unknown_size", "test_arrays_of_sums", "test_recursion_with_inout_memory", "test_early_exit",
+    "test_list_filled_and_read", "test_size_that_changes_in_a_loop",
+])
+def test_programs_of_derivatives(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs that are written to test derivatives, through all stages."""
+
+    def check_stages(module: Module, name: str, arguments: Sequence[Any], wrt: Sequence[int], **_: Any) -> Module:
+        made, reverse, _ = with_requests(module, name, wrt, forward=False)
+        space, target = Space(module), module.functions[name]
+        on = space.engine.activity.results(name, tuple(place in wrt for place in range(len(target.parameters))))
+        values = evaluate(module, name, arguments)
+        cotangents = [space.vector(value, one.type) for value, one, yes in zip(values, target.results, on, strict=True) if yes]
+        Stages(made).agree(reverse, [*arguments, *cotangents], 1e-10)
+        return made
+
+    monkeypatch.setattr(test_grad_constructs, "check", check_stages)
+    getattr(test_grad_constructs, name)()
