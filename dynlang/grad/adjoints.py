@@ -66,6 +66,16 @@ class Adjoints:
         region.adjoints[x.name] = value
         return value
 
+    def hand_over(self, region: Region, many: Sequence[Variable]) -> dict[str, Atom]:
+        """Destinations that leave the environment all at once, for a call or a loop. Constructions are asked first, later ones
+        before their parts: seeding takes the parts' adjoints, which must not be handed over twice."""
+        position = {name: k for k, name in enumerate(region.constructed)}
+        found: dict[str, Atom] = {}
+        for x in sorted(many, key=lambda one: -position.get(one.name, -1)):
+            found[x.name] = self.destination(region, x)
+            del region.adjoints[x.name]
+        return found
+
     def _seed(self, region: Region, x: Variable) -> Atom:
         """Zeros; for a sum constructed in sight, a constructor that holds the fields' own destinations, so that none is made twice."""
         made = region.constructed.get(x.name)

@@ -90,11 +90,9 @@ def _emit(
     sizes = [r.primal(region, call.arguments[k]) for k in pair.passed] + [r.primal(region, statement.variables[k]) for k in pair.extras]
     again = [r.primal(region, call.arguments[k]) for k in pair.again]
     present = [one for one in cotangents if one is not None]
-    destinations: list[Atom] = []
-    for k in pair.destinations:
-        argument = call.arguments[k]
-        assert isinstance(argument, Variable)
-        destinations.append(r.engine.adjoints.destination(region, argument))
+    wanted = [argument for k in pair.destinations if isinstance(argument := call.arguments[k], Variable)]
+    handed = r.engine.adjoints.hand_over(region, wanted)
+    destinations = [handed[one.name] for one in wanted]
     hands_back = dict(function.inout)
     after = [region.primal.get(statement.variables[hands_back[k]].name, statement.variables[hands_back[k]]) for k in pair.rewound]
     hints = [f"d_{a.name}" if isinstance(a := call.arguments[k], Variable) else "d" for k in pair.wanted]
@@ -104,10 +102,7 @@ def _emit(
         argument = call.arguments[k]
         assert isinstance(argument, Variable)
         value = r.engine.adjoints.retype(builder, value, r.tangent(argument.type))
-        if k in pair.destinations:
-            region.adjoints[argument.name] = value
-        else:
-            r.engine.adjoints.accumulate(region, argument, value, r.active)
+        r.engine.adjoints.accumulate(region, argument, value, r.active)
     for k, value in zip(pair.rewound, found[len(pair.wanted) :], strict=True):
         argument = call.arguments[k]
         if isinstance(argument, Variable):

@@ -161,7 +161,8 @@ class _Emission:
             value = self.incoming[k]
             variable = self.statement.variables[k]
             found.append(r.engine.adjoints.zeros_like(region, variable) if value is None else value)
-        found += [r.engine.adjoints.destination(region, r.variable(name)) for name in self.touched]
+        handed = r.engine.adjoints.hand_over(region, [r.variable(name) for name in self.touched])
+        found += [handed[name] for name in self.touched]
         found += [region.primal.get(self.statement.variables[k].name, self.statement.variables[k]) for k in self.rewinds]
         return found
 
@@ -193,7 +194,7 @@ class _Emission:
         r, region = self.r, self.region
         first, second = len(self.mask), len(self.mask) + len(self.touched)
         for name, value in zip(self.touched, variables[first:second], strict=True):
-            region.adjoints[name] = value
+            r.engine.adjoints.accumulate(region, r.variable(name), value, r.active)
         for k, value in zip(self.mask, variables[:first], strict=True):
             start = self.loop.initial[k]
             r.engine.adjoints.accumulate(region, start, r.engine.adjoints.retype(region.builder, value, r.tangent(start.type)), r.active)
