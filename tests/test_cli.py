@@ -173,10 +173,10 @@ def test_new_makes_a_project_that_runs(tmp_path: Path) -> None:
 
 
 def test_fmt_rewrites_in_place_and_keeps_what_it_cannot_read(tmp_path: Path) -> None:
-    (tmp_path / "a.dyn").write_text("fn f( x:f32 )->f32:\n        return x+1.0   # one\n")
+    (tmp_path / "a.dyn").write_text("fn f( x:f32 )->f32:\n        # one\n        return x+1.0\n")
     assert dync("fmt", "--check", "a.dyn", cwd=tmp_path).returncode == 1
     assert dync("fmt", "a.dyn", cwd=tmp_path).returncode == 0
-    assert (tmp_path / "a.dyn").read_text() == "fn f(x: f32) -> f32:\n    return x + 1.0  # one\n"
+    assert (tmp_path / "a.dyn").read_text() == "fn f(x: f32) -> f32:\n    # one\n    return x + 1.0\n"
     (tmp_path / "b.dyn").write_text("fn f(x: f32 -> f32:\n")
     assert dync("fmt", "b.dyn", cwd=tmp_path).returncode == 1
     assert (tmp_path / "b.dyn").read_text() == "fn f(x: f32 -> f32:\n"

@@ -76,13 +76,13 @@ class Entry:
     diagnostics: list[Diagnostic]
 
 
-def parse_entry(source: Source) -> Entry:
-    """Declarations or statements from a prompt.
+def parse_entry(source: Source, final: bool = False) -> Entry:
+    """Declarations or statements from a prompt. `final`: no line follows, so what isn't complete is wrong.
 
     An entry goes on while a bracket or a long string is open, after a ':' at the end of a line and after a decorator;
     and one with an indented block until a blank line.
     """
-    if not _is_complete(source.text):
+    if not final and not _is_complete(source.text):
         return Entry(False, (), [])
     run = Parse(source, 'entry')
     group = run.run()

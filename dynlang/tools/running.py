@@ -43,7 +43,7 @@ class Program:
         except RunTimeError as error:
             if error.code == ErrorCode.CANCELLED.name:
                 raise KeyboardInterrupt from None
-            raise failure(self.ssa, error.message, error.line) from None
+            raise failure(self.ssa, error.message, error.line, error.file) from None
 
     def __enter__(self) -> Program:
         return self
@@ -52,14 +52,14 @@ class Program:
         self.compiled.close()
 
 
-def failure(ssa: Module, message: str, line: int) -> diag.CompileError:
+def failure(ssa: Module, message: str, line: int, file: str = "") -> diag.CompileError:
     """The error of a running program, at its place in the source."""
-    return diag.CompileError([RunError(message, place(ssa, line))])
+    return diag.CompileError([RunError(message, place(ssa, line, file))])
 
 
-def place(ssa: Module, line: int) -> Span | None:
+def place(ssa: Module, line: int, file: str = "") -> Span | None:
     """The operation or function on this line: native code knows the line alone, and most programs have one such."""
-    found = [span for span in spans(ssa) if line and span.line == line]
+    found = [span for span in spans(ssa) if line and span.line == line and file in ("", span.source.name)]
     return min(found, key=lambda span: span.end - span.start, default=None)
 
 

@@ -24,6 +24,7 @@ from dynlang.check.program import RECURSION, check_bodies, declare_modules
 from dynlang.check.statements import check_block, check_statements
 from dynlang.check.world import World, show
 from dynlang.core.elaborate.values import Layouts
+from dynlang.ops.table import SURFACE
 from dynlang.source import Source
 from dynlang.syntax import nodes as ast
 from dynlang.syntax.parser import parse_entry
@@ -78,7 +79,7 @@ class Session:
             if text.lstrip().startswith(":"):
                 return {"text": self.command(text.strip())}
             source = Source(name, text if text.endswith("\n") else text + "\n")
-            entry = parse_entry(source)
+            entry = parse_entry(source, final=True)
             if entry.diagnostics:
                 raise diag.CompileError(entry.diagnostics)
             declared = [one for one in entry.items if isinstance(one, DECLARATIONS)]
@@ -92,7 +93,7 @@ class Session:
 
     def names(self) -> Answer:
         """All names in sight, for completion."""
-        return {"names": sorted({*self.variables, *self.world.visible(MODULE)})}
+        return {"names": sorted({*self.variables, *self.world.visible(MODULE), *SURFACE})}
 
     def command(self, text: str) -> str:
         word, _, rest = text.partition(" ")
@@ -181,7 +182,7 @@ class Session:
         return derivative_of(pipeline.build(self._request(self.program, function), until="core"), function).rstrip()
 
     def _expression(self, text: str) -> Sequence[Any]:
-        entry = parse_entry(Source("<prompt>", text + "\n"))
+        entry = parse_entry(Source("<prompt>", text + "\n"), final=True)
         if entry.diagnostics:
             raise diag.CompileError(entry.diagnostics)
         return entry.items

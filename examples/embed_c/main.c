@@ -50,7 +50,7 @@ int main(int argc, char **argv) {
         perror(argv[2]);
         return 1;
     }
-    float *scores = malloc((size_t)labels * sizeof *scores);
+    float *scores = (float *)malloc((size_t)labels * sizeof *scores);
     static char line[1 << 16];
     for (long i = 0; i < count && fgets(line, sizeof line, file); ++i) {
         char *after_label;
