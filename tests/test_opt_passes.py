@@ -120,3 +120,52 @@ def test_folding_agrees_with_the_row(name: str) -> None:
                 assert np.dtype(NUMPY[result]).type(found).tobytes() == expected.tobytes(), (values, found, expected)
                 folded += 1
     assert folded >= 2
+
+
+def fused(body: str, results: str = "f32[4]", parameters: str = "") -> str:
+    text = f"func @f(%x: f32[4], %i: i64[4], %m: f32[9, 4], %k: i64{parameters}) -> ({results}) {{\n {body}\n}}"
+    return print_module(optimise(parse_module(text), check=True))
+
+
+def test_what_a_check_makes_safe_stays_behind_it() -> None:
+    """The condition is fused with a later operation; the gather must not slip in front of the check meanwhile."""
+    text = fused("""
+      %zero: i64 = constant {value = 0}
+      %low: bool[4] = greater_equal %i, %zero
+      %fine: bool = reduce_all %low
+      check %fine {message = "an index is out of range", code = "DYN0902"}
+      %y: f32[4] = gather %x, %i
+      %z: f32[4] = add %x, %x
+      %high: bool[4] = less %i, %zero
+      %w: f32[4] = select %high, %y, %z
+      return %w
+    """)
+    assert text.index("check %fine") < text.index("gather")
+
+
+def test_a_written_array_is_not_read_late() -> None:
+    """The row is taken before the array is changed; to read it from there later would need a copy of the whole array."""
+    text = fused("""
+      %row: f32[4] = at %m, %k
+      %y: f32[9, 4] = update %m, %k, %x
+      %z: f32[4] = at %y, %k
+      %s: f32[4] = add %row, %z
+      %t: f32[4] = mul %s, %x
+      return %t, %y
+    """, "f32[4], f32[9, 4]")
+    assert "= at %m" in text and "= at %y" not in text
+
+
+def test_a_row_that_a_loop_reads_stays_out_of_it() -> None:
+    """The array is taken apart outside, and written between."""
+    text = fused("""
+      %row: f32[4] = at %m, %k
+      %y: f32[9, 4] = update %m, %k, %x
+      %r: f32[4] = for %k, %x (%j: i64, %c: f32[4]) {
+        %d: f32[4] = mul %c, %row
+        %e: f32[4] = add %d, %row
+        yield %e
+      }
+      return %r, %y
+    """, "f32[4], f32[9, 4]")
+    assert "= at %m" in text

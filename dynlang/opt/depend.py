@@ -1,7 +1,8 @@
 """What must stand before what in a stretch of operations, as sets of positions: bit i of an int is operation i.
 
 An operation depends on the operations that make its operands and the sizes of its types; checks, effects, calls and open
-loops keep their order among themselves; an operation that may write an operand in place stays behind all that read it
+loops keep their order among themselves; what isn't elementwise stays behind the checks before it, which may be what makes
+it safe (`at` behind the check of its index); an operation that may write an operand in place stays behind all that read it
 before. `contract` treats several operations as one from then on, if nothing outside stands between them.
 """
 
@@ -33,17 +34,16 @@ class Dependences:
         self.position: dict[Value, int] = {}
         self.users: dict[Value, int] = {}
         self.before: list[int] = []
-        self._writers: dict[Value, int] = {}
         kept = 0
         for index, one in enumerate(operations):
             needed, kept_here = self.needed(one), any(map(must_stay, [one, *inside(one)]))
             for value in written(one, owned):
                 needed |= self.users.get(value, 0)
-                self._writers[value] = self._writers.get(value, 0) | 1 << index
             for value in used(one):
                 self.users[value] = self.users.get(value, 0) | 1 << index
-            if kept_here:
+            if kept_here or not is_total(one):
                 needed |= kept
+            if kept_here:
                 kept = 1 << index
             self.position.update((value, index) for value in one.results)
             self.before.append(needed & ~(1 << index))
@@ -78,10 +78,6 @@ class Dependences:
             for one in bits(self.before[index]):
                 self.below[one] |= self.below[index] | 1 << index
 
-    def writers(self, value: Value) -> int:
-        """The operations of the stretch that may write a value in place."""
-        return self._writers.get(value, 0)
-
     def after_all(self, members: int) -> int:
         """What comes after every operation of a group, which is contracted or single."""
         return self.below[next(bits(members))]
@@ -102,6 +98,12 @@ class Dependences:
         for one in bits(above):
             self.below[one] |= members | below
         return True
+
+
+def is_total(one: Operation) -> bool:
+    """Whether an operation is safe on any operands of its types."""
+    row = OPS.get(one.name)
+    return one.name == "constant" or (row is not None and row.has("elementwise"))
 
 
 def inside(one: Operation) -> Iterator[Operation]:

@@ -45,9 +45,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
+from math import prod
 
 from dynlang.ops import OPS
-from dynlang.opt.depend import Dependences, Owned, bits, used
+from dynlang.opt.depend import Dependences, Owned, bits, used, written
 from dynlang.ssa.build import I64, Builder, Dimension, copy_function, map_functions, operations_in
 from dynlang.ssa.nodes import Array, Function, Module, Operation, Region, Scalar, Value
 from dynlang.ssa.shapes import Polynomials
@@ -113,22 +114,37 @@ class _Fusing:
         for one in region.operations:
             for inner in one.regions:
                 self.region(inner)
-        uses = Counter(value for one in region.operations for value in used(one))
-        stretches = [region.operations[at:at + STRETCH] for at in range(0, len(region.operations), STRETCH)]
-        region.operations = [one for stretch in stretches for one in self.stretch(stretch, uses)]
+        around = _Around(region, self.owned)
+        starts = range(0, len(region.operations), STRETCH)
+        region.operations = [one for start in starts for one in self.stretch(around, start)]
 
-    def stretch(self, operations: list[Operation], uses: Counter[Value]) -> list[Operation]:
-        return _Stretch(self, operations, uses).rewritten() if any(map(is_elementwise, operations)) else operations
+    def stretch(self, around: _Around, start: int) -> list[Operation]:
+        operations = around.operations[start:start + STRETCH]
+        return _Stretch(self, around, start, operations).rewritten() if any(map(is_elementwise, operations)) else operations
+
+
+class _Around:
+    """What a stretch needs to know of its whole region."""
+
+    def __init__(self, region: Region, owned: Owned) -> None:
+        self.operations = region.operations
+        self.uses = Counter(value for one in region.operations for value in used(one))
+        """How many operations of the region use a value."""
+        self.position = {value: index for index, one in enumerate(region.operations) for value in one.results}
+        self.writers: dict[Value, list[int]] = {}
+        for index, one in enumerate(region.operations):
+            for value in written(one, owned):
+                self.writers.setdefault(value, []).append(index)
 
 
 class _Stretch:
     """Groups among operations that stand in a row. A group is a set of operations as the bits of an int."""
 
-    def __init__(self, owner: _Fusing, operations: list[Operation], uses: Counter[Value]) -> None:
+    def __init__(self, owner: _Fusing, around: _Around, start: int, operations: list[Operation]) -> None:
         self.owner = owner
+        self.around = around
+        self.start = start
         self.operations = operations
-        self.uses = uses
-        """How many operations of the region use a value."""
         self.depend = Dependences(operations, owner.owned)
         self.group: dict[int, int] = {}
         self.shapes: dict[int, Shape] = {}
@@ -190,9 +206,15 @@ class _Stretch:
     # -- pieces of arrays
 
     def base(self, value: Value) -> tuple[Value, list[tuple[Value, tuple[Dimension, ...]]]]:
-        """The array that a value is a contiguous piece of, and where it begins: index times stride, summed."""
+        """The array that a value is a contiguous piece of, and where it begins: index times stride, summed.
+
+        Pieces are followed in this region only: what happens to the array between them and here is then known."""
         steps: list[tuple[Value, tuple[Dimension, ...]]] = []
-        while (one := self.owner.definitions.get(value)) is not None and (found := self.step(one)) is not None:
+        while value in self.around.position:
+            one = self.owner.definitions[value]
+            found = self.step(one)
+            if found is None:
+                break
             steps += found
             value = one.operands[0]
         return value, steps
@@ -225,7 +247,20 @@ class _Stretch:
         if not steps:
             return None
         after = self.depend.after_all(members)
-        return (base, steps) if not self.depend.writers(base) & ~after else None
+        for writer in self.around.writers.get(base, ()):
+            place = writer - self.start
+            behind = place >= len(self.operations) or (place >= 0 and after >> place & 1)
+            if not behind and writer > self.first_use(value):
+                return None
+        return base, steps
+
+    def first_use(self, value: Value) -> int:
+        """Where the outermost piece of the array is taken."""
+        found = 0
+        while value in self.around.position and self.step(self.owner.definitions[value]) is not None:
+            found = self.around.position[value]
+            value = self.owner.definitions[value].operands[0]
+        return found
 
     # -- making the loop
 
@@ -283,18 +318,21 @@ class _Stretch:
             return known
         total: Value | None = None
         for index, sizes in steps:
+            if self.owner.sizes(index).value == 0:
+                continue
             term = index
-            for size in sizes:
-                factor = builder.constant(size, "i64") if isinstance(size, int) else size
+            stride = prod(one for one in sizes if isinstance(one, int))
+            factors = [one for one in sizes if isinstance(one, Value)] + [builder.constant(stride, "i64")] * (stride != 1)
+            for factor in factors:
                 term = builder.value("mul", [term, factor], I64, hint="offset")
             total = term if total is None else builder.value("add", [total, term], I64, hint="offset")
-        assert total is not None
+        total = total or steps[0][0]
         self.offsets[tuple(steps)] = total
         return total
 
     def escapes(self, value: Value, members: int) -> bool:
         """Whether a member's result is used outside the group."""
-        return self.uses[value] > (self.depend.users.get(value, 0) & members).bit_count()
+        return self.around.uses[value] > (self.depend.users.get(value, 0) & members).bit_count()
 
     # -- the stretch in its new order
 
