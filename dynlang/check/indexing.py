@@ -8,7 +8,7 @@ from dynlang.check import errors, typed
 from dynlang.check.arithmetic import as_size
 from dynlang.check.context import ERROR, Context, handles, is_int
 from dynlang.check.fit import article, is_subtype, number_type
-from dynlang.check.guards import guarded
+from dynlang.check.guards import guards
 from dynlang.check.solve import isolate
 from dynlang.check.typenames import named_sizes, read_type
 from dynlang.check.world import show
@@ -50,12 +50,15 @@ def infer_index(context: Context, node: ast.Index, hint: Type | None) -> typed.E
         case StringType():
             return index_string(context, value, node)
         case ArrayType():
-            found = array_items(context, value.type, node.indices, node.span)
+            ends: list[typed.Binding] = []
+            found = array_items(context, value.type, node.indices, node.span, ends)
             if found is None:
                 return typed.Literal(ERROR, node.span, 0)
             items, kind = found
             counts = [item.count for item in items if isinstance(item, typed.SliceItem)]
-            return guarded(context, typed.Index(kind, node.span, value, tuple(items)), counts)
+            before = (*ends, *guards(context, counts, node.span))
+            result = typed.Index(kind, node.span, value, tuple(items))
+            return typed.Sequence(kind, node.span, before, result) if before else result
         case TupleType():
             return context.fail(
                 errors.NotIndexable(
@@ -91,8 +94,14 @@ def item_index(context: Context, node: ast.Expr) -> typed.Expression | None:
     return None
 
 
-def array_items(context: Context, kind: ArrayType, indices: Sequence[ast.Expr | ast.Slice], span: Span) -> tuple[list[Item], Type] | None:
-    """The items of an index on an array of this type, and the type of what they pick."""
+def array_items(
+    context: Context,
+    kind: ArrayType,
+    indices: Sequence[ast.Expr | ast.Slice],
+    span: Span,
+    ends: list[typed.Binding] | None = None,
+) -> tuple[list[Item], Type] | None:
+    """The items of an index on an array of this type, and the type of what they pick; `ends` takes what must be computed before."""
     if len(indices) > len(kind.shape):
         if isinstance(kind.element, (ArrayType, ListType)):
             raise NotBuilt("an index through a jagged array in one step", span, hint="index twice: `x[i][j]`")
@@ -109,7 +118,7 @@ def array_items(context: Context, kind: ArrayType, indices: Sequence[ast.Expr | 
         size = kind.shape[axis]
         assert isinstance(size, Size)
         if isinstance(index, ast.Slice):
-            item = slice_item(context, index, size, span)
+            item = slice_item(context, index, size, span, ends)
             if item is None:
                 return None
             items.append(item)
@@ -158,7 +167,9 @@ def check_literal(context: Context, value: typed.Expression, size: Size) -> bool
     return True
 
 
-def slice_item(context: Context, node: ast.Slice, size: Size, span: Span) -> typed.SliceItem | None:
+def slice_item(
+    context: Context, node: ast.Slice, size: Size, span: Span, ends: list[typed.Binding] | None = None
+) -> typed.SliceItem | None:
     """``a:b`` of an axis; negative literals count from the end. An end that is no polynomial is bound to a name first."""
     start = slice_bound(context, node.start, Size.constant(0), size, node.span)
     stop = slice_bound(context, node.stop, size, size, node.span)
@@ -178,7 +189,10 @@ def slice_item(context: Context, node: ast.Slice, size: Size, span: Span) -> typ
         bindings: list[typed.Binding] = []
         start_size = start_size if start_size is not None else named_end(context, start_value, bindings)
         stop_size = stop_size if stop_size is not None else named_end(context, stop_value, bindings)
-        if bindings:
+        if bindings and ends is not None:
+            ends += bindings
+            start_value = typed.SizeValue(INT, node.span, start_size)
+        elif bindings:
             start_value = typed.Sequence(INT, node.span, tuple(bindings), typed.SizeValue(INT, node.span, start_size))
         count = stop_size - start_size
         if step > 1:
