@@ -246,6 +246,28 @@ func @f(%n: i64, %i: i64, %x: f32[%n]) -> (f32) {
     assert (error.code, error.message, error.line) == ("BOUNDS", "index 5 is outside 0..3", 2)
 
 
+def test_an_error_in_another_file_names_it(tmp_path: Path) -> None:
+    module = with_lines("""
+func @main() -> () {
+  call {function = "g"}
+  return
+}
+func @g() -> () {
+  %c: bool = constant {value = false}
+  check %c {message = "the reason"}
+  return
+}""")
+    other = Source("lib/other.dyn", "\n" * 9)
+    for operation in operations_in(module.functions["g"].body):
+        operation.span = other.span(3, 3)
+    error = failure(module, "main", [])
+    assert (error.message, error.line, error.file) == ("the reason", 4, "lib/other.dyn")
+    if shutil.which("cc"):
+        build_executable(module, tmp_path / "program", [], "usage: program")
+        done = subprocess.run([tmp_path / "program"], capture_output=True, text=True, check=False)
+        assert done.stderr == "error: the reason (line 4 of other.dyn)\n"
+
+
 def test_checks_and_failures() -> None:
     module = with_lines("""
 func @g(%c: bool, %s: str) -> (i64) {

@@ -27,6 +27,7 @@ from dynlang.native.lower import lower
 from dynlang.native.lower.entry import HOST_RUNTIME, entry_symbol, host_text, release_symbol
 from dynlang.native.lower.frame import hidden_sizes
 from dynlang.native.lower.layout import SLOT_BYTES, counted
+from dynlang.native.lower.places import files_of, split_word
 from dynlang.native.marshal import UNKNOWN, Reader, Writer, with_sizes
 from dynlang.native.target import Target
 from dynlang.runtime import context
@@ -47,6 +48,7 @@ class Compiled:
     def __init__(self, module: Module, object_bytes: bytes, entries: Sequence[str]) -> None:
         self.module = module
         self.sums = module.sums
+        self._files = files_of(module)
         kinds = {one.type for name in entries for one in _values(module.functions[name]) if counted(one.type)}
         releases = {release_symbol(kind) for kind in kinds} - set(HOST_RUNTIME)
         self._host = host_code()
@@ -139,10 +141,11 @@ class Compiled:
 
     def _error(self) -> RunTimeError:
         code = self._function("dyn.error_code", ctypes.c_int32, ctypes.c_void_p)(self.context)
-        line = self._function("dyn.error_line", ctypes.c_int32, ctypes.c_void_p)(self.context)
+        place = self._function("dyn.error_line", ctypes.c_int32, ctypes.c_void_p)(self.context)
         text = self._function("dyn.error_text", ctypes.c_char_p, ctypes.c_void_p)(self.context) or b""
         self._function("dyn.clear_error", None, ctypes.c_void_p)(self.context)
-        return RunTimeError(ErrorCode(code or ErrorCode.OUT_OF_MEMORY).name, text.decode("utf-8", "replace"), line)
+        name = ErrorCode(code or ErrorCode.OUT_OF_MEMORY).name
+        return RunTimeError(name, text.decode("utf-8", "replace"), *split_word(place, self._files))
 
 
 def _values(function: Function) -> list[Value]:
@@ -191,6 +194,9 @@ def on_deep_stack(body: Callable[[], None], cancel: Callable[[], None]) -> None:
 # ---------------------------------------------------------------- compiling, with a cache of object code
 
 
+MOST_CACHED = 400
+
+
 def compile_module(ssa: Module, optimisation: int = 2, entries: Iterable[str] | None = None, cache: bool = True,
                    target: Target | None = None) -> Compiled:
     """The module as code in this process. `entries` are the functions that can be called (default: all).
@@ -219,9 +225,13 @@ def compiled_object(text: str, target: Target, optimisation: int, cache: bool = 
 
 
 def _keep(path: Path, data: bytes) -> None:
-    """Write a file of the cache whole, or not at all: a cache that can't be written is no error."""
+    """Write a file of the cache whole, or not at all: a cache that can't be written is no error. The oldest files make room."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        kept = list(path.parent.glob("*.o"))
+        if len(kept) >= MOST_CACHED:
+            for one in sorted(kept, key=lambda one: one.stat().st_mtime)[: MOST_CACHED // 4]:
+                one.unlink(missing_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(data)

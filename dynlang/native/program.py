@@ -18,6 +18,7 @@ from dynlang.native.lower.control import scalar_constant
 from dynlang.native.lower.conversions import convert
 from dynlang.native.lower.frame import Lowering, function_symbol
 from dynlang.native.lower.layout import FLOATS, REGISTER
+from dynlang.native.lower.places import LINE_MASK, emit_file_name
 from dynlang.native.target import Target
 from dynlang.ops.dtypes import BYTES
 from dynlang.runtime import context, static_block
@@ -242,9 +243,15 @@ class _Main:
         f = self.f
         f.call("complain", "%context", _c_text(self.module, "error: "))
         f.call("complain", "%context", f.offset("%context", context.ERROR_TEXT, "i8"))
-        line = f.load("i32", f.offset("%context", context.ERROR_LINE, "i8"))
-        with f.when(f.icmp("ne", line, 0, "i32")):
-            self.print_number(" (line ", f.convert("sext", "i32", line, "i64"), ")")
+        word = f.load("i32", f.offset("%context", context.ERROR_LINE, "i8"))
+        with f.when(f.icmp("ne", word, 0, "i32")):
+            line = f.binary("and", "i32", word, LINE_MASK)
+            self.print_number(" (line ", f.convert("sext", "i32", line, "i64"), "")
+            name = emit_file_name(f, word, list(self.lowering.files))
+            with f.when(f.icmp("ne", name, "null", "ptr")):
+                f.call("complain", "%context", _c_text(self.module, " of "))
+                f.call("complain", "%context", name)
+            f.call("complain", "%context", _c_text(self.module, ")"))
         f.call("complain", "%context", _c_text(self.module, "\n"))
 
     def print_number(self, before: str, value: str, after: str) -> None:
@@ -253,7 +260,8 @@ class _Main:
         text = f.call("dyn.format_i64", "%context", value)
         f.call("complain", "%context", _c_text(self.module, before))
         f.call("dyn.write", "%context", 2, text, f.load("i64", f.offset(text, -8, "i8")))
-        f.call("complain", "%context", _c_text(self.module, after))
+        if after:
+            f.call("complain", "%context", _c_text(self.module, after))
         f.call("dyn.release", "%context", text)
 
 

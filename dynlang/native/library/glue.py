@@ -15,6 +15,7 @@ from dynlang.native.library.interface import Export, Interface, Part, RecordHand
 from dynlang.native.lower import begin
 from dynlang.native.lower.frame import Frame, Lowering, function_symbol
 from dynlang.native.lower.layout import SLOT_BYTES, counted, element_bytes, of_core, register
+from dynlang.native.lower.places import LINE_MASK, emit_file_name
 from dynlang.native.target import Target
 from dynlang.runtime import context, static_block
 from dynlang.runtime.context import ErrorCode
@@ -79,7 +80,7 @@ class _Glue:
         f = self.function("error", "ptr", "ptr context")
         f.ret(f.offset("%context", context.ERROR_TEXT, "i8"))
         f = self.function("error_line", "i32", "ptr context")
-        f.ret(f.load("i32", f.offset("%context", context.ERROR_LINE, "i8")))
+        f.ret(f.binary("and", "i32", f.load("i32", f.offset("%context", context.ERROR_LINE, "i8")), LINE_MASK))
         f = self.function("live_blocks", "i64", "ptr context")
         f.ret(f.call("dyn.live_blocks", "%context"))
         f = self.function("set_stack", "void", "ptr context", "i64 bytes")
@@ -186,7 +187,8 @@ class _HostFrame(Frame):
         f = self.f
         if self._needs_failed:
             f.place("failed")
-            made = self.lowering.text.require("append_line", _define_append_line)
+            files = list(self.lowering.files)
+            made = self.lowering.text.require("append_line", lambda module: _define_append_line(module, files))
             f.call(made.name, "%context")
             f.ret(f.load("i32", f.offset("%context", context.ERROR_CODE, "i8")))
 
@@ -335,21 +337,32 @@ class _Call:
 # ---------------------------------------------------------------- helpers
 
 
-def _define_append_line(module: ModuleText) -> None:
-    """`append_line(context)`: the text of the error gets " (line N)" behind it, where the line is known."""
+def _define_append_line(module: ModuleText, files: list[str]) -> None:
+    """`append_line(context)`: the text of the error gets " (line N)" or " (line N of FILE)" behind it, where the line is known."""
     put_i64(module)
     f = module.function("append_line", "void", "ptr context", attributes="nounwind cold noinline")
-    line = f.load("i32", f.offset("%context", context.ERROR_LINE, "i8"))
+    word = f.load("i32", f.offset("%context", context.ERROR_LINE, "i8"))
+    line = f.binary("and", "i32", word, LINE_MASK)
     text = f.offset("%context", context.ERROR_TEXT, "i8")
     length = f.call("strlen", text)
-    fits = f.icmp("slt", length, context.ERROR_TEXT_BYTES - 32)
+    fits = f.icmp("slt", length, context.ERROR_TEXT_BYTES - 320)
     with f.when(f.binary("and", "i1", f.icmp("sgt", line, 0, "i32"), fits)):
         end = f.offset(text, length, "i8")
         before = b" (line "
         f.copy_bytes(end, module.bytes_constant(before), len(before))
         digits = f.offset(end, len(before), "i8")
         behind = f.offset(digits, f.call("dyn.put_i64", digits, f.convert("sext", "i32", line, "i64")), "i8")
-        f.copy_bytes(behind, module.bytes_constant(b")\0"), 2)
+        name = emit_file_name(f, word, files)
+        choice = f.choose(f.icmp("ne", name, "null", "ptr"))
+        with choice.yes():
+            of, room = b" of ", 255
+            f.copy_bytes(behind, module.bytes_constant(of), len(of))
+            count = f.minimum(f.call("strlen", name), room)
+            f.copy_bytes(f.offset(behind, len(of), "i8"), name, count)
+            named = f.offset(behind, f.add(count, len(of)), "i8")
+        with choice.no():
+            pass
+        f.copy_bytes(choice.merge("ptr", named, behind), module.bytes_constant(b")\0"), 2)
     f.ret()
 
 

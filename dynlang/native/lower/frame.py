@@ -15,6 +15,7 @@ from dynlang.native import kernels
 from dynlang.native.emit import Function, ModuleText, Signature
 from dynlang.native.lower.counting import Counting, symbol
 from dynlang.native.lower.layout import counted, element_bytes, memory, register
+from dynlang.native.lower.places import files_of, place_word
 from dynlang.native.target import Target
 from dynlang.runtime import context
 from dynlang.runtime.context import ErrorCode
@@ -46,6 +47,7 @@ class Lowering:
         self.target = target
         self.text = ModuleText(target)
         self.counting = Counting(self.text, ssa.sums)
+        self.files = {name: number for number, name in enumerate(files_of(ssa))}
 
     def signature(self, function: nodes.Function) -> Signature:
         """What the LLVM function of a program's function looks like."""
@@ -94,6 +96,7 @@ class Frame:
         self.f = f
         self.operands: dict[Value, str] = {}
         self.line = 0
+        """The place of the operation at hand (`places.py`)."""
         self._needs_failed = False
         self._needs_cancelled = False
 
@@ -258,7 +261,7 @@ class Frame:
         if not self.function.recursive:
             return
         if self.function.span is not None:
-            self.line = self.function.span.line
+            self.line = place_word(self.function.span, self.lowering.files)
         self.lowering.text.declare("llvm.frameaddress.p0", "ptr", "i32 immarg", attributes="")
         here = self.f.convert("ptrtoint", "ptr", self.f.value("call ptr @llvm.frameaddress.p0(i32 0)"), "i64")
         limit = self.f.load("i64", "%context")
@@ -276,8 +279,7 @@ class Frame:
     def operation(self, operation: Operation) -> None:
         if self.f.terminated:
             self.f.place(self.f.label("never"))
-        if operation.span is not None and operation.span.source.text:
-            self.line = operation.span.line
+        self.line = place_word(operation.span, self.lowering.files) or self.line
         handler = HANDLERS.get(operation.name)
         if handler is None:
             raise NotBuilt(f"native code for the op '{operation.name}'", operation.span)
