@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ssa_programs import Programs
 
 from dynlang.core.evaluate import SumValue
 from dynlang.native import target as targets
@@ -26,6 +25,7 @@ from dynlang.ssa.build import operations_in
 from dynlang.ssa.interpret import RunTimeError, interpret
 from dynlang.ssa.nodes import Module
 from dynlang.ssa.parse import parse_module
+from ssa_programs import Programs
 
 TREES = """
 sum @Tree { Leaf(word: i64) Node(left: box @Tree, right: box @Tree) }
