@@ -206,13 +206,13 @@ def adapt(value: typed.Expression, wanted: Type, depth: int = 0) -> typed.Expres
         case typed.Primitive(kind, span, op, arguments) if op in ADAPTING and not isinstance(number, IndexType):
             if shape_of(kind) != shape_of(wanted) or (op == "div" and not is_float(number)):
                 return None
-            adapted: list[typed.Expression] = []
+            operands: list[typed.Expression] = []
             for one in reversed(arguments):  # the last is the shallow one in a long chain
                 found = adapt(one, with_numbers(one.type, number), depth + 1)
                 if found is None:
                     return None
-                adapted.insert(0, found)
-            return typed.Primitive(wanted, span, op, tuple(adapted))
+                operands.insert(0, found)
+            return typed.Primitive(wanted, span, op, tuple(operands))
         case typed.Primitive(kind, span, "fill", (amount,), _, sizes) if isinstance(wanted, ArrayType) and shape_of(kind) == wanted.shape:
             kept = adapt(amount, number, depth + 1)
             return typed.Primitive(wanted, span, "fill", (kept,), (), sizes) if kept is not None else None

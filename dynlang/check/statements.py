@@ -338,9 +338,9 @@ def check_return(context: Context, node: ast.Return) -> Statements:
                     hint=f"declare it: `-> {show(value.type)}` before the colon",
                 )
             )
-        return []
+        return [typed.Missing(node.span)]
     value = context.expect(node.value, context.returns, f"the result of `{context.owner}`" if context.owner else "the result")
-    return [] if isinstance(value.type, ErrorType) else [typed.Return(value, node.span)]
+    return [typed.Missing(node.span) if isinstance(value.type, ErrorType) else typed.Return(value, node.span)]
 
 
 @checks(ast.Assert)
