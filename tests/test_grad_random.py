@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random as rnd
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,9 +46,8 @@ class Generator:
     def elementwise(self, w: Writer, pool: Pool, n: Variable, depth: int) -> None:
         kind = self.pick.choice(("scalar", "vector", "vector", "matrix"))
         x, y = self.one(pool, kind), self.one(pool, self.pick.choice((kind, "scalar")))
-        made = self.pick.choice(
-            (lambda: w.mul(x, y), lambda: w.add(x, y), lambda: w.sub(w.sin(x), y), lambda: w.tanh(x), lambda: w.mul(x, w.cos(y)))
-        )()
+        choices = (lambda: w.mul(x, y), lambda: w.add(x, y), lambda: w.sub(w.sin(x), y), lambda: w.tanh(x), lambda: w.mul(x, w.cos(y)))
+        made = self.pick.choice(choices)()
         pool[kind].append(w.tanh(made) if self.pick.random() < 0.5 else w.mul(made, 0.7))
 
     def contract(self, w: Writer, pool: Pool, n: Variable, depth: int) -> None:
@@ -123,7 +123,7 @@ class Generator:
     def types(self, kinds: list[str]) -> list[Type]:
         return [{"scalar": F64, "vector": VECTOR, "matrix": MATRIX, "shape": self.shape, "list": ITEMS}[kind] for kind in kinds]
 
-    def add(self, pool: Pool, kinds: list[str], values: object) -> None:
+    def add(self, pool: Pool, kinds: list[str], values: Any) -> None:
         many = values if isinstance(values, tuple) else (values,)
         for kind, value in zip(kinds, many, strict=True):
             pool[kind].append(value)

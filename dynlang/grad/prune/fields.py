@@ -130,7 +130,8 @@ def _live_sizes(kind: Type, live: Mapping[str, set[int]]) -> set[str]:
     """Size variables of a type, those in dead places left out."""
     match kind:
         case SumType(name, arguments) if name in live:
-            return {one for k in live[name] for one in (arguments[k].variables() if isinstance(arguments[k], Size) else ())}
+            kept = [arguments[k] for k in live[name]]
+            return {one for size in kept if isinstance(size, Size) for one in size.variables()}
         case ListType(elements):
             return {name for one in elements for name in _live_sizes(one, live)}
         case ArrayType(element, shape):
