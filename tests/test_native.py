@@ -317,6 +317,27 @@ func @f(%n: i64) -> (i64) {
     assert error.value.code == "CANCELLED"
 
 
+def test_a_running_recursion_can_be_stopped() -> None:
+    code = compiled("""
+func @f(%n: i64) -> (i64) with {recursive = true} {
+  %one: i64 = constant {value = 1}
+  %c: bool = less %n, %one
+  %r: i64 = if %c { yield %one } {
+    %m: i64 = sub %n, %one
+    %a: i64 = call %m {function = "f"}
+    %b: i64 = call %m {function = "f"}
+    %s: i64 = add %a, %b
+    yield %s
+  }
+  return %r
+}""")
+    assert code.call("f", [10]) == [1024]
+    threading.Timer(0.1, code.cancel).start()
+    with pytest.raises(RunTimeError) as error:
+        code.call("f", [60])
+    assert error.value.code == "CANCELLED"
+
+
 def test_integer_division_never_traps() -> None:
     code = compiled(
         "func @f(%x: i64, %y: i64) -> (i64, i64) { %q: i64 = floor_division %x, %y %r: i64 = floor_modulo %x, %y return %q, %r }"

@@ -42,6 +42,10 @@ STACK_RESERVE = 1 << 20
 """What the last frames, and functions that don't check, may use."""
 
 
+NO_STACK = (1 << 64) - 1
+"""A stack limit below which everything lies: recursive functions stop at their next entry."""
+
+
 class Compiled:
     """A module's code in this process, with a context: memory, and the error of the last call."""
 
@@ -86,6 +90,11 @@ class Compiled:
     def cancel(self) -> None:
         """Ask the running call to stop; it ends with a `RunTimeError` of code CANCELLED."""
         ctypes.c_int32.from_address(self.context + context.CANCEL).value = 1
+        self._set_limit(NO_STACK)
+
+    def _set_limit(self, lowest: int) -> None:
+        """The lowest address that the stack of a call may reach."""
+        ctypes.c_uint64.from_address(self.context + context.STACK_LIMIT).value = lowest
 
     def close(self) -> None:
         if self.context:
@@ -131,8 +140,9 @@ class Compiled:
         codes: list[int] = []
 
         def body() -> None:
-            limit = self._frame() - STACK_BYTES + STACK_RESERVE
-            ctypes.c_int64.from_address(self.context + context.STACK_LIMIT).value = limit
+            self._set_limit(self._frame() - STACK_BYTES + STACK_RESERVE)
+            if ctypes.c_int32.from_address(self.context + context.CANCEL).value:
+                self._set_limit(NO_STACK)
             codes.append(entry(self.context, arguments, results))
 
         on_deep_stack(body, self.cancel)

@@ -22,6 +22,7 @@ from dynlang.native.lower.places import LINE_MASK, emit_file_name
 from dynlang.native.target import Target
 from dynlang.ops.dtypes import BYTES
 from dynlang.runtime import context, static_block
+from dynlang.ssa.build import reached_from
 from dynlang.ssa.nodes import Module
 
 STACK_BYTES = 1 << 30
@@ -40,7 +41,7 @@ class Flag:
 
 def program_text(module: Module, target: Target, flags: Sequence[Flag], help_text: str, main: str = "main") -> str:
     """The IR of an executable that runs the function `main` of the module."""
-    lowering = begin(module, target, ())
+    lowering = begin(reached_from(module, [main]), target, ())
     for name in _LIBC:
         lowering.text.declare(name, *_LIBC[name])
     for name in ("dyn.context_create", "dyn.context_destroy", "dyn.live_blocks", "dyn.release", "dyn.string_from_bytes", "dyn.write"):

@@ -1,7 +1,7 @@
 """The context every function of a compiled program takes: its layout in memory, in one place.
 
 offset  field
-     0  i64  stack limit: the lowest address a call may use (0: not checked)
+     0  i64  stack limit: the lowest address a call may use (0: not checked; all ones: the call is cancelled)
      8  i32  cancel word: anything but 0 asks running code to stop with `CANCELLED`
     12  i32  error code, of `ErrorCode`; 0 while all is well
     16  i32  line of the error in the source, 0 where the runtime does not know it

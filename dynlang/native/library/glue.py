@@ -88,6 +88,7 @@ class _Glue:
         f.ret()
         f = self.function("cancel", "void", "ptr context")
         f.store("i32", 1, f.offset("%context", context.CANCEL, "i8"))
+        f.store("i64", -1, f.offset("%context", context.STACK_LIMIT, "i8"))
         f.ret()
 
     def enter(self, f: Function) -> None:

@@ -14,12 +14,15 @@ from dynlang.native.lower import arrays, control, elementwise, lists, reductions
 from dynlang.native.lower.entry import define_entry
 from dynlang.native.lower.frame import Lowering
 from dynlang.native.target import Target
+from dynlang.ssa.build import reached_from
 from dynlang.ssa.nodes import Module
 
 
 def lower(module: Module, target: Target, entries: Iterable[str] | None = None) -> str:
-    """The LLVM IR of a module. `entries` (none named: all functions) can be called from outside as `entry.NAME`."""
-    lowering = begin(module, target, list(entries or module.functions))
+    """The LLVM IR of a module. `entries` (none named: all functions) can be called from outside as `entry.NAME`; what they don't
+    reach is left out."""
+    names = list(entries or module.functions)
+    lowering = begin(reached_from(module, names), target, names)
     lowering.counting.finish()
     return lowering.text.text()
 

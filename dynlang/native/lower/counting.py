@@ -142,7 +142,7 @@ class Counting:
 
     def _define_own(self, name: str, kind: ValueType, copies: bool = True) -> None:
         runtime.declare(self.module, "dyn.allocate")
-        f = self.module.function(name, "ptr", "ptr context", "ptr block")
+        f = self.module.function(name, "ptr", "ptr context", "ptr block", attributes="nounwind noinline")
         count_at = f.offset("%block", -16, "i8")
         count = f.load("i64", count_at)
         with f.when(f.icmp("eq", count, 1)):

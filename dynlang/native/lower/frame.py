@@ -157,9 +157,18 @@ class Frame:
 
     def own(self, value: Value) -> str:
         """The block of a value, with a count of one: to be written to."""
-        block = self.counting.own(self.f, self[value], value.type)
-        self.stop_if(self.f.icmp("eq", block, "null", "ptr"))
-        return block
+        f, block = self.f, self[value]
+        alone = f.icmp("eq", f.load("i64", f.offset(block, -16, "i8")), 1)
+        shared, owned = f.label("shared"), f.label("owned")
+        before = f.block
+        f.branch_if(alone, owned, shared)
+        f.place(shared)
+        copy = self.counting.own(f, block, value.type)
+        self._needs_failed = True
+        after = f.block
+        f.branch_if(f.icmp("eq", copy, "null", "ptr"), "failed", owned)
+        f.place(owned)
+        return f.phi("ptr", [(block, before), (copy, after)])
 
     def room(self, value: Value) -> str:
         """The block of a value to be overwritten, or a new one where others own it too."""
@@ -257,7 +266,7 @@ class Frame:
         self.leave()
 
     def enter(self) -> None:
-        """On entry a recursive function looks at the depth of the stack and at the cancel word."""
+        """On entry a recursive function looks at the depth of the stack. Who cancels a call moves the limit, too."""
         if not self.function.recursive:
             return
         if self.function.span is not None:
@@ -265,8 +274,12 @@ class Frame:
         self.lowering.text.declare("llvm.frameaddress.p0", "ptr", "i32 immarg", attributes="")
         here = self.f.convert("ptrtoint", "ptr", self.f.value("call ptr @llvm.frameaddress.p0(i32 0)"), "i64")
         limit = self.f.load("i64", "%context")
-        self.fail_unless(self.f.icmp("uge", here, limit), ErrorCode.TOO_DEEP, f"{self.function.name} calls itself too deeply")
+        deep, fine = self.f.label("deep"), self.f.label("fine")
+        self.f.branch_if(self.f.icmp("uge", here, limit), fine, deep)
+        self.f.place(deep)
         self.poll()
+        self.fail(ErrorCode.TOO_DEEP, f"{self.function.name} calls itself too deeply")
+        self.f.place(fine)
 
     def operations(self, region: Region) -> list[str]:
         """Lower the operations of a region; the operands that it yields (or poison, if it never ends)."""
