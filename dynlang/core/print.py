@@ -96,6 +96,8 @@ class _ModulePrinter:
     def __init__(self, module: Module) -> None:
         self.module = module
         names = Names(RESERVED)
+        self.nested = names
+        """Nested functions have names of their own in the whole module."""
         self.sums = {one: names.fresh(identifier(one)) for one in module.sums}
         self.constructors: dict[tuple[str, str], str] = {}
         for declaration in module.sums.values():
@@ -549,7 +551,7 @@ class _FunctionPrinter:
     def operation(self, statement: Let, operation: Operation) -> None:
         row = OPS[operation.op]
         size = size_of_right(operation, self.known)
-        if size is not None:
+        if size is not None and (size.value is None or -2**63 < size.value < 2**63):
             self.settle(operation.arguments)
             self.known[statement.variables[0].name] = size
             return
@@ -560,7 +562,9 @@ class _FunctionPrinter:
         reads = self.reads(operation.arguments)
         result = statement.variables[0].type if statement.variables else INT
         starts = {one.name: self.known[one.name] for one in operation.arguments if isinstance(one, Variable) and one.name in self.known}
-        text = operation_text(operation, self.atoms(operation.arguments), self.size, result, starts)
+        alone = not any(isinstance(one, Variable) for one in operation.arguments)
+        texts = [literal_text(one, alone) if isinstance(one, Literal) else self.atom(one) for one in operation.arguments]
+        text = operation_text(operation, texts, self.size, result, starts)
         if text is None:
             raise NotBuilt(f"printing the op {operation.op}", statement.span)
         indices = (isinstance(result, ArrayType) and result.element == INT) or operation.op == "bytes_to_numbers"
@@ -650,7 +654,7 @@ class _FunctionPrinter:
 
     def nested(self, statement: Let, right: If | Case) -> None:
         """A branch whose results have no value to begin with: a function of its own, called at once."""
-        name = self.names.fresh("chosen")
+        name = self.module.nested.fresh("chosen")
         self.write(f"fn {name}() -> {self.result_type(statement.variables)}:")
         self.depth += 1
         self.branch(right, lambda inner: self.tail(inner))

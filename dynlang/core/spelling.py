@@ -22,7 +22,7 @@ from dynlang.types import (
 )
 
 # how tightly expressions bind, loosest first
-CHOICE, OR, AND, NOT, COMPARISON, CAST, SUM, PRODUCT, MINUS, POWER, CALL = range(11)
+CHOICE, OR, AND, NOT, COMPARISON, SUM, PRODUCT, CAST, MINUS, POWER, CALL = range(11)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ INFIX: dict[str, tuple[str, int]] = {
     "logical_or": ("or", OR), "logical_and": ("and", AND),
     "equal": ("==", COMPARISON), "not_equal": ("!=", COMPARISON), "less": ("<", COMPARISON), "less_equal": ("<=", COMPARISON),
     "greater": (">", COMPARISON), "greater_equal": (">=", COMPARISON), "string_equal": ("==", COMPARISON),
+    "string_less": ("<", COMPARISON),
     "add": ("+", SUM), "sub": ("-", SUM), "string_concat": ("+", SUM),
     "mul": ("*", PRODUCT), "div": ("/", PRODUCT), "floor_division": ("//", PRODUCT), "floor_modulo": ("%", PRODUCT),
     "dot": ("@", PRODUCT), "matvec": ("@", PRODUCT), "vecmat": ("@", PRODUCT), "matmul": ("@", PRODUCT),
@@ -101,9 +102,11 @@ def size_expression(size: Size, name: Callable[[str], str]) -> Text:
     return Text("".join(parts), (CALL if factors_count <= 1 and "//" not in parts[0] else PRODUCT) if simple else SUM)
 
 
-def literal_text(literal: Literal) -> Text:
-    """A literal; floats of other types than f32 are converted where they stand."""
+def literal_text(literal: Literal, alone: bool = False) -> Text:
+    """A literal. It takes the type that its place asks for; one that stands `alone` says its type where it isn't f32 or int."""
     value, kind = literal.value, literal.type
+    if alone and isinstance(kind, ScalarType) and kind.dtype in ("f64", "f16", "bf16"):
+        return Text(f"{kind.dtype}({float_text(float(value), kind.dtype).text})")
     if isinstance(value, bool):
         return Text("true" if value else "false")
     if isinstance(value, str):
@@ -223,11 +226,14 @@ def window_text(start: Atom, shown: Text, count: Size, size: Callable[[Size], st
     if shown.text == "0" and step == 1:
         return f":{size(count)}"
     begin = Size.constant(int(start.value)) if isinstance(start, Literal) else known.get(start.name, Size.variable(start.name))
-    end = begin + count * step
+    end = begin + count * step if step == 1 else begin + (count - 1) * step + 1
     return f"{shown.text}:{size(end)}" + (f":{step}" if step != 1 else "")
 
 
 def _convert(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
+    source = operation.arguments[0]
+    if isinstance(source, Literal) and source.type == ScalarType("f32"):
+        return call(scalar_name(str(operation.attribute("dtype"))), [f"f32({arguments[0].text})"])
     return call(scalar_name(str(operation.attribute("dtype"))), [arguments[0].text])
 
 
