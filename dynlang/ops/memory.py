@@ -53,7 +53,7 @@ def _check_index(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int
 
 
 def _fail(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int, ...]) -> Any:
-    raise Failure(str(a[0]))
+    raise Failure(a[0].decode(errors="replace") if isinstance(a[0], bytes) else str(a[0]))
 
 
 def _one(item: list[Any]) -> tuple[Any, ...]:
