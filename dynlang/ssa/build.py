@@ -212,3 +212,15 @@ def copy_function(function: Function) -> Function:
 
 def map_functions(module: Module, change: Callable[[Function], Function]) -> Module:
     return Module(module.sums, {name: change(one) for name, one in module.functions.items()})
+
+
+def reached_from(module: Module, roots: Iterable[str]) -> Module:
+    """The module without the functions that none of the roots calls, directly or not."""
+    reached: set[str] = set()
+    work = list(roots)
+    while work:
+        name = work.pop()
+        if name not in reached:
+            reached.add(name)
+            work += [str(one.attributes["function"]) for one in operations_in(module.functions[name].body) if one.name == "call"]
+    return Module(module.sums, {name: one for name, one in module.functions.items() if name in reached})
