@@ -101,7 +101,6 @@ def test_random_programs(seed: int) -> None:
         found = outcome(code.call, name, arguments)
         if isinstance(wanted, str):
             assert found == wanted
-            code.reset()
         else:
             assert same(found, wanted), name
         assert code.live_blocks() == 0
@@ -206,7 +205,6 @@ def test_memory_that_nobody_has() -> None:
     with pytest.raises(RunTimeError) as error:
         code.call("f", [1 << 55])
     assert error.value.code == "OUT_OF_MEMORY"
-    code.reset()
     assert len(code.call("f", [3])[0]) == 3
 
 

@@ -79,11 +79,11 @@ class Compiled:
         return block
 
     def live_blocks(self) -> int:
-        """Blocks that somebody owns. After an error those of the call that failed are among them, until `reset`."""
+        """Blocks that somebody owns: none between calls."""
         return self._live(self.context)
 
     def reset(self) -> None:
-        """Give back all memory of the program at once."""
+        """Give back all memory of the program at once, as after a call that failed."""
         self._destroy(self.context)
         self.context = self._create()
 
@@ -147,7 +147,9 @@ class Compiled:
 
         on_deep_stack(body, self.cancel)
         if codes[0] != 0:
-            raise self._error()
+            error = self._error()
+            self.reset()
+            raise error
 
     def _error(self) -> RunTimeError:
         code = self._function("dyn.error_code", ctypes.c_int32, ctypes.c_void_p)(self.context)
