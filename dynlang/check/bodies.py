@@ -7,8 +7,9 @@ from dynlang.check.context import Context, generic_entries
 from dynlang.check.nested import close_nested
 from dynlang.check.statements import check_block, check_statements, falls_through
 from dynlang.check.typenames import find_symbol, read_type
+from dynlang.check.walk import nodes
 from dynlang.check.world import ConstantInfo, Interface, Signature, World, show
-from dynlang.diag import Diagnostics, Label
+from dynlang.diag import Diagnostics, InternalError, Label
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
     INT,
@@ -62,6 +63,8 @@ def check_function_body(context: Context, node: ast.Function, signature: Signatu
                 hint="every path ends with `return`, or with `fail(...)`",
             )
         )
+    if not context.failed and not context.diagnostics.errors:
+        ensure_understood(body)
     types = tuple(TypeVariable(one.name, one.kind) for one in signature.generics if not one.is_size)
     sizes = tuple(one.name for one in signature.generics if one.is_size)
     return typed.Function(
@@ -76,6 +79,13 @@ def check_function_body(context: Context, node: ast.Function, signature: Signatu
         node.export,
         node.doc or "",
     )
+
+
+def ensure_understood(body: tuple[typed.Statement, ...]) -> None:
+    """No expression is given up without a word: where nothing was reported, everything has its type."""
+    for node in nodes(body):
+        if isinstance(node, typed.Expression) and isinstance(node.type, ErrorType):
+            raise InternalError("an expression has no type, and no error says why", node.span)
 
 
 # ---------------------------------------------------------------- decorators
@@ -185,6 +195,8 @@ def check_block_item(
 ) -> tuple[typed.Block, tuple[typed.Function, ...]]:
     context = Context(world, module, diagnostics, "", True, None, body=check_block)
     body = check_block(context, node.body)
+    if not diagnostics.errors:
+        ensure_understood(body)
     title = typed.Function(f"{module}.{node.title}", "proc", (), (), (), UNIT, body, node.span)
     closed = close_nested((title, *context.nested), context.captured_sizes)
     return typed.Block(node.title, closed[0].body, node.span), closed[1:]

@@ -221,7 +221,8 @@ def result_type(
     context: Context, kind: str, axes: list[typed.Axis], guard: typed.Expression | None, body: typed.Expression, known: set[str], span: Span
 ) -> Type | None:
     """The type of a comprehension, or None after an error."""
-    escaping = sorted(name for name in size_variables(body.type) if name not in known and name not in context.size_names())
+    kept = body.type if kind == "array" or isinstance(body.type, ArrayType) else BOOL
+    escaping = sorted(name for name in size_variables(kept) if name not in known and name not in context.size_names())
     if escaping:
         labels = tuple(label for name in escaping if (label := context.origin_label(name)) is not None)
         context.report(

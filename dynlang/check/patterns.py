@@ -407,7 +407,7 @@ def check_match_statement(context: Context, node: ast.Match) -> list[typed.State
             continue
         rows += [Row((one,), (), position) for one in expand(context, case.pattern)]
     if not fine:
-        return [typed.Missing(node.span)]
+        return [typed.Evaluate(typed.Literal(ErrorType(), node.span, 0)), typed.Missing(node.span)]
     before: list[typed.Statement] = []
     if isinstance(subject, typed.LocalReference) and not subject.local.mutable:
         local = subject.local

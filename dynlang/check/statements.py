@@ -46,6 +46,11 @@ def checks(kind: type) -> Callable[[StatementHandler], StatementHandler]:
     return register
 
 
+def failed(span: Span) -> Statements:
+    """What stands for a statement that can't be understood; no tree with it goes on to the next stage."""
+    return [typed.Evaluate(typed.Literal(ERROR, span, 0))]
+
+
 def check_block(context: Context, block: ast.Block) -> tuple[typed.Statement, ...]:
     """A block has a scope of its own."""
     with context.scope():
@@ -76,7 +81,7 @@ def check_let(context: Context, node: ast.Let) -> Statements:
         value = context.fail(errors.TypeMismatch("this gives no value to bind", value.span))
     bindings = list(guards(context, sizes_of(value.type), node.span)) if node.type is not None else []
     bind_target(context, node.target, value, bindings, node.mutable)
-    return [typed.Bind(binding) for binding in bindings if not isinstance(binding.value.type, ErrorType)]
+    return [typed.Bind(binding) for binding in bindings]
 
 
 def declared_value(context: Context, node: ast.Let) -> typed.Expression:
@@ -118,18 +123,17 @@ def check_assign(context: Context, node: ast.Assign) -> Statements:
             continue
         found = place(context, target, "assigned")
         if found is None:
-            context.infer(node.value)
-            return []
+            return [typed.Evaluate(context.infer(node.value)), *failed(node.span)]
         places.append(found)
     if len(targets) == 1:
         (only,) = places
         value = context.infer(node.value, only.type if only is not None else None)
         if only is not None:
             value = assigned(context, value, only, node)
-        return [] if isinstance(value.type, ErrorType) else [typed.Assign((only,), value, node.span)]
+        return [typed.Assign((only,), value, node.span)]
     value = context.infer(node.value, TupleType(tuple(one.type for one in places)) if all(places) else None)  # type: ignore[union-attr]
     if isinstance(value.type, ErrorType):
-        return []
+        return failed(node.span)
     if not isinstance(value.type, TupleType) or len(value.type.items) != len(places):
         count = errors.plural(len(value.type.items), "value") if isinstance(value.type, TupleType) else article(value.type)
         context.report(errors.WrongCount(f"{errors.plural(len(places), 'place')} for {count}", node.span, found=show(value.type)))
@@ -188,14 +192,14 @@ def check_augment(context: Context, node: ast.Augment) -> Statements:
     target = place(context, node.target, "assigned")
     value = context.infer(node.value, target.type if target is not None else None)
     if target is None or isinstance(value.type, ErrorType):
-        return []
+        return failed(node.span)
     found: Statements = []
     target = steady(context, target, found)
     total = binary(context, node.operator, read_place(context, target), value, node.span, node.span)
     if isinstance(total.type, ErrorType):
-        return []
+        return failed(node.span)
     total = assigned(context, total, target, node)
-    return [] if isinstance(total.type, ErrorType) else [*found, typed.Assign((target,), total, node.span)]
+    return [*found, typed.Assign((target,), total, node.span)]
 
 
 def steady(context: Context, target: typed.Place, found: Statements) -> typed.Place:
@@ -247,8 +251,6 @@ def read_place(context: Context, target: typed.Place) -> typed.Expression:
 @checks(ast.ExprStmt)
 def check_expression(context: Context, node: ast.ExprStmt) -> Statements:
     value = context.infer(node.value)
-    if isinstance(value.type, ErrorType):
-        return []
     if isinstance(value.type, FunctionType):
         context.report(errors.TypeMismatch("this is a function, and isn't called", node.span, hint="brackets call it: `f(...)`"))
     elif is_idle(value):
@@ -297,7 +299,7 @@ def check_for(context: Context, node: ast.For) -> Statements:
             declare_failed(context, node.target)
             check_statements(context, node.body)
             context.loops -= 1
-            return []
+            return failed(node.iterable.span)
         axis = bind_axis(context, node.target, found.count, found.item)
         body = check_statements(context, node.body)
     context.loops -= 1
@@ -338,17 +340,15 @@ def check_return(context: Context, node: ast.Return) -> Statements:
                     hint=f"declare it: `-> {show(value.type)}` before the colon",
                 )
             )
-        return [typed.Missing(node.span)]
+        return [typed.Return(typed.Literal(ERROR, node.span, 0), node.span)]
     value = context.expect(node.value, context.returns, f"the result of `{context.owner}`" if context.owner else "the result")
-    return [typed.Missing(node.span) if isinstance(value.type, ErrorType) else typed.Return(value, node.span)]
+    return [typed.Return(value, node.span)]
 
 
 @checks(ast.Assert)
 def check_assert(context: Context, node: ast.Assert) -> Statements:
     test = condition(context, node.condition, "what `assert` asserts")
     message = context.expect(node.message, STRING, "the message of `assert`") if node.message is not None else None
-    if isinstance(test.type, ErrorType) or (message is not None and isinstance(message.type, ErrorType)):
-        return []
     return [typed.Assert(test, message, node.span)]
 
 

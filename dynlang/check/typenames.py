@@ -102,7 +102,12 @@ def find_symbol(context: Context, path: ast.Dotted, report: bool = True) -> Symb
         count += 1
         symbol = context.symbol(".".join(part.text for part in parts[:count]))
     for part in parts[count:]:
-        if symbol is None or symbol.kind != "module":
+        if symbol is None:
+            return None
+        if symbol.kind != "module":
+            if report:
+                hint = "a method is called on a value: `value.method(...)`" if symbol.kind == "record" else ""
+                context.report(errors.UnknownField(f"`{path.text}`: what stands before `{part.text}` is a {symbol.kind}, not a module", part.span, hint=hint))
             return None
         interface = context.world.interfaces.get(symbol.name)
         found = interface.exported.get(part.text) if interface else None
