@@ -27,8 +27,11 @@ KINDS: tuple[ValueType, ...] = (I64, F32, VECTOR, VECTOR, VECTOR, MATRIX, TREE, 
 
 
 class Programs:
-    def __init__(self, seed: int) -> None:
+    """`exact`: floats are small multiples of a power of two, so that sums don't depend on their order."""
+
+    def __init__(self, seed: int, exact: bool = True) -> None:
         self.random = random.Random(seed)
+        self.step = 0.25 if exact else 0.1
         self.functions: dict[str, Function] = {}
 
     def module(self) -> Module:
@@ -45,13 +48,13 @@ class Programs:
             case Scalar("i64"):
                 return np.int64(choice.randint(-3, 5))
             case Scalar(_):
-                return np.float32(choice.randint(-8, 8) / 4)
+                return np.float32(choice.randint(-8, 8) * self.step)
             case Array(Box(), _):
                 made = np.empty(2, object)
                 made[:] = [self.sample(TREE, depth - 1) for _ in range(2)]
                 return made
             case Array(_, shape):
-                return np.array([choice.randint(-8, 8) / 4 for _ in range(int(np.prod(shape)))], np.float32).reshape(shape)
+                return np.array([choice.randint(-8, 8) * self.step for _ in range(int(np.prod(shape)))], np.float32).reshape(shape)
             case List(elements):
                 return [tuple(self.sample(one, depth - 1) for one in elements) for _ in range(choice.randint(0, 2))]
             case String():
@@ -110,7 +113,7 @@ class Programs:
             case Scalar("i64"):
                 return builder.constant(self.random.randint(-2, 3), "i64")
             case Scalar(dtype):
-                value = bool(self.random.getrandbits(1)) if dtype == "bool" else self.random.randint(-4, 4) / 2
+                value = bool(self.random.getrandbits(1)) if dtype == "bool" else self.random.randint(-8, 8) * self.step
                 return builder.constant(value, dtype)
             case Array(Scalar(), shape):
                 return builder.value("fill", [self.pick(builder, scope, F32)], kind, sizes=shape)

@@ -100,6 +100,12 @@ SAMPLES: dict[str, list[int | float | bool]] = {
 }
 
 
+def test_constants_are_those_of_their_dtype() -> None:
+    assert fold("sub", ["f32", "f32"], [1.0, 0.9], "f32") == float(np.float32(1.0) - np.float32(0.9))
+    assert fold("equal", ["f32", "f64"], [0.9, 0.9], "bool") is False
+    assert fold("convert", ["f32"], [0.9], "f64") == float(np.float32(0.9))
+
+
 @pytest.mark.parametrize("name", sorted(FOLDS))
 def test_folding_agrees_with_the_row(name: str) -> None:
     """Bit for bit, wherever it gives a value."""

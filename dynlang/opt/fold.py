@@ -44,7 +44,11 @@ def fold(name: str, dtypes: Sequence[str], values: Sequence[Number], dtype: str)
         return None
     if name == "convert" and (not _converts(dtypes[0], values[0], dtype)):
         return None
-    found = FOLDS[name](*values)
+    # A constant may be written with more digits than its dtype holds: 0.9 is another number as f32.
+    given = [_rounded(value, kind) for value, kind in zip(values, dtypes, strict=True)]
+    if None in given:
+        return None
+    found = FOLDS[name](*given)
     return None if found is None else _rounded(found, dtype)
 
 
