@@ -427,6 +427,34 @@ def test_small_functions_are_expanded_and_unreachable_ones_dropped():
     assert again.functions["f"].body == module.functions["f"].body
 
 
+WALK = """
+type Tree:
+    Leaf(value: f32)
+    Node(left: Tree, right: Tree)
+record M<n>:
+    w: f32[n]
+    unused: f32[n, n]
+fn walk<n>(m: M<n>, t: Tree, depth: int) -> f32:
+    match t:
+        Leaf(value):
+            return value * m.w[0 as idx<n>]
+        Node(left, right):
+            return walk(m, left, depth + 1) + walk(m, right, depth + 1)
+fn f(x: f32) -> f32:
+    let m = M(w=[x, x, x], unused=zeros(3, 3))
+    return walk(m, Node(Leaf(1.0), Node(Leaf(2.0), Leaf(3.0))), 0)
+"""
+
+
+def test_unread_parameters_and_constant_sizes_go_through_recursion():
+    module = core_of(WALK, "f")
+    walk = module.functions["walk"]
+    assert [str(one.type) for one in walk.parameters] == ["f32[3]", "Tree"]
+    assert evaluate(module, "f", [2.0]) == [12.0]
+    both = core_of(WALK + "fn g(x: f32) -> f32:\n    return walk(M(w=[x, x], unused=zeros(2, 2)), Leaf(1.0), 0)\n", "f", "g")
+    assert [str(one.type) for one in both.functions["walk"].parameters] == ["int", "f32[n]", "Tree"]
+
+
 def test_updates_sink_below_reads():
     x, y, v = Variable("x", VECTOR), Variable("y", VECTOR), Variable("v", F32)
     write = Let((y,), Operation("update", (x, integer(0), Literal(1.0, F32))))

@@ -17,6 +17,7 @@ from dynlang.core.nodes import (
     Call,
     Construct,
     For,
+    Function,
     Let,
     Literal,
     Operation,
@@ -45,7 +46,7 @@ class Signature:
 class Scope:
     """What a builder looks up by name. A `nodes.Function` serves as a signature."""
 
-    signature: Callable[[str], Signature]
+    signature: Callable[[str], Signature | Function]
     sum: Callable[[str], SumDeclaration]
 
 

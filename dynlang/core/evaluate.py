@@ -199,16 +199,18 @@ class _Machine:
                 return self.loop(index, int(self.atom(count, values)), carried, self.atoms(initial, values), body, values)
             case While(carried, initial, condition, body):
                 return self.while_loop(carried, self.atoms(initial, values), condition, body, values)
-        raise InternalError(f"the interpreter meets a {type(right).__name__}: requests for derivatives are answered before", statement.span)
+        raise InternalError(f"the interpreter meets a {type(right).__name__}: derivatives are answered before", statement.span)
 
-    def loop(self, index: Variable, count: int, carried: Sequence[Variable], current: list[Any], body: Block, values: dict[str, Any]) -> list[Any]:
+    def loop(self, index: Variable, count: int, carried: Sequence[Variable], current: list[Any], body: Block,
+             values: dict[str, Any]) -> list[Any]:
         for trip in range(count):
             values[index.name] = np.int64(trip)
             values.update((place.name, one) for place, one in zip(carried, current, strict=True))
             current = self.block(body, values)
         return current
 
-    def while_loop(self, carried: Sequence[Variable], current: list[Any], condition: Block, body: Block, values: dict[str, Any]) -> list[Any]:
+    def while_loop(self, carried: Sequence[Variable], current: list[Any], condition: Block, body: Block,
+                   values: dict[str, Any]) -> list[Any]:
         while True:
             values.update((place.name, one) for place, one in zip(carried, current, strict=True))
             if not self.block(condition, values)[0]:

@@ -169,7 +169,8 @@ class _Function:
         self.require(len(telescope) == len(atoms), f"{what}: {len(atoms)} values for {len(telescope)}")
         for place, atom, wanted in zip(telescope, atoms, telescope_types(telescope, atoms, sizes or {}, self.known), strict=True):
             found = self.atom(atom)
-            self.require(plain(expand(wanted, self.known)) == plain(found), f"{what}: {place.name} wants {expand(wanted, self.known)}, {atom} is {found}")
+            wanted = expand(wanted, self.known)
+            self.require(plain(wanted) == plain(found), f"{what}: {place.name} wants {wanted}, {atom} is {found}")
 
     # -- statements
 
@@ -201,7 +202,8 @@ class _Function:
         self.require(len(statement.variables) == len(telescope), f"{len(telescope)} results for {len(statement.variables)} variables")
         for variable in statement.variables:
             self.bind(variable)
-        for variable, wanted in zip(statement.variables, telescope_types(telescope, statement.variables, sizes or {}, self.known), strict=True):
+        kinds = telescope_types(telescope, statement.variables, sizes or {}, self.known)
+        for variable, wanted in zip(statement.variables, kinds, strict=True):
             wanted, found = expand(wanted, self.known), expand(variable.type, self.known)
             self.require(plain(wanted) == plain(found), f"{variable} is {found}, the right side gives {wanted}")
 
@@ -299,7 +301,8 @@ class _Function:
         self.telescope("carried values", carried, body.results)
         self.scope, self.known = outside, known
 
-    def derivative(self, statement: Let, name: str, arguments: Sequence[Atom], extra: Sequence[Atom | None], wrt: Sequence[int] | None) -> None:
+    def derivative(self, statement: Let, name: str, arguments: Sequence[Atom], extra: Sequence[Atom | None],
+                   wrt: Sequence[int] | None) -> None:
         """Results first; then one tangent for each of `wrt` (Vjp), or for each differentiable result (Jvp)."""
         called = self.called(name)
         self.telescope("arguments", called.parameters, arguments)

@@ -142,7 +142,8 @@ def filtered_array(frame: Frame, node: typed.Comprehension) -> Value:
     names = frame.builder.names
     element = element_type(kind, 1)
     (limit,) = counts(frame, node)
-    inner = frame.layouts.element_places(element) if not isinstance(element, ArrayType) or unknowns(element) else frame.layouts.data(element)
+    single = not isinstance(element, ArrayType) or bool(unknowns(element))
+    inner = frame.layouts.element_places(element) if single else frame.layouts.data(element)
     from dynlang.core.elaborate.values import lifted
 
     places = [lifted(one.type, (limit,)) for one in inner]

@@ -552,7 +552,8 @@ def solve_equation(frame: Frame, equation: typed.SizeEquation, node: typed.Check
     else:
         numerator, divisor = builder.size(difference), builder.size(factor)
         if factor.value is None:
-            frame.check(builder.operation("greater", divisor, integer(0), name="fine"), f"the size {equation.factor} is 0", node.span, "DYN0905")
+            some = builder.operation("greater", divisor, integer(0), name="fine")
+            frame.check(some, f"the size {equation.factor} is 0", node.span, "DYN0905")
         remainder = builder.operation("floor_modulo", numerator, divisor, name="remainder")
         frame.check(builder.operation("equal", remainder, integer(0), name="fine"),
                     f"the size {equation.actual} is not divisible as the cast asks", node.span, "DYN0905")

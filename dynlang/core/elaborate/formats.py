@@ -69,7 +69,8 @@ def formatted(frame: Frame, value: Value, specification: str = "", nested: bool 
             parts = [(label, select_part(frame, value, label)[0]) for label, _ in part_types(frame, value.type)]
             return fields_text(frame, name, [one for one in parts if one[1].atoms], specification)
         case RowsType():
-            return formatted(frame, Value(ArrayType(ScalarType(value.type.dtype), value.type.shape), (dense(frame, value.atom),)), specification)
+            table = ArrayType(ScalarType(value.type.dtype), value.type.shape)
+            return formatted(frame, Value(table, (dense(frame, value.atom),)), specification)
     if unknowns(value.type):
         from dynlang.types import open_unknowns
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dynlang.check import typed
-from dynlang.core.build import integer, truth
+from dynlang.core.build import integer
 from dynlang.core.elaborate.frame import Frame
 from dynlang.core.elaborate.values import Value
 from dynlang.core.nodes import Arm, Atom, Case, Literal, Operation, SumDeclaration, Variable
@@ -270,8 +270,3 @@ def list_item(frame: Frame, value: Value, position: Atom) -> Value:
         raise InternalError(f"{value.type} is not a list")
     atoms = frame.builder.operations("list_get", value.atom, position, names=["item"] * 8)
     return opened_element(frame, value.type.elements[0], atoms)
-
-
-def nothing_below(frame: Frame, count: Size) -> Atom:
-    """Whether a size is 0."""
-    return frame.builder.operation("equal", frame.builder.size(count), integer(0), name="empty") if count.value is None else truth(count.value == 0)

@@ -216,7 +216,8 @@ class Elaborator:
                 atoms += inner
         return Prepared(instance, tuple(atoms))
 
-    def abstracted(self, function: AnyFunction, passed: CallSizes, names: Names) -> tuple[object, AnyFunction, tuple[Variable, ...], tuple[Atom, ...]]:
+    def abstracted(self, function: AnyFunction, passed: CallSizes, names: Names
+                   ) -> tuple[object, AnyFunction, tuple[Variable, ...], tuple[Atom, ...]]:
         """A function argument as the instance sees it: key, value over new parameters, those parameters, and their arguments."""
         if isinstance(function, StoredFunction):
             kind = passed.type(function.atom.type)

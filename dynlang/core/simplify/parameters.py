@@ -85,7 +85,8 @@ class _Uses:
         for statement in block.statements:
             right = statement.right
             if isinstance(right, Call):
-                self.passed += [(right.function, one.name, position) for position, one in enumerate(right.arguments) if isinstance(one, Variable)]
+                self.passed += [(right.function, one.name, position)
+                                for position, one in enumerate(right.arguments) if isinstance(one, Variable)]
             else:
                 self._atoms(atoms_of(right))
                 self.elsewhere.update(sizes_in(right))

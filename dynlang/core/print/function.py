@@ -1,42 +1,17 @@
-"""Core as Dyn source that parses, checks and runs: so a derivative is a program too.
-
-    sizes          generics where the parameters' types determine them, else plain ints
-    carried        a `var` before the loop, assigned at the end of each trip
-    case           `match`; where its results are needed in the middle of a block, in a nested `fn`
-    unknown sizes  ``?`` in the declared type; a cast gives the size its name again
-
-Values that are used once are written where they are used.
-"""
+"""A function as source: its head, its blocks, and the statements that aren't loops or writes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from dynlang.core.nodes import (
-    Atom,
-    Block,
-    Call,
-    Case,
-    Construct,
-    For,
-    Function,
-    If,
-    Jvp,
-    Let,
-    Literal,
-    Module,
-    Operation,
-    SumDeclaration,
-    Variable,
-    Vjp,
-    While,
-)
-from dynlang.core.spelling import (
-    CALL,
-    CAST,
+from dynlang.core.nodes import Atom, Block, Call, Case, Construct, For, Function, If, Jvp, Let, Literal, Operation, Variable, Vjp, While
+from dynlang.core.print.loops import LoopPrinter
+from dynlang.core.print.names import RESERVED, field_name, identifier
+from dynlang.core.print.sizes import hidden_sizes, masked, packed
+from dynlang.core.print.spelling import (
     CHOICE,
-    COMPARISON,
     NOT,
     Text,
     call,
@@ -45,165 +20,25 @@ from dynlang.core.spelling import (
     quoted,
     size_expression,
     size_text,
-    type_text,
-    window_text,
 )
+from dynlang.core.print.statements import STATEMENTS
 from dynlang.core.sizes import size_of_right
-from dynlang.core.walk import Names, atoms_of, blocks_of, bound_in, sizes_in, statements_in
-from dynlang.diag import InternalError, NotBuilt
+from dynlang.core.walk import Names, atoms_of, blocks_of, sizes_in
+from dynlang.diag import NotBuilt
 from dynlang.ops import OPS
-from dynlang.ops.table import SURFACE
-from dynlang.types import (
-    INT,
-    ArrayType,
-    FloorDivision,
-    ListType,
-    RowsType,
-    ScalarType,
-    Size,
-    StringType,
-    SumType,
-    Type,
-    Unknown,
-    map_type,
-    parts,
-    size_variables,
-)
+from dynlang.types import FLOATS, INT, ArrayType, ListType, RowsType, ScalarType, Size, StringType, SumType, Type, map_type, size_variables
 
-KEYWORDS = frozenset(
-    "let var fn proc record type match if elif else while for in return import from export test bench and or not true false as "
-    "break continue pass assert inout self idx int str bool List Map sparse f64 f32 f16 bf16 i64 i32 i16 i8 u8 rows".split())  # noqa: SIM905
-BUILTINS = frozenset(
-    "zeros ones fill identity normal uniform uniform_int split concat stack reshape transpose len print fail range zip reversed "
-    "enumerate progress map_leaves fold_leaves make_leaves sum prod max min mean any all argmax argmin logsumexp count grad "
-    "value_and_grad vjp jvp where bytes_to_numbers debug checkpoint pi e".split())  # noqa: SIM905
-RESERVED = KEYWORDS | BUILTINS | frozenset(SURFACE)
+if TYPE_CHECKING:
+    from dynlang.core.print.module import ModulePrinter
+
 WIDEST = 100
 """Longest expression that is written where it is used."""
 
-
-def print_module(module: Module) -> str:
-    """The module as source."""
-    return _ModulePrinter(module).text()
-
-
-def identifier(name: str) -> str:
-    cleaned = "".join(c if c.isalnum() or c == "_" else "_" for c in name)
-    return cleaned if cleaned and not cleaned[0].isdigit() else f"x{cleaned}"
-
-
-class _ModulePrinter:
-    def __init__(self, module: Module) -> None:
-        self.module = module
-        names = Names(RESERVED)
-        self.nested = names
-        """Nested functions have names of their own in the whole module."""
-        self.sums = {one: names.fresh(identifier(one)) for one in module.sums}
-        self.constructors: dict[tuple[str, str], str] = {}
-        for declaration in module.sums.values():
-            for one in declaration.constructors:
-                wish = identifier(one.name)
-                self.constructors[declaration.name, one.name] = names.fresh(wish[:1].upper() + wish[1:])
-        self.functions = {one: names.fresh(identifier(one)) for one in module.functions}
-        self.generics = {name: determined_sizes(one) for name, one in module.functions.items()}
-        self.expected = {name: one - determined_sizes(module.functions[name], with_results=False) for name, one in self.generics.items()}
-        """Size parameters that only the expected type of the result determines: calls are annotated."""
-
-    def text(self) -> str:
-        pieces = [self.declaration(one) for one in self.module.sums.values() if one.constructors]
-        pieces += ["\n".join(_FunctionPrinter(self, one).lines()) for one in self.module.functions.values()]
-        return "\n\n".join(pieces) + "\n"
-
-    def declaration(self, declaration: SumDeclaration) -> str:
-        head = f"type {self.sums[declaration.name]}{self.parameters(declaration.sizes)}:"
-        lines = [head]
-        for one in declaration.constructors:
-            own = {place.name for place in one.fields if place.type == INT}
-            fields = ", ".join(f"{field_name(place.name)}: {self.type(packed(place.type, own), field_name)}" for place in one.fields)
-            lines.append(f"    {self.constructors[declaration.name, one.name]}" + (f"({fields})" if fields else ""))
-        return "\n".join(lines)
-
-    @staticmethod
-    def parameters(sizes: Iterable[str]) -> str:
-        inside = ", ".join(map(field_name, sizes))
-        return f"<{inside}>" if inside else ""
-
-    def type(self, kind: Type, name) -> str:
-        """A type; `name` prints a size variable."""
-
-        def on_type(one: Type) -> Type | None:
-            return SumType(self.sums.get(one.name, one.name), one.arguments) if isinstance(one, SumType) else None
-
-        return type_text(map_type(kind, lambda size: size, on_type), name)
-
-
-def field_name(name: str) -> str:
-    cleaned = identifier(name)
-    return f"{cleaned}_" if cleaned in RESERVED else cleaned
-
-
-# ---------------------------------------------------------------- sizes that arguments determine
-
-
-def determined_sizes(function: Function, with_results: bool = True) -> frozenset[str]:
-    """The ints that a caller need not give: sizes, each the one unknown, linear, of some size in a parameter's or a result's type."""
-    typed = function.parameters + (function.results if with_results else ())
-    equations = [size for one in typed for size in sizes_of(one.type)]
-    wanted = {name for size in equations for name in size.variables()} & {one.name for one in function.parameters if one.type == INT}
-    found: set[str] = set()
-    changed = True
-    while changed:
-        changed = False
-        for size in equations:
-            unknown = (size.variables() & wanted) - found
-            if len(unknown) == 1 and is_linear(size, next(iter(unknown))):
-                found |= unknown
-                changed = True
-    return frozenset(found)
-
-
-def hidden_sizes(function: Function) -> frozenset[str]:
-    """The sizes in a function's signature that stay plain ints: where types name them they are unknown, and cast inside."""
-    named = {name for one in (*function.parameters, *function.results) for name in size_variables(one.type)}
-    return frozenset(named & {one.name for one in function.parameters if one.type == INT}) - determined_sizes(function)
-
-
-def packed(kind: Type, inner: Iterable[str]) -> Type:
-    """The type with sizes that mention `inner` unknown."""
-    hidden = set(inner)
-    return map_type(kind, lambda one: Unknown() if isinstance(one, Size) and one.variables() & hidden else one, lambda one: None)
-
-
-def masked(kind: Type, declared: Type, hidden: Iterable[str]) -> Type:
-    """The type with sizes unknown where the declared type names hidden ones."""
-    unknown = [bool(size.variables() & set(hidden)) for size in sizes_of(declared)]
-    waiting = iter(unknown)
-    return map_type(kind, lambda one: Unknown() if isinstance(one, Size) and next(waiting, False) else one, lambda one: None)
-
-
-def sizes_of(kind: Type) -> Iterator[Size]:
-    for part in parts(kind):
-        if isinstance(part, Size):
-            yield part
-        elif not isinstance(part, Unknown):
-            yield from sizes_of(part)
-
-
-def is_linear(size: Size, name: str) -> bool:
-    """Whether a variable stands in exactly one term, alone."""
-    terms = [monomial for monomial, _ in size.terms if any(name in _atom_variables(atom) for atom in monomial)]
-    return len(terms) == 1 and len(terms[0]) == 1 and not isinstance(terms[0][0], FloorDivision)
-
-
-def _atom_variables(atom: object) -> frozenset[str]:
-    return atom.numerator.variables() if isinstance(atom, FloorDivision) else frozenset({str(atom)})
-
-
-# ---------------------------------------------------------------- functions
+Finish = Callable[[Sequence[Atom]], None]
 
 
 @dataclass
-class _Scope:
+class Scope:
     """A block being printed: values waiting to be written where they are used, and what the block may change in place."""
 
     waiting: dict[str, tuple[Text, frozenset[str]]] = field(default_factory=dict)
@@ -212,8 +47,8 @@ class _Scope:
     variables: set[str] = field(default_factory=set)
 
 
-class _FunctionPrinter:
-    def __init__(self, module: _ModulePrinter, function: Function) -> None:
+class FunctionPrinter:
+    def __init__(self, module: ModulePrinter, function: Function) -> None:
         self.module = module
         self.function = function
         self.out: list[str] = []
@@ -225,7 +60,7 @@ class _FunctionPrinter:
         self.in_sizes: set[str] = set()
         self.known: dict[str, Size] = {}
         self._count(function)
-        self.scopes: list[_Scope] = [_Scope()]
+        self.scopes: list[Scope] = [Scope()]
 
     def _count(self, function: Function) -> None:
         def block(one: Block) -> None:
@@ -326,7 +161,7 @@ class _FunctionPrinter:
         self.out.append("    " * self.depth + text)
 
     @property
-    def scope(self) -> _Scope:
+    def scope(self) -> Scope:
         return self.scopes[-1]
 
     def atom(self, atom: Atom) -> Text:
@@ -376,9 +211,13 @@ class _FunctionPrinter:
 
     # -- blocks
 
+    def enter(self) -> None:
+        """A new block begins."""
+        self.scopes.append(Scope())
+
     def tail(self, block: Block) -> None:
         """A block whose results are returned."""
-        self.scopes.append(_Scope())
+        self.enter()
         self.note_locals(block)
         *before, last = block.statements or (None,)
         for statement in before:
@@ -393,10 +232,10 @@ class _FunctionPrinter:
             self.write(f"return {', '.join(one.text for one in self.atoms(block.results))}")
         self.scopes.pop()
 
-    def inner(self, block: Block, finish, begin=None) -> None:
+    def inner(self, block: Block, finish: Finish, begin: Callable[[], None] | None = None) -> None:
         """A block within: `finish` writes what becomes of its results."""
         self.depth += 1
-        self.scopes.append(_Scope())
+        self.enter()
         self.note_locals(block)
         before = len(self.out)
         if begin is not None:
@@ -422,7 +261,7 @@ class _FunctionPrinter:
         self.scope.own = {name for name, count in counts.items() if count == self.uses.get(name)}
         self.scope.left = counts
 
-    def branch(self, right: If | Case, arm) -> None:
+    def branch(self, right: If | Case, arm: Callable[[Block], None]) -> None:
         if isinstance(right, If):
             self.write(f"if {self.atom(right.condition).text}:")
             self.indented(lambda: arm(right.then))
@@ -462,7 +301,7 @@ class _FunctionPrinter:
     def is_read(self, variable: Variable) -> bool:
         return self.uses.get(variable.name, 0) > 0 or variable.name in self.in_sizes
 
-    def indented(self, run, filled: bool = False) -> None:
+    def indented(self, run: Callable[[], None], filled: bool = False) -> None:
         self.depth += 1
         before = len(self.out)
         run()
@@ -483,12 +322,13 @@ class _FunctionPrinter:
             case If() | Case():
                 self.choice(statement, statement.right)
             case For() | While():
-                _LoopPrinter(self, statement, statement.right).run()
+                LoopPrinter(self, statement, statement.right).run()
             case Vjp(function, arguments, wrt, cotangents):
                 given = [self.atom(one).text if one is not None else "_" for one in cotangents]
                 positions = ", ".join(map(str, wrt))
                 shown = ", ".join(one.text for one in self.atoms(arguments))
-                self.bind(statement.variables, Text(f"vjp({self.module.functions[function]}, wrt=({positions}))({shown})({', '.join(given)})"))
+                name = self.module.functions[function]
+                self.bind(statement.variables, Text(f"vjp({name}, wrt=({positions}))({shown})({', '.join(given)})"))
             case Jvp(function, arguments, tangents):
                 given = [self.atom(one).text if one is not None else "_" for one in tangents]
                 shown = ", ".join(one.text for one in self.atoms(arguments))
@@ -528,9 +368,9 @@ class _FunctionPrinter:
                 names.append(self.declare(one) if self.is_read(one) else "_")
         kind = f": {self.tuple_type(kinds)}" if kinds is not None else f": {self.result_type(variables)}" if annotate else ""
         self.write(f"let {', '.join(names)}{kind} = {text.text}")
-        for one, packed in zip(variables, names, strict=True):
+        for one, name in zip(variables, names, strict=True):
             if one in dependent and self.is_read(one):
-                self.write(f"let {self.declare(one)} = {packed} as {self.type(one.type)}")
+                self.write(f"let {self.declare(one)} = {name} as {self.type(one.type)}")
 
     def construct(self, statement: Let, kind: SumType, constructor: str, arguments: Sequence[Atom]) -> None:
         (variable,) = statement.variables
@@ -586,7 +426,8 @@ class _FunctionPrinter:
             if isinstance(results[0].type, (ScalarType, StringType)):
                 reads = self.reads((right.condition, then, otherwise))
                 condition = self.atom(right.condition)
-                text = Text(f"{self.atom(then).at(CHOICE + 1)} if {condition.at(CHOICE + 1)} else {self.atom(otherwise).at(CHOICE)}", CHOICE)
+                yes, no = self.atom(then).at(CHOICE + 1), self.atom(otherwise).at(CHOICE)
+                text = Text(f"{yes} if {condition.at(CHOICE + 1)} else {no}", CHOICE)
                 self.wait_or_bind(results[0], text, reads)
                 return
         if results and idle_arm(right) is None and any(self.initial(one.type) is None for one in results):
@@ -669,7 +510,8 @@ class _FunctionPrinter:
         """Some value of a type, for a variable that is assigned before it is read."""
         match kind:
             case ScalarType(dtype):
-                return "false" if dtype == "bool" else "0.0" if dtype in ("f64", "f32", "f16", "bf16") else "0" if dtype == "i64" else f"{dtype}(0)"
+                plain = {"bool": "false", "i64": "0", **dict.fromkeys(FLOATS, "0.0")}
+                return plain.get(dtype, f"{dtype}(0)")
             case StringType():
                 return '""'
             case ListType():
@@ -692,173 +534,3 @@ def idle_arm(right: If | Case) -> Block | None:
 def needs_annotation(kind: Type) -> bool:
     element = kind.element if isinstance(kind, ArrayType) else kind
     return isinstance(element, ScalarType) and element.dtype not in ("f32", "i64", "bool")
-
-
-# ---------------------------------------------------------------- loops
-
-
-class _LoopPrinter:
-    """A loop: its carried values as variables that are assigned at the end of each trip."""
-
-    def __init__(self, printer: _FunctionPrinter, statement: Let, right: For | While) -> None:
-        self.printer, self.statement, self.right = printer, statement, right
-        self.inner = {one.name for one in right.carried
-                      if one.type == INT and any(one.name in size_variables(other.type) for other in right.carried)}
-
-    def run(self) -> None:
-        printer, right = self.printer, self.right
-        names: list[str] = []
-        initial = [printer.atom(one) for one in right.initial]
-        for place, value in zip(right.carried, initial, strict=True):
-            name = printer.names.fresh(field_name(place.name))
-            names.append(name)
-            printer.mutable.add(name)
-            printer.write(f"var {name}: {printer.type(packed(place.type, self.inner))} = {value.text}")
-        if isinstance(right, For):
-            count = printer.atom(right.count).text
-            index = printer.declare(right.index) if printer.is_read(right.index) else "_"
-            printer.write(f"for {index} in {count}:")
-            printer.inner(right.body, lambda results: self.next(names, results), lambda: self.bind_carried(names))
-        else:
-            self.while_loop(right, names)
-        outer = {one.name for one in self.statement.variables
-                 if one.type == INT and any(one.name in size_variables(other.type) for other in self.statement.variables)}
-        printer.take_over(self.statement.variables, names, outer)
-
-    def while_loop(self, right: While, names: Sequence[str]) -> None:
-        printer = self.printer
-        plain = all(isinstance(one.right, Operation) and operation_is_plain(one.right) for one in right.condition.statements)
-        single = plain and all(printer.uses.get(one.variables[0].name) == 1 for one in right.condition.statements)
-        dependent = any(self.is_opened(place) for place in right.carried)
-        if single and not dependent:
-            self.bind_carried(names)
-            printer.scopes.append(_Scope())
-            printer.note_locals(right.condition)
-            for statement in right.condition.statements:
-                printer.statement(statement, right.condition)
-            condition = printer.atom(right.condition.results[0])
-            printer.scopes.pop()
-            printer.write(f"while {condition.text}:")
-            printer.inner(right.body, lambda results: self.next(names, results))
-            return
-        printer.write("while true:")
-        printer.depth += 1
-        self.bind_carried(names)
-        printer.scopes.append(_Scope())
-        printer.note_locals(right.condition)
-        for statement in right.condition.statements:
-            printer.statement(statement, right.condition)
-        condition = printer.atom(right.condition.results[0])
-        printer.write(f"if not {condition.at(NOT + 1)}:")
-        printer.write("    break")
-        printer.scopes.pop()
-        printer.depth -= 1
-        printer.inner(right.body, lambda results: self.next(names, results))
-
-    def is_opened(self, place: Variable) -> bool:
-        return place.name in self.printer.in_sizes or bool(size_variables(place.type) & self.inner)
-
-    def bind_carried(self, names: Sequence[str]) -> None:
-        self.printer.scope.variables.update(names)
-        self.printer.take_over(self.right.carried, names, self.inner)
-
-    def next(self, names: Sequence[str], results: Sequence[Atom]) -> None:
-        self.printer.assign(names, self.printer.atoms(results))
-
-
-def operation_is_plain(operation: Operation) -> bool:
-    row = OPS[operation.op]
-    return not (row.has("check") or row.has("effect") or row.has("consumes")) and operation.op not in STATEMENTS
-
-
-# ---------------------------------------------------------------- ops that are statements
-
-
-def _changed(printer: _FunctionPrinter, statement: Let, operation: Operation) -> str:
-    """A variable that holds the first operand and may be changed: the operand's own, if this is its last use, else a copy."""
-    source, (result, *_) = operation.arguments[0], statement.variables
-    value = printer.atom(source)
-    last = isinstance(source, Variable) and source.name in printer.scope.own and printer.scope.left.get(source.name) == 0
-    if last and value.text in printer.scope.variables and result.name not in printer.in_sizes:
-        printer.flush(value.text)
-        printer.printed[result.name] = value.text
-        return value.text
-    name = printer.names.fresh(field_name(result.name))
-    printer.mutable.add(name)
-    printer.scope.variables.add(name)
-    printer.write(f"var {name}: {printer.type(result.type)} = {value.text}")
-    printer.printed[result.name] = name
-    return name
-
-
-def _update(printer: _FunctionPrinter, statement: Let, operation: Operation) -> None:
-    name = _changed(printer, statement, operation)
-    indices = ", ".join(one.text for one in printer.atoms(operation.arguments[1:-1]))
-    printer.write(f"{name}[{indices}] = {printer.atom(operation.arguments[-1]).text}")
-
-
-def _windows(printer: _FunctionPrinter, starts: Sequence[Atom], kind: Type) -> str:
-    assert isinstance(kind, ArrayType)
-    counts = [one for one in kind.shape if isinstance(one, Size)]
-    known = {one.name: printer.known[one.name] for one in starts if isinstance(one, Variable) and one.name in printer.known}
-    return ", ".join(window_text(start, printer.atom(start), count, printer.size, 1, known)
-                     for start, count in zip(starts, counts, strict=True))
-
-
-def _update_slice(printer: _FunctionPrinter, statement: Let, operation: Operation) -> None:
-    name = _changed(printer, statement, operation)
-    windows = _windows(printer, operation.arguments[1:-1], operation.arguments[-1].type)
-    printer.write(f"{name}[{windows}] = {printer.atom(operation.arguments[-1]).text}")
-
-
-def _list_empty(printer: _FunctionPrinter, statement: Let, operation: Operation) -> None:
-    (result,) = statement.variables
-    if printer.is_read(result):
-        printer.write(f"let {printer.declare(result)}: {printer.type(result.type)} = List()")
-
-
-def _tuple(texts: Sequence[Text]) -> str:
-    return texts[0].text if len(texts) == 1 else f"({', '.join(one.text for one in texts)})"
-
-
-def _list_push(printer: _FunctionPrinter, statement: Let, operation: Operation) -> None:
-    name = _changed(printer, statement, operation)
-    printer.write(f"{name}.push({_tuple(printer.atoms(operation.arguments[1:]))})")
-
-
-def _list_pop(printer: _FunctionPrinter, statement: Let, operation: Operation) -> None:
-    name = _changed(printer, statement, operation)
-    items = statement.variables[1:]
-    names = [printer.declare(one) if printer.is_read(one) else "_" for one in items]
-    printer.write(f"let {', '.join(names)} = {name}.pop()")
-
-
-def _list_set(printer: _FunctionPrinter, statement: Let, operation: Operation) -> None:
-    name = _changed(printer, statement, operation)
-    position, *values = printer.atoms(operation.arguments[1:])
-    printer.write(f"{name}[{position.text}] = {_tuple(values)}")
-
-
-def _check(printer: _FunctionPrinter, statement: Let, operation: Operation) -> None:
-    condition = printer.atom(operation.arguments[0])
-    printer.write(f"assert {condition.text}, {quoted(str(operation.attribute('message', 'a check')))}")
-
-
-def _check_index(printer: _FunctionPrinter, statement: Let, operation: Operation) -> None:
-    index, limit = operation.arguments
-    (result,) = statement.variables
-    bound = printer.atom(limit)
-    name = printer.declare(result)
-    if bound.level < CALL or not (bound.text.isidentifier() or bound.text.isdigit()) or bound.text in printer.mutable:
-        known = printer.names.fresh("limit")
-        printer.write(f"let {known} = {bound.text}")
-        bound = Text(known)
-    printer.write(f"let {name}: int = {printer.atom(index).at(CAST)} as idx<{bound.text}>")
-
-
-STATEMENTS = {
-    "update": _update, "update_slice": _update_slice, "list_empty": _list_empty, "list_push": _list_push, "list_pop": _list_pop,
-    "list_set": _list_set, "check": _check, "check_index": _check_index,
-}
-
-__all__ = ["COMPARISON", "InternalError", "Mapping", "bound_in", "print_module", "statements_in"]

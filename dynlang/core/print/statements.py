@@ -1,0 +1,102 @@
+"""Ops that are statements: writes into arrays and lists, and checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dynlang.core.nodes import Atom, Let, Operation, Variable
+from dynlang.core.print.names import field_name
+from dynlang.core.print.spelling import CALL, CAST, Text, quoted, window_text
+from dynlang.types import ArrayType, Size, Type
+
+if TYPE_CHECKING:
+    from dynlang.core.print.function import FunctionPrinter
+
+
+def _changed(printer: FunctionPrinter, statement: Let, operation: Operation) -> str:
+    """A variable that holds the first operand and may be changed: the operand's own, if this is its last use, else a copy."""
+    source, (result, *_) = operation.arguments[0], statement.variables
+    value = printer.atom(source)
+    last = isinstance(source, Variable) and source.name in printer.scope.own and printer.scope.left.get(source.name) == 0
+    if last and value.text in printer.scope.variables and result.name not in printer.in_sizes:
+        printer.flush(value.text)
+        printer.printed[result.name] = value.text
+        return value.text
+    name = printer.names.fresh(field_name(result.name))
+    printer.mutable.add(name)
+    printer.scope.variables.add(name)
+    printer.write(f"var {name}: {printer.type(result.type)} = {value.text}")
+    printer.printed[result.name] = name
+    return name
+
+
+def _update(printer: FunctionPrinter, statement: Let, operation: Operation) -> None:
+    name = _changed(printer, statement, operation)
+    indices = ", ".join(one.text for one in printer.atoms(operation.arguments[1:-1]))
+    printer.write(f"{name}[{indices}] = {printer.atom(operation.arguments[-1]).text}")
+
+
+def _windows(printer: FunctionPrinter, starts: Sequence[Atom], kind: Type) -> str:
+    assert isinstance(kind, ArrayType)
+    counts = [one for one in kind.shape if isinstance(one, Size)]
+    known = {one.name: printer.known[one.name] for one in starts if isinstance(one, Variable) and one.name in printer.known}
+    return ", ".join(window_text(start, printer.atom(start), count, printer.size, 1, known)
+                     for start, count in zip(starts, counts, strict=True))
+
+
+def _update_slice(printer: FunctionPrinter, statement: Let, operation: Operation) -> None:
+    name = _changed(printer, statement, operation)
+    windows = _windows(printer, operation.arguments[1:-1], operation.arguments[-1].type)
+    printer.write(f"{name}[{windows}] = {printer.atom(operation.arguments[-1]).text}")
+
+
+def _list_empty(printer: FunctionPrinter, statement: Let, operation: Operation) -> None:
+    (result,) = statement.variables
+    if printer.is_read(result):
+        printer.write(f"let {printer.declare(result)}: {printer.type(result.type)} = List()")
+
+
+def _tuple(texts: Sequence[Text]) -> str:
+    return texts[0].text if len(texts) == 1 else f"({', '.join(one.text for one in texts)})"
+
+
+def _list_push(printer: FunctionPrinter, statement: Let, operation: Operation) -> None:
+    name = _changed(printer, statement, operation)
+    printer.write(f"{name}.push({_tuple(printer.atoms(operation.arguments[1:]))})")
+
+
+def _list_pop(printer: FunctionPrinter, statement: Let, operation: Operation) -> None:
+    name = _changed(printer, statement, operation)
+    items = statement.variables[1:]
+    names = [printer.declare(one) if printer.is_read(one) else "_" for one in items]
+    printer.write(f"let {', '.join(names)} = {name}.pop()")
+
+
+def _list_set(printer: FunctionPrinter, statement: Let, operation: Operation) -> None:
+    name = _changed(printer, statement, operation)
+    position, *values = printer.atoms(operation.arguments[1:])
+    printer.write(f"{name}[{position.text}] = {_tuple(values)}")
+
+
+def _check(printer: FunctionPrinter, statement: Let, operation: Operation) -> None:
+    condition = printer.atom(operation.arguments[0])
+    printer.write(f"assert {condition.text}, {quoted(str(operation.attribute('message', 'a check')))}")
+
+
+def _check_index(printer: FunctionPrinter, statement: Let, operation: Operation) -> None:
+    index, limit = operation.arguments
+    (result,) = statement.variables
+    bound = printer.atom(limit)
+    name = printer.declare(result)
+    if bound.level < CALL or not (bound.text.isidentifier() or bound.text.isdigit()) or bound.text in printer.mutable:
+        known = printer.names.fresh("limit")
+        printer.write(f"let {known} = {bound.text}")
+        bound = Text(known)
+    printer.write(f"let {name}: int = {printer.atom(index).at(CAST)} as idx<{bound.text}>")
+
+
+STATEMENTS = {
+    "update": _update, "update_slice": _update_slice, "list_empty": _list_empty, "list_push": _list_push, "list_pop": _list_pop,
+    "list_set": _list_set, "check": _check, "check_index": _check_index,
+}
