@@ -54,7 +54,8 @@ class Programs:
                 made[:] = [self.sample(TREE, depth - 1) for _ in range(2)]
                 return made
             case Array(_, shape):
-                return np.array([choice.randint(-8, 8) * self.step for _ in range(int(np.prod(shape)))], np.float32).reshape(shape)
+                sizes = [int(one) for one in shape if isinstance(one, int)]
+                return np.array([choice.randint(-8, 8) * self.step for _ in range(int(np.prod(sizes)))], np.float32).reshape(sizes)
             case List(elements):
                 return [tuple(self.sample(one, depth - 1) for one in elements) for _ in range(choice.randint(0, 2))]
             case String():

@@ -59,8 +59,9 @@ def test_names_are_made_unique() -> None:
     ("func @f(%x: f32, %x: f32) -> () { return }", "defines %x twice"),
 ])
 def test_bad_text_is_refused(text: str, message: str) -> None:
-    with pytest.raises(CompileError, match=message):
+    with pytest.raises(CompileError, match=message) as caught:
         parse_module(text)
+    assert [one.code for one in caught.value.diagnostics] == ["DYN0090"]
 
 
 TREE = "sum @Tree<d> { Leaf(w: f32[d]) Node(l: box @Tree<d>, r: box @Tree<d>) Any(n: i64, x: f32[2*n]) }\n"

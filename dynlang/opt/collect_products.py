@@ -156,7 +156,7 @@ class _Flow:
             case "for" if position > 0:
                 return (one.regions[0].parameters[position], one.results[position - 1])
             case "yield" if use.owner is not None:
-                if use.owner is loop:
+                if loop is not None and use.owner is loop:
                     return () if loop.regions[0].parameters[position + 1] is start else None
                 if use.owner.name in ("if", "switch", "for"):
                     return (use.owner.results[position],)
@@ -298,11 +298,10 @@ class _Rewriting:
 
     def open(self, b: Builder, matrix: Value) -> _Panels:
         """Empty panels for a matrix that comes without."""
-        made = []
-        for axis in (0, 1):
-            panel = self.panel(matrix, axis)
-            made += b.emit("empty", [], [panel], sizes=self.copier.sizes((DEPTH, _size(matrix, axis))))
-        return _Panels(self.copier(matrix), *made, b.constant(0, "i64", "count"))
+        left, right = self.panel(matrix, 0), self.panel(matrix, 1)
+        for axis, panel in enumerate((left, right)):
+            b.emit("empty", [], [panel], sizes=self.copier.sizes((DEPTH, _size(matrix, axis))))
+        return _Panels(self.copier(matrix), left, right, b.constant(0, "i64", "count"))
 
     def add(self, b: Builder, panels: _Panels, one: Operation) -> _Panels:
         """One product more; a full panel is added to the matrix."""

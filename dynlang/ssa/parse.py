@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from lark import Lark, Token, Transformer, UnexpectedInput, v_args
 
@@ -33,7 +33,7 @@ def parse_module(text: str, name: str = "<ssa>") -> Module:
     """Read a module; a `CompileError` says where the text goes wrong."""
     source = Source(name, text)
     try:
-        sums, functions = _parser().parse(text)
+        sums, functions = cast(Any, _parser().parse(text))
     except UnexpectedInput as error:
         start = min(error.pos_in_stream or 0, len(text))
         raise CompileError(MalformedSSA("this is not SSA", source.span(start, min(start + 1, len(text))))) from None
