@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from dynlang import diag, pipeline
 from dynlang.tools import flags
 from dynlang.tools.cli import EXIT_INPUT, EXIT_USAGE, complain, show
 from dynlang.tools.inspect import request_of
+from dynlang.tools.procedure import with_benches
 from dynlang.tools.running import Program
 
 
@@ -45,7 +46,7 @@ def compiled(ssa: Any, names: list[str], level: int) -> Program:
 def test(arguments: argparse.Namespace) -> int:
     """Run the tests of each file; a failure is shown at its place, and the rest go on."""
     passed = failed = 0
-    for file, title, action in blocks(arguments, "test"):
+    for file, title, action in blocks(arguments):
         try:
             action()
             passed += 1
@@ -58,31 +59,39 @@ def test(arguments: argparse.Namespace) -> int:
 
 
 def bench(arguments: argparse.Namespace) -> int | None:
-    """Time the benchmarks of each file: the median of at least 20 runs, or of a second."""
-    for file, title, action in blocks(arguments, "bench"):
-        seconds = median_seconds(action)
-        print(f"{Path(file).name}: {title:<40} {human(seconds)}", flush=True)
+    """Time the benchmarks of each file: the median of as many runs as a second has, at least one."""
+    for file in arguments.files:
+        request = pipeline.Request(Path(file), level=arguments.level)
+        program = pipeline.build(request, until="typed")
+        kept = [place for place, block in enumerate(program.benches) if (arguments.only or "") in block.title]
+        request.keep["typed"], names = with_benches(program, kept)
+        if not names:
+            continue
+        ssa = pipeline.build(replace(request, entries=tuple(names)), until="opt")
+        with compiled(ssa, names, arguments.level) as code:
+            for name, place in zip(names, kept, strict=True):
+                times = sorted(code.seconds(name))
+                print(f"{program.benches[place].title:<40} {human(times[len(times) // 2]):>10}  of {len(times)} runs", flush=True)
     return None
 
 
-def blocks(arguments: argparse.Namespace, kind: str) -> Iterator[tuple[str, str, Any]]:
-    """The blocks of a kind in the files, as (file, title, what runs it). A file that doesn't compile is a failed block."""
+def blocks(arguments: argparse.Namespace) -> Iterator[tuple[str, str, Any]]:
+    """The tests in the files, as (file, title, what runs it). A file that doesn't compile is a failed test."""
     for file in arguments.files:
         try:
-            yield from blocks_of(file, kind, arguments.only or "", arguments.level)
+            yield from tests_of(file, arguments.only or "", arguments.level)
         except diag.CompileError as error:
             yield file, "it doesn't compile", raising(error)
 
 
-def blocks_of(file: str, kind: str, only: str, level: int) -> Iterator[tuple[str, str, Any]]:
+def tests_of(file: str, only: str, level: int) -> Iterator[tuple[str, str, Any]]:
     request = pipeline.Request(Path(file), level=level, tests=True)
     program = pipeline.build(request, until="typed")
-    every = program.tests if kind == "test" else program.benches
-    wanted = [(place, block) for place, block in enumerate(every) if only in block.title]
+    wanted = [(place, block) for place, block in enumerate(program.tests) if only in block.title]
     if not wanted:
         return
     ssa = pipeline.build(request, until="opt")
-    names = [f"{kind}.{place}" for place, _ in wanted]
+    names = [f"test.{place}" for place, _ in wanted]
     with compiled(ssa, names, level) as code:
         for name, (_, block) in zip(names, wanted, strict=True):
             yield file, block.title, lambda name=name: code.call(name)
@@ -93,20 +102,6 @@ def raising(error: Exception) -> Any:
         raise error
 
     return action
-
-
-def median_seconds(action: Any) -> float:
-    """The median time of an action, warm."""
-    action()
-    times: list[float] = []
-    began = time.perf_counter()
-    while len(times) < 20 or (time.perf_counter() - began < 1 and len(times) < 10_000):
-        start = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - start)
-        if time.perf_counter() - began > 10:
-            break
-    return sorted(times)[len(times) // 2]
 
 
 def human(seconds: float) -> str:

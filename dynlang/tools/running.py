@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from dynlang import diag
 from dynlang.core.evaluate import RunError
+from dynlang.ops import OPS
 from dynlang.runtime.context import ErrorCode
 from dynlang.source import Span
 from dynlang.ssa.build import operations_in
 from dynlang.ssa.nodes import Module
+
+PIPE_CLOSED = "can't write `standard output`: Broken pipe"
 
 
 def evaluate(ssa: Module, name: str, arguments: Sequence[Any], backend: str = "native", level: int = 2) -> list[Any]:
@@ -36,13 +40,26 @@ class Program:
         self.ssa = ssa
 
     def call(self, name: str, arguments: Sequence[Any] = ()) -> list[Any]:
+        """The results of a function."""
+        with self._reported():
+            return self.compiled.call(name, arguments)
+
+    def seconds(self, name: str, arguments: Sequence[Any] = ()) -> list[float]:
+        """The times of many calls, warm but for the first."""
+        with self._reported():
+            return self.compiled.seconds(name, arguments)
+
+    @contextmanager
+    def _reported(self) -> Iterator[None]:
         from dynlang.native.jit import RunTimeError
 
         try:
-            return self.compiled.call(name, arguments)
+            yield
         except RunTimeError as error:
             if error.code == ErrorCode.CANCELLED.name:
                 raise KeyboardInterrupt from None
+            if error.message == PIPE_CLOSED:
+                raise BrokenPipeError from None
             raise failure(self.ssa, error.message, error.line, error.file) from None
 
     def __enter__(self) -> Program:
@@ -58,15 +75,17 @@ def failure(ssa: Module, message: str, line: int, file: str = "") -> diag.Compil
 
 
 def place(ssa: Module, line: int, file: str = "") -> Span | None:
-    """The operation or function on this line: native code knows the line alone, and most programs have one such."""
-    found = [span for span in spans(ssa) if line and span.line == line and file in ("", span.source.name)]
-    return min(found, key=lambda span: span.end - span.start, default=None)
+    """The operation on this line that may have failed, else whatever begins there: native code knows the line alone."""
+    found = [(not risky, span.end - span.start, span) for risky, span in spans(ssa)
+             if line and span.line == line and file in ("", span.source.name)]
+    return min(found, key=lambda one: one[:2], default=(0, 0, None))[2]
 
 
-def spans(ssa: Module) -> Iterator[Span]:
+def spans(ssa: Module) -> Iterator[tuple[bool, Span]]:
+    """The places of operations and functions, and whether something can fail there."""
     for function in ssa.functions.values():
         if function.span is not None:
-            yield function.span
+            yield function.recursive, function.span
         for operation in operations_in(function.body):
             if operation.span is not None:
-                yield operation.span
+                yield operation.name in OPS and OPS[operation.name].has("check"), operation.span

@@ -8,7 +8,6 @@ is interrupted changes nothing.
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
@@ -17,7 +16,6 @@ from typing import Any
 from dynlang import diag, pipeline
 from dynlang.check import typed
 from dynlang.check.bodies import close_nested
-from dynlang.check.cache import Layers
 from dynlang.check.context import Context, LocalEntry
 from dynlang.check.modules import Loader
 from dynlang.check.program import RECURSION, check_bodies, declare_modules
@@ -28,19 +26,15 @@ from dynlang.ops.table import SURFACE
 from dynlang.source import Source
 from dynlang.syntax import nodes as ast
 from dynlang.syntax.parser import parse_entry
+from dynlang.tools.procedure import returning, shown_value, span_of, with_functions
 from dynlang.tools.rendering import Renderer, canonical
 from dynlang.tools.running import Program
 from dynlang.types import (
-    INT,
-    UNIT,
     FunctionType,
-    IndexType,
     Size,
-    SizeArgument,
     TupleType,
     Type,
     Unknown,
-    map_type,
     open_unknowns,
     parts,
     substitute,
@@ -165,16 +159,13 @@ class Session:
 
     def timed(self, text: str) -> str:
         """How long an expression takes, warm: the median of many runs."""
-        from dynlang.tools.execute import human, median_seconds
+        from dynlang.tools.execute import human
 
         context, statements = self._statements(self._expression(text))
         entry = Entry(self, context, statements)
         with self._compiled(entry) as program:
-            arguments = entry.arguments()
-            began = time.perf_counter()
-            program.call(ENTRY, arguments)
-            first = time.perf_counter() - began
-            return f"{human(median_seconds(lambda: program.call(ENTRY, arguments)))} (the first run {human(first)})"
+            times = program.seconds(ENTRY, entry.arguments())
+        return f"{human(sorted(times)[len(times) // 2])}, the median of {len(times)} runs; the first {human(times[0])}"
 
     def derivative(self, function: str) -> str:
         from dynlang.tools.derivative import derivative_of
@@ -215,26 +206,22 @@ class Entry:
 
     def __init__(self, session: Session, context: Context, statements: tuple[typed.Statement, ...]):
         self.session = session
-        span = _span_of(statements)
+        span = span_of(statements)
         own = set(session.variables)
         self.used = [name for name in session.variables if name in set(names_in((statements, *context.nested)))]
         self.new = [(name, one.local) for name, one in context.scopes[0].items()
                     if isinstance(one, LocalEntry) and one.local.name not in own]
-        last = statements[-1] if statements else None
-        self.shown = last.value if isinstance(last, typed.Evaluate) and last.value.type != UNIT else None
-        body = statements[:-1] if self.shown is not None else statements
-        values = [closed(self.shown)] if self.shown is not None else []
-        values += [closed(typed.LocalReference(local.type, span, local)) for _, local in self.new]
-        self.returns = TupleType(tuple(one.type for one in values))
+        self.shown = shown_value(statements)
+        values = [] if self.shown is None else [self.shown]
+        values += [typed.LocalReference(local.type, span, local) for _, local in self.new]
+        body, self.returns = returning(statements, values, span)
         if any(holds_function(one) for one in self.returns.items):
             raise diag.NotBuilt("a function as a variable of a session", span, hint="declare it: fn f(x: ...) -> ...:")
-        ending = typed.Return(typed.MakeTuple(self.returns, span, tuple(values)), span)
         parameters = tuple(typed.Parameter(typed.Local(name, one.type, one.mutable), "inout" if one.mutable else "value")
                            for name, one in ((name, session.variables[name]) for name in self.used))
-        function = typed.Function(f"{MODULE}.{ENTRY}", "proc", (), (), parameters, self.returns, (*body, ending), span)
+        function = typed.Function(f"{MODULE}.{ENTRY}", "proc", (), (), parameters, self.returns, body, span)
         functions = close_nested((function, *context.nested), context.captured_sizes)
-        program = session.program
-        self.program = replace(program, functions=Layers([{one.name: one for one in functions}, program.functions]))
+        self.program = with_functions(session.program, {one.name: one for one in functions})
         self.layouts = Layouts(self.program, {})
 
     def arguments(self) -> list[Any]:
@@ -266,19 +253,6 @@ class Entry:
 # ---------------------------------------------------------------- on typed trees
 
 
-def closed(value: typed.Expression) -> typed.Expression:
-    """The value under a type that mentions no size of the entry: such sizes are forgotten, and known again from the result."""
-
-    def on_size(one: SizeArgument) -> SizeArgument:
-        return Unknown() if isinstance(one, Size) and one.value is None else one
-
-    def on_type(one: Type) -> Type | None:
-        return INT if isinstance(one, IndexType) and one.bound.value is None else None
-
-    kind = map_type(value.type, on_size, on_type)
-    return value if kind == value.type else typed.Pack(kind, value.span, value)
-
-
 def names_in(node: Any) -> Iterator[str]:
     """The names of all locals and sizes that a typed tree mentions."""
     pending = [node]
@@ -292,17 +266,6 @@ def names_in(node: Any) -> Iterator[str]:
             pending += one
         elif is_dataclass(one) and type(one).__module__.startswith("dynlang.") and type(one).__name__ != "Span":
             pending += [getattr(one, field.name) for field in fields(one)]
-
-
-def _span_of(statements: Sequence[typed.Statement]) -> Any:
-    """A place for what the session adds: that of the first statement that has one."""
-    for one in statements:
-        inner = getattr(one, "value", None) or getattr(one, "binding", None) or one
-        if getattr(inner, "span", None) is not None:
-            return inner.span  # type: ignore[union-attr]
-    from dynlang.source import NOWHERE
-
-    return NOWHERE
 
 
 def declared_name(item: Any) -> str:
