@@ -17,6 +17,7 @@ import os
 import struct
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from dynlang.ssa.nodes import Function, Module, Value
 
 STACK_BYTES = 512 << 20
 """Address space of the stack that calls run on; pages are used as they are touched."""
+LEAST_STACK_BYTES = 8 << 20
 STACK_RESERVE = 1 << 20
 """What the last frames, and functions that don't check, may use."""
 
@@ -106,14 +108,11 @@ class Compiled:
         """The results of a function of the module. One call at a time."""
         function = self.module.functions[name]
         with self._lock:
-            writer = Writer(self)
-            slots = [writer.value(value, parameter.type) for value, parameter in zip(arguments, function.parameters, strict=True)]
+            slots = self._slots(function, arguments)
             hidden = hidden_sizes(function)
             results = ctypes.create_string_buffer(SLOT_BYTES * (len(function.results) + len(hidden)) or SLOT_BYTES)
             self._run(entry_symbol(name), b"".join(slots) or bytes(SLOT_BYTES), results)
-            for place, parameter in enumerate(function.parameters):
-                if place not in function.owned:
-                    self._release(slots[place], parameter)
+            self._give_back(function, slots)
             return self._results(function, slots, results.raw, hidden)
 
     def _release(self, slot: bytes, value: Value) -> None:
@@ -134,16 +133,56 @@ class Compiled:
             self._release(slot, one)
         return found
 
+    def seconds(self, name: str, arguments: Sequence[Any] = (), limit: float = 1.0) -> list[float]:
+        """How long each of many calls with the same arguments takes. Results are dropped, outside of the measure."""
+        function = self.module.functions[name]
+        results = ctypes.create_string_buffer(SLOT_BYTES * (len(function.results) + len(hidden_sizes(function))) or SLOT_BYTES)
+        times: list[float] = []
+
+        def call(entry: Callable[..., int]) -> int:
+            began = time.perf_counter()
+            code, now = 0, began
+            while code == 0 and (now - began < limit or not times):
+                slots = self._slots(function, arguments)
+                given = b"".join(slots) or bytes(SLOT_BYTES)
+                start = time.perf_counter()
+                code = entry(self.context, given, results)
+                now = time.perf_counter()
+                times.append(now - start)
+                if code == 0:
+                    self._give_back(function, slots)
+                    for place, one in enumerate(function.results):
+                        self._release(results.raw[SLOT_BYTES * place:SLOT_BYTES * (place + 1)], one)
+            return code
+
+        with self._lock:
+            self._on_stack(entry_symbol(name), call)
+        return times
+
+    def _slots(self, function: Function, arguments: Sequence[Any]) -> list[bytes]:
+        writer = Writer(self)
+        return [writer.value(value, parameter.type) for value, parameter in zip(arguments, function.parameters, strict=True)]
+
+    def _give_back(self, function: Function, slots: Sequence[bytes]) -> None:
+        """Drop the arguments that the function only borrowed."""
+        for place, parameter in enumerate(function.parameters):
+            if place not in function.owned:
+                self._release(slots[place], parameter)
+
     def _run(self, symbol: str, arguments: bytes, results: Any) -> None:
+        self._on_stack(symbol, lambda entry: entry(self.context, arguments, results))
+
+    def _on_stack(self, symbol: str, call: Callable[[Callable[..., int]], int]) -> None:
+        """`call` an entry on a deep stack; it gives an error code."""
         entry = self._function(symbol, ctypes.c_int32, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
         ctypes.c_int32.from_address(self.context + context.CANCEL).value = 0
         codes: list[int] = []
 
-        def body() -> None:
-            self._set_limit(self._frame() - STACK_BYTES + STACK_RESERVE)
+        def body(stack_bytes: int) -> None:
+            self._set_limit(self._frame() - stack_bytes + STACK_RESERVE)
             if ctypes.c_int32.from_address(self.context + context.CANCEL).value:
                 self._set_limit(NO_STACK)
-            codes.append(entry(self.context, arguments, results))
+            codes.append(call(entry))
 
         on_deep_stack(body, self.cancel)
         if codes[0] != 0:
@@ -174,25 +213,19 @@ def host_code() -> targets.Loaded:
 _stack_size = threading.Lock()
 
 
-def on_deep_stack(body: Callable[[], None], cancel: Callable[[], None]) -> None:
-    """Run `body` on a thread with a large stack and wait; an interrupt of the waiting cancels it first.
+def on_deep_stack(body: Callable[[int], None], cancel: Callable[[], None]) -> None:
+    """Run `body(bytes of the stack)` on a thread with a large stack and wait; an interrupt of the waiting cancels it first.
 
     The wait is for an event: an interrupted `Thread.join` takes the thread for stopped, and would return at once the second time."""
     finished = threading.Event()
 
-    def run() -> None:
+    def run(size: int) -> None:
         try:
-            body()
+            body(size)
         finally:
             finished.set()
 
-    with _stack_size:
-        before = threading.stack_size(STACK_BYTES)
-        try:
-            thread = threading.Thread(target=run, daemon=True)
-            thread.start()
-        finally:
-            threading.stack_size(before)
+    thread = start_thread(run)
     try:
         finished.wait()
     except BaseException:
@@ -201,6 +234,22 @@ def on_deep_stack(body: Callable[[], None], cancel: Callable[[], None]) -> None:
         raise
     finally:
         thread.join()
+
+
+def start_thread(run: Callable[[int], None], size: int = STACK_BYTES) -> threading.Thread:
+    """A running thread with a stack of this size, or of a smaller one where so much address space is not to be had."""
+    with _stack_size:
+        before = threading.stack_size(size)
+        thread = threading.Thread(target=run, args=(size,), daemon=True)
+        try:
+            thread.start()
+            return thread
+        except RuntimeError:
+            if size <= LEAST_STACK_BYTES:
+                raise MemoryError("there is no memory for the stack") from None
+        finally:
+            threading.stack_size(before)
+    return start_thread(run, size // 4)
 
 
 # ---------------------------------------------------------------- compiling, with a cache of object code
