@@ -27,16 +27,18 @@ def simplify(module: Module, roots: Collection[str] = (), expand_calls: bool = T
     functions = dict(module.functions)
     for _ in range(rounds):
         small = expandable_functions(functions) if expand_calls else {}
-        folded: dict[str, Function] = {}
-        for name, function in functions.items():
-            folded[name] = Folder(function, small).run()
-        vanishing = vanishing_functions(folded)
-        functions = {name: replace(one, body=remove_dead(one, vanishing)) for name, one in folded.items()}
+        functions = {name: Folder(function, small).run() for name, function in functions.items()}
+        functions = without_dead_code(functions)
         if keep:
             functions = spread_constants(reachable(functions, keep), keep)
-            functions = drop_unread_parameters(functions, keep)
+            functions = without_dead_code(drop_unread_parameters(functions, keep))
     functions = {name: replace(one, body=sink_updates(one.body)) for name, one in functions.items()}
     return Module(module.sums, functions, keep)
+
+
+def without_dead_code(functions: dict[str, Function]) -> dict[str, Function]:
+    vanishing = vanishing_functions(functions)
+    return {name: replace(one, body=remove_dead(one, vanishing)) for name, one in functions.items()}
 
 
 def reachable(functions: dict[str, Function], keep: Collection[str]) -> dict[str, Function]:

@@ -33,7 +33,7 @@ from dynlang.types import Type, size_variables
 
 def vanishing_functions(functions: Mapping[str, Function]) -> set[str]:
     """Functions whose calls may be left out: nothing in them fails, writes, loops without a bound, or recurs."""
-    found = {name for name, function in functions.items() if all(_is_quiet(one.right) for one in statements_in(function.body))}
+    found = {name for name, function in functions.items() if all(is_quiet(one.right) for one in statements_in(function.body))}
     calls = {name: set(functions_called(functions[name].body)) for name in found}
     done: set[str] = set()
     changed = True
@@ -46,7 +46,7 @@ def vanishing_functions(functions: Mapping[str, Function]) -> set[str]:
     return done
 
 
-def _is_quiet(right: Right) -> bool:
+def is_quiet(right: Right) -> bool:
     """Whether a right-hand side by itself, without its blocks and callees, can't be noticed."""
     if isinstance(right, Operation):
         row = OPS[right.op]
@@ -163,7 +163,7 @@ class _Sweep:
     def _compute_quiet(self, right: Right) -> bool:
         match right:
             case Operation() | Construct():
-                return _is_quiet(right)
+                return is_quiet(right)
             case Call(function, _):
                 return function in self.vanishing
             case Vjp() | Jvp():

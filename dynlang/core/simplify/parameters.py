@@ -2,8 +2,9 @@
 
     fn walk(w, unused, t): .. walk(w, unused, left) ..       is     fn walk(w, t): .. walk(w, left) ..
 
-A parameter is read if it stands anywhere but in the place of a parameter that isn't read; the least such set is found by
-starting from none. Functions that are called from outside, differentiated, or named by a rule keep their signatures.
+A parameter is read if it stands, or a value made of it stands, anywhere but in the place of a parameter that isn't read;
+the least such set is found by starting from none. Functions that are called from outside, differentiated, or named by a
+rule keep their signatures. What was made of a dropped parameter is dead, and must be removed next.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from dynlang.core.nodes import Atom, Block, Call, Function, Jvp, Let, Variable, Vjp
+from dynlang.core.nodes import Atom, Block, Call, Construct, Function, Jvp, Let, Operation, Variable, Vjp
+from dynlang.core.simplify.dead import is_quiet
 from dynlang.core.walk import atoms_of, blocks_of, rebuild, sizes_in, statements_in
 from dynlang.types import size_variables
 
@@ -42,54 +44,55 @@ def fixed_signatures(functions: Mapping[str, Function]) -> set[str]:
 def read_parameters(functions: Mapping[str, Function], fixed: Collection[str]) -> dict[str, set[str]]:
     """The names of the parameters that are read, for each function."""
     uses = {name: _Uses(function) for name, function in functions.items()}
-    read = {name: {one.name for one in function.parameters} if name in fixed else uses[name].read_by_itself(function)
-            for name, function in functions.items()}
+    read = {name: {one.name for one in function.parameters} if name in fixed else set[str]() for name, function in functions.items()}
     changed = True
     while changed:
         changed = False
         for name, function in functions.items():
-            names = {one.name for one in function.parameters}
+            live = set(uses[name].elsewhere)
             for callee, argument, position in uses[name].passed:
-                if argument in names and argument not in read[name] and functions[callee].parameters[position].name in read[callee]:
-                    read[name].add(argument)
-                    changed = True
-            changed |= _close(function, read[name])
+                if functions[callee].parameters[position].name in read[callee]:
+                    live.add(argument)
+            for results, arguments in reversed(uses[name].derived):
+                if not live.isdisjoint(results):
+                    live.update(arguments)
+            before = len(read[name])
+            read[name] |= live & {one.name for one in function.parameters}
+            _close(function, read[name])
+            changed |= len(read[name]) > before
     return read
 
 
-def _close(function: Function, read: set[str]) -> bool:
-    """The types of what is read are read too."""
-    before = len(read)
+def _close(function: Function, read: set[str]) -> None:
+    """The types of what is read are read too, and those of the results."""
+    names = {one.name for one in function.parameters}
+    for one in function.results:
+        read |= size_variables(one.type) & names
     for one in reversed(function.parameters):
         if one.name in read:
             read |= size_variables(one.type)
-    return len(read) > before
 
 
 class _Uses:
-    """Where the variables of a function stand: as arguments of calls, and anywhere else."""
+    """Where the variables of a function stand: as arguments of calls, in values that may be unread themselves, and elsewhere."""
 
     def __init__(self, function: Function) -> None:
         self.elsewhere: set[str] = set()
         self.passed: list[tuple[str, str, int]] = []
+        self.derived: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
         self._block(function.body)
-
-    def read_by_itself(self, function: Function) -> set[str]:
-        names = {one.name for one in function.parameters}
-        found = self.elsewhere & names
-        for one in function.results:
-            found |= size_variables(one.type) & names
-        return found
 
     def _block(self, block: Block) -> None:
         for statement in block.statements:
             right = statement.right
+            names = tuple(one.name for one in atoms_of(right) if isinstance(one, Variable))
             if isinstance(right, Call):
                 self.passed += [(right.function, one.name, position)
                                 for position, one in enumerate(right.arguments) if isinstance(one, Variable)]
+            elif isinstance(right, Construct) or (isinstance(right, Operation) and is_quiet(right)):
+                self.derived.append((tuple(one.name for one in statement.variables), (*names, *sizes_in(right))))
             else:
-                self._atoms(atoms_of(right))
-                self.elsewhere.update(sizes_in(right))
+                self.elsewhere.update(names, sizes_in(right))
             for variable in statement.variables:
                 self.elsewhere |= size_variables(variable.type)
             for binders, inner in blocks_of(right):
