@@ -423,11 +423,11 @@ def call_print(context: Context, node: ast.Call, hint: Type | None) -> typed.Exp
 
 @builtin("fail")
 def call_fail(context: Context, node: ast.Call, hint: Type | None) -> typed.Expression:
-    """``fail("text")``: an error; stands where a value of any type is needed."""
+    """``fail("text")``: an error. A statement, or one branch of ``a if c else fail("text")``."""
     if not plain_arguments(context, node, "fail", 1, 1):
         return failed(node.span)
     text = context.expect(node.arguments[0].value, STRING, "the text of `fail`")
-    return typed.Primitive(hint if hint is not None else UNIT, node.span, "fail", (text,))
+    return typed.Primitive(UNIT, node.span, "fail", (text,))
 
 
 @builtin("bytes_to_numbers")

@@ -319,7 +319,7 @@ def call_reduction(context: Context, node: ast.Call, hint: Type | None) -> typed
     axes = read_axis(context, named[0].value, array.type) if named else tuple(range(len(array.type.shape)))
     if axes is None:
         return failed(node.span)
-    return reduce_array(context, name, array, axes, node.span, bool(named))
+    return not_empty(context, name, array, axes, node.span)
 
 
 def two_values(context: Context, op: str, name: str, arguments: list[ast.Argument], span: Span, hint: Type | None) -> typed.Expression:
@@ -351,9 +351,25 @@ def read_axis(context: Context, node: ast.Expr, kind: ArrayType) -> tuple[int, .
     return tuple(sorted(set(found)))
 
 
-def reduce_array(
-    context: Context, name: str, array: typed.Expression, axes: tuple[int, ...], span: Span, partial: bool
-) -> typed.Expression:
+def not_empty(context: Context, name: str, array: typed.Expression, axes: tuple[int, ...], span: Span) -> typed.Expression:
+    """The reduction, after a check that there is something to reduce where nothing has no answer (rule 27)."""
+    assert isinstance(array.type, ArrayType)
+    number = number_type(array.type)
+    if name not in ("argmax", "argmin", "mean") and (name not in ("max", "min") or is_float(number)):
+        return reduce_array(context, name, array, axes, span)
+    sizes = [size - 1 for axis in axes if isinstance(size := array.type.shape[axis], Size)]
+    if any(size.value == -1 for size in sizes):
+        return context.fail(errors.OutOfRange(f"`{name}` of nothing: {article(array.type)} has no elements", array.span))
+    tests = guards(context, sizes, span, f"{name} of nothing", "DYN0907")
+    if not tests:
+        return reduce_array(context, name, array, axes, span)
+    local = context.temporary("reduced", array.type)
+    whole = typed.LocalReference(array.type, array.span, local)
+    found = reduce_array(context, name, whole, axes, span)
+    return typed.Sequence(found.type, span, (typed.Binding((local,), array, array.span), *tests), found)
+
+
+def reduce_array(context: Context, name: str, array: typed.Expression, axes: tuple[int, ...], span: Span) -> typed.Expression:
     """A reduction of an array over some of its axes."""
     assert isinstance(array.type, ArrayType)
     element = scalar_part(array.type)

@@ -75,8 +75,11 @@ def enter_names(module: ast.Module, interface: Interface, imports: dict[int, str
                     errors.AssignImmutable("at the top of a file stands `let NAME = ...`, without `var` and for one name", item.span)
                 )
         if isinstance(item, ast.TypeDef):
+            entered = interface.symbols[item.name.text].span == item.name.span
             for one in item.alternatives:
                 symbol = Symbol("constructor", f"{interface.name}.{item.name.text}#{one.name.text}", one.name.span)
+                if not entered:
+                    symbol = Symbol("alias", "", one.name.span)
                 enter(interface, one.name.text, symbol, diagnostics)
 
 

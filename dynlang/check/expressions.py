@@ -19,6 +19,7 @@ from dynlang.types import (
     BOOL,
     F32,
     INT,
+    UNIT,
     ArrayType,
     ErrorType,
     FunctionType,
@@ -318,6 +319,8 @@ def items_differ(context: Context, first: typed.Expression, other: typed.Express
 def infer_conditional(context: Context, node: ast.IfExpr, hint: Type | None) -> typed.Expression:
     test = condition(context, node.condition, "the condition of `if`")
     then, otherwise = infer_alike(context, (node.then, node.orelse), hint)
+    if is_failure(then) != is_failure(otherwise) and not isinstance(test.type, ErrorType):
+        return failing_branch(test, then, otherwise, node.span)
     joined = join_branches(context, then, otherwise, hint)
     if joined is None:
         return context.fail(branches_differ(context, then, otherwise, node.span))
@@ -325,6 +328,20 @@ def infer_conditional(context: Context, node: ast.IfExpr, hint: Type | None) -> 
     if isinstance(kind, ErrorType) or isinstance(test.type, ErrorType):
         return typed.Literal(ERROR, node.span, 0)
     return typed.Conditional(kind, node.span, test, left, right)
+
+
+def is_failure(value: typed.Expression) -> bool:
+    return isinstance(value, typed.Primitive) and value.op == "fail"
+
+
+def failing_branch(test: typed.Expression, then: typed.Expression, otherwise: typed.Expression, span: Span) -> typed.Expression:
+    """``a if c else fail(...)``: the check, then a."""
+    nothing = typed.MakeTuple(UNIT, span, ())
+    if is_failure(then):
+        check, value = typed.Conditional(UNIT, span, test, then, nothing), otherwise
+    else:
+        check, value = typed.Conditional(UNIT, span, test, nothing, otherwise), then
+    return typed.Sequence(value.type, span, (typed.Binding((None,), check, span),), value)
 
 
 def join_branches(

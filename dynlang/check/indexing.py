@@ -55,10 +55,8 @@ def infer_index(context: Context, node: ast.Index, hint: Type | None) -> typed.E
             if found is None:
                 return typed.Literal(ERROR, node.span, 0)
             items, kind = found
-            counts = [item.count for item in items if isinstance(item, typed.SliceItem)]
-            before = (*ends, *guards(context, counts, node.span))
             result = typed.Index(kind, node.span, value, tuple(items))
-            return typed.Sequence(kind, node.span, before, result) if before else result
+            return typed.Sequence(kind, node.span, tuple(ends), result) if ends else result
         case TupleType():
             return context.fail(
                 errors.NotIndexable(
@@ -76,12 +74,24 @@ def index_string(context: Context, value: typed.Expression, node: ast.Index) -> 
     index = node.indices[0]
     if not isinstance(index, ast.Slice):
         position = item_index(context, index)
-        return typed.Literal(ERROR, node.span, 0) if position is None else typed.Primitive(INT, node.span, "string_code", (value, position))
+        return typed.Literal(ERROR, node.span, 0) if position is None else string_code(context, value, position, node.span)
     if index.step is not None:
         raise NotBuilt("steps in slices of strings", node.span)
     start = context.expect(index.start, INT, "the start") if index.start else typed.Literal(INT, node.span, 0)
     stop = context.expect(index.stop, INT, "the end") if index.stop else typed.Primitive(INT, node.span, "string_length", (value,))
     return typed.Primitive(value.type, node.span, "string_slice", (value, start, stop))
+
+
+def string_code(context: Context, value: typed.Expression, position: typed.Expression, span: Span) -> typed.Expression:
+    """A byte of a string; the position is checked, and counts from the end if it is a negative literal."""
+    local = context.temporary("text", value.type)
+    text = typed.LocalReference(value.type, value.span, local)
+    length = typed.Primitive(INT, span, "string_length", (text,))
+    if isinstance(position, typed.Literal) and isinstance(position.value, int) and position.value < 0:
+        position = typed.Primitive(INT, span, "add", (length, position))
+    checked = typed.Primitive(INT, span, "check_index", (position, length), (("code", "DYN0902"),))
+    code = typed.Primitive(INT, span, "string_code", (text, checked))
+    return typed.Sequence(INT, span, (typed.Binding((local,), value, value.span),), code)
 
 
 def item_index(context: Context, node: ast.Expr) -> typed.Expression | None:
@@ -184,25 +194,27 @@ def slice_item(
             return None
         step = node.step.value
     (start_value, start_size), (stop_value, stop_size) = start, stop
-    count = window(start_value, stop_value) if step == 1 and (start_size is None or stop_size is None) else None
-    if count is None:
-        bindings: list[typed.Binding] = []
-        start_size = start_size if start_size is not None else named_end(context, start_value, bindings)
-        stop_size = stop_size if stop_size is not None else named_end(context, stop_value, bindings)
-        if bindings and ends is not None:
-            ends += bindings
-            start_value = typed.SizeValue(INT, node.span, start_size)
-        elif bindings:
-            start_value = typed.Sequence(INT, node.span, tuple(bindings), typed.SizeValue(INT, node.span, start_size))
-        count = stop_size - start_size
-        if step > 1:
-            count = (count + (step - 1)) // step
-    if (count.value is not None and count.value < 0) or (
-        isinstance(size.value, int) and stop_size is not None and (stop_size.value or 0) > size.value
-    ):
-        context.report(errors.OutOfRange(f"the slice {node.span.text or 'a:b'} is outside 0..{size}", span))
+    extent = window(start_value, stop_value) if start_size is None or stop_size is None else None
+    bindings: list[typed.Binding] = []
+    start_size = start_size if start_size is not None else named_end(context, start_value, bindings)
+    if extent is not None:
+        stop_size = start_size + extent
+    stop_size = stop_size if stop_size is not None else named_end(context, stop_value, bindings)
+    count = stop_size - start_size if step == 1 else (stop_size - start_size + (step - 1)) // step
+    inside = (start_size, stop_size - start_size, size - stop_size)
+    message = f"the slice {node.span.text or 'a:b'} is outside 0..{size}"
+    if any(one.value is not None and one.value < 0 for one in inside):
+        context.report(errors.OutOfRange(message, span))
         return None
-    return typed.SliceItem(start_value, count, step)
+    proven = isinstance(stop_value.type, IndexType) and is_subtype(stop_value.type, IndexType(size + 1))
+    bindings += guards(context, inside[:2] if proven else inside, node.span, message)
+    if not bindings:
+        return typed.SliceItem(start_value, count, step)
+    begin = typed.SizeValue(INT, node.span, start_size)
+    if ends is None:
+        return typed.SliceItem(typed.Sequence(INT, node.span, tuple(bindings), begin), count, step)
+    ends += bindings
+    return typed.SliceItem(begin, count, step)
 
 
 def named_end(context: Context, value: typed.Expression, bindings: list[typed.Binding]) -> Size:

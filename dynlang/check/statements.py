@@ -8,8 +8,8 @@ from typing import Any
 from dynlang.check import errors, typed
 from dynlang.check.arithmetic import binary, condition
 from dynlang.check.context import ERROR, Context, describe, is_int
-from dynlang.check.expressions import STRING
-from dynlang.check.fit import article, differing_sizes, fitting, mismatch, origins, size_labels, unique_labels
+from dynlang.check.expressions import STRING, is_failure
+from dynlang.check.fit import article, differing_sizes, fit, fitting, mismatch, origins, size_labels, unique_labels
 from dynlang.check.guards import guards
 from dynlang.check.iteration import bind_target, source
 from dynlang.check.places import place
@@ -341,7 +341,10 @@ def check_return(context: Context, node: ast.Return) -> Statements:
                 )
             )
         return [typed.Return(typed.Literal(ERROR, node.span, 0), node.span)]
-    value = context.expect(node.value, context.returns, f"the result of `{context.owner}`" if context.owner else "the result")
+    value = context.infer(node.value, context.returns)
+    if is_failure(value):
+        return [typed.Evaluate(value)]
+    value = fit(context, value, context.returns, f"the result of `{context.owner}`" if context.owner else "the result")
     return [typed.Return(value, node.span)]
 
 

@@ -107,7 +107,8 @@ def find_symbol(context: Context, path: ast.Dotted, report: bool = True) -> Symb
         if symbol.kind != "module":
             if report:
                 hint = "a method is called on a value: `value.method(...)`" if symbol.kind == "record" else ""
-                context.report(errors.UnknownField(f"`{path.text}`: what stands before `{part.text}` is a {symbol.kind}, not a module", part.span, hint=hint))
+                title = f"`{path.text}`: what stands before `{part.text}` is a {symbol.kind}, not a module"
+                context.report(errors.UnknownField(title, part.span, hint=hint))
             return None
         interface = context.world.interfaces.get(symbol.name)
         found = interface.exported.get(part.text) if interface else None
