@@ -417,6 +417,12 @@ def test_an_executable_is_small_frees_everything_and_says_when_it_cannot_write(p
 
 
 @needs_linker
+def test_where_address_space_is_short_the_stack_is_smaller(program: Path) -> None:
+    done = subprocess.run(["bash", "-c", f"ulimit -v 300000; {program}"], capture_output=True, text=True, check=False)
+    assert done.stdout == "you 0.1false\n", done.stderr
+
+
+@needs_linker
 def test_an_archive_links(tmp_path: Path) -> None:
     text = "define i32 @seven() {\n  ret i32 7\n}\n"
     made = targets.compile_object(text, targets.host())

@@ -26,6 +26,7 @@ from dynlang.ssa.build import reached_from
 from dynlang.ssa.nodes import Module
 
 STACK_BYTES = 1 << 30
+LEAST_STACK_BYTES = 8 << 20
 STACK_RESERVE = 1 << 20
 USAGE = 2
 
@@ -273,12 +274,14 @@ def _shown(kind: str) -> str:
 def _define_start(module: ModuleText) -> None:
     """`main`: everything runs on a thread with a deep stack; pages of it are used as they are touched.
 
-    The frame that is shared: {context, argv, argc, status}."""
+    Where so much address space is not to be had, the stack is a smaller one. The frame that is shared: {context, argv, argc,
+    status, bytes of the stack}."""
     module.declare("llvm.frameaddress.p0", "ptr", "i32 immarg", attributes="")
     body = module.function("on_deep_stack", "ptr", "ptr shared")
     own = body.load("ptr", "%shared")
     here = body.convert("ptrtoint", "ptr", body.value("call ptr @llvm.frameaddress.p0(i32 0)"), "i64")
-    body.store("i64", body.sub(here, STACK_BYTES - STACK_RESERVE), own)
+    usable = body.sub(body.load("i64", body.offset("%shared", 24, "i8")), STACK_RESERVE)
+    body.store("i64", body.sub(here, usable), own)
     argv, argc = body.load("ptr", body.offset("%shared", 8, "i8")), body.load("i32", body.offset("%shared", 16, "i8"))
     status = body.call("program", own, argc, argv)
     body.store("i32", status, body.offset("%shared", 20, "i8"))
@@ -286,17 +289,22 @@ def _define_start(module: ModuleText) -> None:
 
     f = module.function("main", "i32", "i32 argc", "ptr argv", linkage="")
     own = f.call("dyn.context_create")
-    shared, attributes, thread = f.slot("i64", count=3), f.slot("i64", count=16), f.slot("ptr")
+    shared, attributes, thread = f.slot("i64", count=4), f.slot("i64", count=16), f.slot("ptr")
     f.store("ptr", own, shared)
     f.store("ptr", "%argv", f.offset(shared, 8, "i8"))
     f.store("i32", "%argc", f.offset(shared, 16, "i8"))
     f.store("i32", 1, f.offset(shared, 20, "i8"))
     f.call("pthread_attr_init", attributes)
-    f.call("pthread_attr_setstacksize", attributes, STACK_BYTES)
-    failed = f.call("pthread_create", thread, attributes, "@on_deep_stack", shared)
-    with f.when(f.icmp("ne", failed, 0, "i32")):
-        f.call("complain", own, _c_text(module, "error: there is no memory for the stack\n"))
-        f.ret(1)
+    with f.repeat([("i64", STACK_BYTES)]) as attempt:
+        (size,) = attempt.carried
+        f.call("pthread_attr_setstacksize", attributes, size)
+        f.store("i64", size, f.offset(shared, 24, "i8"))
+        failed = f.call("pthread_create", thread, attributes, "@on_deep_stack", shared)
+        attempt.break_if(f.icmp("eq", failed, 0, "i32"))
+        with f.when(f.icmp("sle", size, LEAST_STACK_BYTES)):
+            f.call("complain", own, _c_text(module, "error: there is no memory for the stack\n"))
+            f.ret(1)
+        attempt.next = [f.value(f"lshr i64 {size}, 2")]
     f.call("pthread_join", f.load("ptr", thread), "null")
     f.call("dyn.context_destroy", own)
     f.ret(f.load("i32", f.offset(shared, 20, "i8")))
