@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from dynlang.diag import NotBuilt
+from dynlang.native.emit import mangle, splat_constant, vector
 from dynlang.native.lower.arrays import begin
 from dynlang.native.lower.control import scalar_constant
 from dynlang.native.lower.conversions import convert
-from dynlang.native.lower.elementwise import apply, dtype_of
+from dynlang.native.lower.elementwise import apply, dtype_of, load_lanes
 from dynlang.native.lower.frame import Frame, lowers
-from dynlang.native.lower.layout import family, memory, register
+from dynlang.native.lower.layout import element_bytes, family, memory, register
 from dynlang.native.lower.memory import address, nest, shape_of
 from dynlang.ssa.nodes import Array, Operation, Scalar, Value
 
@@ -37,8 +38,10 @@ def lower_reduction(frame: Frame, operation: Operation) -> None:
     word, dtype = operation.name.removeprefix("reduce_"), dtype_of(x)
     shape = list(shape_of(x.type))
     runs = neighbours(axes_of(operation, len(shape)))
-    if len(runs) == 1 and len(shape) == runs[0][1] - runs[0][0] and dtype in KERNEL_DTYPES:
-        frame.define(result, frame.kernel(word, dtype, frame.product(shape), frame[x]))
+    if len(runs) == 1 and len(shape) == runs[0][1] - runs[0][0] and dtype not in ("f16", "bf16"):
+        count = frame.product(shape)
+        whole = frame.kernel(word, dtype, count, frame[x]) if dtype in KERNEL_DTYPES else _reduce_run(frame, word, dtype, frame[x], count)
+        frame.define(result, whole)
         return
     block = frame[x]
     made: list[str] = []
@@ -85,6 +88,11 @@ def _reduce(frame: Frame, word: str, dtype: str, counts: tuple[str, str, str], s
     f, kind = frame.f, Scalar(dtype)
     wide = accumulator(dtype)
     outer, count, inner = counts
+    if inner == "1" and family(dtype) != "float":
+        with f.loop(0, outer) as rows:
+            reduced = _reduce_run(frame, word, dtype, address(frame, source, f.mul(rows.index, count), kind), count)
+            frame.store_slot(address(frame, target, rows.index, kind), reduced, kind)
+        return
     with nest(frame, [outer, inner]) as (i, j):
         with f.loop(0, count, carried=[(register(Scalar(wide)), neutral(word, wide))]) as loop:
             place = f.add(f.mul(f.add(f.mul(i, count), loop.index), inner), j)
@@ -92,6 +100,26 @@ def _reduce(frame: Frame, word: str, dtype: str, counts: tuple[str, str, str], s
             loop.next = [apply(f, STEP[word], {}, [wide, wide], [loop.carried[0], value], 1)]
         reduced = convert(f, wide, dtype, loop.carried[0], 1)
         frame.store_slot(address(frame, target, f.add(f.mul(i, inner), j), kind), reduced, kind)
+
+
+def _reduce_run(frame: Frame, word: str, dtype: str, source: str, count: str) -> str:
+    """Integers and bools side by side: whole vectors first, since their order changes nothing, then the rest."""
+    f, kind = frame.f, Scalar(dtype)
+    width = f.target.vector_bytes // element_bytes(kind)
+    lanes = vector(register(kind), width)
+    with f.loop(0, f.bit_and(count, -width), width, carried=[(lanes, splat_constant(lanes, neutral(word, dtype)))]) as vectors:
+        here = load_lanes(f, dtype, source, vectors.index, width, None)
+        vectors.next = [apply(f, STEP[word], {}, [dtype, dtype], [vectors.carried[0], here], width)]
+    name = f"llvm.vector.reduce.{_ACROSS[word].replace('s', 'u') if dtype == 'u8' else _ACROSS[word]}.{mangle(lanes)}"
+    f.module.declare(name, register(kind), lanes, attributes="")
+    first = f.call(name, vectors.carried[0])
+    with f.loop(f.bit_and(count, -width), count, carried=[(register(kind), first)]) as rest:
+        value = frame.load_slot(address(frame, source, rest.index, kind), kind)
+        rest.next = [apply(f, STEP[word], {}, [dtype, dtype], [rest.carried[0], value], 1)]
+    return rest.carried[0]
+
+
+_ACROSS = {"sum": "add", "prod": "mul", "max": "smax", "min": "smin", "all": "and", "any": "or"}
 
 
 def accumulator(dtype: str) -> str:
