@@ -31,7 +31,8 @@ def simplify(module: Module, roots: Collection[str] = (), expand_calls: bool = T
         functions = without_dead_code(functions)
         if keep:
             functions = spread_constants(reachable(functions, keep), keep)
-            functions = without_dead_code(drop_unread_parameters(functions, keep))
+            fewer = drop_unread_parameters(functions, keep)
+            functions = without_dead_code(fewer) if fewer is not functions else functions
     functions = {name: replace(one, body=sink_updates(one.body)) for name, one in functions.items()}
     return Module(module.sums, functions, keep)
 

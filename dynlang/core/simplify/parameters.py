@@ -18,15 +18,15 @@ from dynlang.core.walk import atoms_of, blocks_of, rebuild, sizes_in, statements
 from dynlang.types import size_variables
 
 
-def drop_unread_parameters(functions: Mapping[str, Function], roots: Collection[str]) -> dict[str, Function]:
-    """The functions without parameters that nobody reads. With no roots, all signatures stay."""
+def drop_unread_parameters(functions: dict[str, Function], roots: Collection[str]) -> dict[str, Function]:
+    """The functions without parameters that nobody reads (the same object if all are read). With no roots, all stay."""
     if not roots:
-        return dict(functions)
+        return functions
     fixed = fixed_signatures(functions) | set(roots)
     read = read_parameters(functions, fixed)
     dropped = {name: [one.name not in read[name] for one in function.parameters] for name, function in functions.items()}
     if not any(map(any, dropped.values())):
-        return dict(functions)
+        return functions
     return {name: _without(function, dropped) for name, function in functions.items()}
 
 
