@@ -701,3 +701,45 @@ def test_surrogate_has_no_second_derivative() -> None:
     with pytest.raises(CompileError) as found:
         differentiate(p.module)
     assert found.value.diagnostics[0].code == "DYN0613"
+
+
+def test_matrix_of_sums() -> None:
+    p = Program()
+    tree = add_tree_functions(p)
+    forest = ArrayType(tree, array("k", 2).shape)
+
+    def body(w, n, k, b, v):
+        first = w.loop(k, [w.fill(0.0, sizes=["n"])], lambda u, i, a: u.add(a, u.call("tsum", n, u.at(b, i, 1), v)))
+        return w.branch(w.less(k, 5), [array("n")], lambda u: u.add(first, u.call("tsum", n, u.at(b, 0, 0), v)), lambda u: first)
+
+    p.function("f", ["n", "k"], {"b": forest, "v": array("n")}, {"y": array("n")}, body)
+    p.function(
+        "g",
+        ["n", "k"],
+        {"b": forest, "v": array("n")},
+        {"y": array("n")},
+        lambda w, n, k, b, v: w.mul(w.call("f", n, k, b, v), w.call("f", n, k, b, v)),
+    )
+    value = np.empty((2, 2), object)
+    for place in np.ndindex(2, 2):
+        value[place] = leaf_tree(place[0] + place[1])
+    from dynlang.core.evaluate import evaluate
+    from grad_checks import with_requests
+
+    made, name, _ = with_requests(p.module, "g", [2, 3])
+    assert evaluate(made, name, [3, 2, value, random(3), np.ones(3)])[1].shape == (2, 2)
+
+
+def test_zero_gradient_says_where_it_dies(tmp_path) -> None:
+    from dynlang import pipeline
+    from dynlang.diag import CompileError
+
+    path = tmp_path / "program.dyn"
+    path.write_text(
+        "fn rounded(x: f32) -> f32:\n    return floor(x)\n\nfn f(x: f32) -> f32:\n    return rounded(x) * 2.0\n\n"
+        "fn g(x: f32) -> f32:\n    return grad(f)(x)\n"
+    )
+    with pytest.raises(CompileError) as found:
+        pipeline.build(pipeline.Request(path, entries=("g",)), until="grad")
+    error = found.value.diagnostics[0]
+    assert error.code == "DYN0611" and error.secondary[0].span.text == "floor(x)"

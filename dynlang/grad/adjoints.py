@@ -268,15 +268,18 @@ class Adjoints:
         return builder.emit(For(index, length, (carried,), (left,), body.block(changed)), ["total"])[0]
 
     def _add_arrays(self, builder: Builder, kind: ArrayType, left: Variable, right: Variable) -> Atom:
-        """Arrays of sums: element by element over all axes, flattened."""
-        sizes = array_sizes(kind)
-        if len(sizes) != 1:
-            raise NotBuilt("arrays of sums of more than one axis in a derivative")
-        carried, index = Variable(builder.names.fresh("total"), kind), Variable(builder.names.fresh("k"), INT)
-        body = builder.inside()
-        x, y = body.operation("at", carried, index, name="x"), body.operation("at", right, index, name="y")
-        changed = body.operation("update", carried, index, self.add(body, x, y), name="total")
-        return builder.emit(For(index, builder.size(sizes[0]), (carried,), (left,), body.block(changed)), ["total"])[0]
+        """Arrays of sums: element by element over all axes."""
+
+        def along(outer: Builder, whole: Variable, indices: tuple[Variable, ...], rest: tuple[Size, ...]) -> Atom:
+            if not rest:
+                x, y = outer.operation("at", whole, *indices, name="x"), outer.operation("at", right, *indices, name="y")
+                return outer.operation("update", whole, *indices, self.add(outer, x, y), name="total")
+            carried, index = Variable(outer.names.fresh("total"), kind), Variable(outer.names.fresh("k"), INT)
+            body = outer.inside()
+            changed = along(body, carried, (*indices, index), rest[1:])
+            return outer.emit(For(index, outer.size(rest[0]), (carried,), (whole,), body.block(changed)), ["total"])[0]
+
+        return along(builder, left, (), array_sizes(kind))
 
     # -- types that differ in the name of a size
 

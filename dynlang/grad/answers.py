@@ -10,8 +10,9 @@ from dynlang.core.build import Builder, number
 from dynlang.core.nodes import Atom, Block, Function, Jvp, Let, Literal, Operation, Variable, Vjp
 from dynlang.core.sizes import size_of
 from dynlang.core.walk import rebuild
-from dynlang.diag import CompileError
+from dynlang.diag import CompileError, Diagnostic
 from dynlang.grad.adjoints import Region
+from dynlang.grad.deaths import MOST, places_where_it_dies
 from dynlang.grad.errors import NotDifferentiable, ZeroGradient, ZeroLeaf
 from dynlang.grad.state import Key
 from dynlang.ops.elementwise import scalar_of
@@ -120,14 +121,23 @@ class Answers:
         dead = [k for k in carrying if not reached[k]]
         if not dead:
             return
-        labels = function.parameter_labels
-        shown = ", ".join(f"`{labels[k] if k < len(labels) else function.parameters[k].name}`" for k in dead)
-        title = f"the gradient of `{function.name}` with respect to {shown} is always zero"
-        if len(dead) == len(carrying):
-            raise CompileError(
-                ZeroGradient(title, statement.span, hint="the result doesn't depend on it through differentiable operations")
-            )
-        self.engine.diagnostics.add(ZeroLeaf(title, statement.span))
+        labels = function.parameter_labels or tuple(one.name for one in function.parameters)
+        owners = [label.split(".")[0] for label in labels] if function.parameter_labels else [""] * len(labels)
+        whole = [k for k in dead if all(other in dead for other in carrying if owners[other] == owners[k])]
+        self._report(statement, function, ZeroGradient, labels, whole)
+        self._report(statement, function, ZeroLeaf, labels, [k for k in dead if k not in whole])
+
+    def _report(self, statement: Let, function: Function, kind: type[Diagnostic], labels: Sequence[str], dead: Sequence[int]) -> None:
+        if not dead:
+            return
+        engine = self.engine
+        title = f"the gradient of `{function.name}` with respect to {', '.join(f'`{labels[k]}`' for k in dead)} is always zero"
+        places = tuple(one for k in dead for one in places_where_it_dies(engine.state, engine.activity, function.name, k))[:MOST]
+        notes = () if places else ("no result depends on it",)
+        found = kind(title, statement.span, secondary=places, notes=notes)
+        if found.severity == "error":
+            raise CompileError(found)
+        engine.diagnostics.add(found)
 
     def jvp(self, statement: Let, request: Jvp) -> list[Let]:
         """``results, tangents of the active results = f_jvp(args, tangents)``; other differentiable results have zero tangents."""
