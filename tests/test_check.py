@@ -135,6 +135,17 @@ def test_modules_beside_the_main_file(tmp_path: Path) -> None:
     assert program.main == "main.main" and "shapes.round.area" in program.functions
 
 
+def test_an_import_leads_nowhere_outside(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "secret.dyn").write_text("let x = 1\n")
+    (tmp_path / "program").mkdir()
+    (tmp_path / "program" / "inside").symlink_to(tmp_path / "other")
+    (tmp_path / "program" / "main.dyn").write_text("import inside.secret\n")
+    with pytest.raises(CompileError) as problem:
+        check_program(tmp_path / "program" / "main.dyn")
+    assert [one.code for one in problem.value.diagnostics] == ["DYN0206"]
+
+
 def test_a_broken_cache_file_is_never_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dynlang.check import cache
 

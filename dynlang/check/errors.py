@@ -374,12 +374,6 @@ class GradientOfInteger(Diagnostic):
     code = "DYN0601"
 
 
-class ZeroGradient(Diagnostic):
-    """A gradient that is zero whatever the argument."""
-
-    code = "DYN0602"
-
-
 class BadDerivativeRule(Diagnostic):
     """A `@derivative` that doesn't fit its function."""
 
