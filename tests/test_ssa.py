@@ -12,7 +12,9 @@ from dynlang.ssa.parse import parse_module
 from dynlang.ssa.print import print_module
 from dynlang.ssa.verify import InvalidSSA, verify
 
-EVERYTHING = """sum @Tree<d> {
+EVERYTHING = """roots @f
+
+sum @Tree<d> {
   Leaf(w: f32[2*d - 1, (d + 1) // 2])
   "Node<x>"(left: box @Tree<d>, right: box @Tree<d>, n: i64, l: list<f32[n], i64>, s: str)
 }

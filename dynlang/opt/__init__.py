@@ -15,6 +15,7 @@ from pathlib import Path
 from dynlang.diag import CompileError, InternalError
 from dynlang.opt.collect_products import collect_products
 from dynlang.opt.count_references import count_references
+from dynlang.opt.drop_functions import drop_functions
 from dynlang.opt.drop_unused import drop_unused
 from dynlang.opt.fuse import fuse
 from dynlang.opt.hoist import hoist
@@ -42,6 +43,7 @@ class Pass:
 
 PASSES: tuple[Pass, ...] = (
     Pass("inline", inline, (), 1, "first: the others see through no call"),
+    Pass("drop_functions", drop_functions, ("inline",), 1, "what stands in the place of all its calls needs no further work"),
     Pass("simplify", simplify, (), 1, "what is known needn't be looked at by the others"),
     Pass("share", share, ("simplify",), 1, "behind simplify, which makes equal what only looked different"),
     Pass("hoist", hoist, ("share",), 1, "sizes and scalars leave loops, so that what is fused inside is small"),

@@ -71,7 +71,7 @@ def collect_products(module: Module) -> Module:
         functions[name] = _Rewriting(flow, flows, places, reach).plain()
         if places[name]:
             functions[twin_name(name)] = _Rewriting(flow, flows, places, reach).twin()
-    return Module(module.sums, functions)
+    return Module(module.sums, functions, module.roots)
 
 
 def twin_name(name: str) -> str:

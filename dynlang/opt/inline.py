@@ -63,7 +63,7 @@ def inline(module: Module) -> Module:
                    and sizes[callee] <= (ONCE if uses[callee] == 1 else SMALL)}
             made[name] = _Inlining(made, sizes, fit).function(functions[name]) if fit else functions[name]
             sizes[name] = sum(1 for _ in operations_in(made[name].body))
-    return Module(module.sums, {name: made[name] for name in functions})
+    return Module(module.sums, {name: made[name] for name in functions}, module.roots)
 
 
 class _Inlining:

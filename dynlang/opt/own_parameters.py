@@ -43,7 +43,7 @@ After:
 from __future__ import annotations
 
 from dynlang.ops import OPS
-from dynlang.ssa.build import operations_in
+from dynlang.ssa.build import map_functions, operations_in
 from dynlang.ssa.nodes import Function, Module, Operation, Value
 
 
@@ -58,7 +58,7 @@ def own_parameters(module: Module) -> Module:
             if not flow.function.export and not found <= owned[name]:
                 owned[name] |= found
                 changed = True
-    return Module(module.sums, {name: with_owned(one, owned[name]) for name, one in module.functions.items()})
+    return map_functions(module, lambda one: with_owned(one, owned[one.name]))
 
 
 def with_owned(one: Function, owned: frozenset[int]) -> Function:

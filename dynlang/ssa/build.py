@@ -211,7 +211,7 @@ def copy_function(function: Function) -> Function:
 
 
 def map_functions(module: Module, change: Callable[[Function], Function]) -> Module:
-    return Module(module.sums, {name: change(one) for name, one in module.functions.items()})
+    return Module(module.sums, {name: change(one) for name, one in module.functions.items()}, module.roots)
 
 
 def reached_from(module: Module, roots: Iterable[str]) -> Module:
@@ -223,4 +223,5 @@ def reached_from(module: Module, roots: Iterable[str]) -> Module:
         if name not in reached:
             reached.add(name)
             work += [str(one.attributes["function"]) for one in operations_in(module.functions[name].body) if one.name == "call"]
-    return Module(module.sums, {name: one for name, one in module.functions.items() if name in reached})
+    functions = {name: one for name, one in module.functions.items() if name in reached}
+    return Module(module.sums, functions, tuple(one for one in module.roots if one in reached))

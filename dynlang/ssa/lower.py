@@ -30,7 +30,7 @@ def lower(module: core.Module) -> Module:
     """The module in SSA. There is no `Vjp` or `Jvp` left in it."""
     looping = recursive_functions(module.functions)
     functions = {name: _Lowering(one, name in looping).function() for name, one in module.functions.items()}
-    return Module(dict(module.sums), functions)
+    return Module(dict(module.sums), functions, module.roots)
 
 
 class _Scope:

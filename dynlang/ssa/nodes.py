@@ -156,7 +156,10 @@ class Function:
 
 @dataclass(slots=True, eq=False)
 class Module:
-    """`sums` are Core's declarations: layouts of boxes and the meaning of `switch` come from them."""
+    """`sums` are Core's declarations: layouts of boxes and the meaning of `switch` come from them.
+
+    `roots` are the functions that are called from outside; none means that nothing is known of it."""
 
     sums: Mapping[str, SumDeclaration]
     functions: dict[str, Function]
+    roots: tuple[str, ...] = ()

@@ -33,12 +33,12 @@ def parse_module(text: str, name: str = "<ssa>") -> Module:
     """Read a module; a `CompileError` says where the text goes wrong."""
     source = Source(name, text)
     try:
-        sums, functions = cast(Any, _parser().parse(text))
+        roots, sums, functions = cast(Any, _parser().parse(text))
     except UnexpectedInput as error:
         start = min(error.pos_in_stream or 0, len(text))
         raise CompileError(MalformedSSA("this is not SSA", source.span(start, min(start + 1, len(text))))) from None
     try:
-        return Module(sums, {one.name: _resolve(one) for one in functions})
+        return Module(sums, {one.name: _resolve(one) for one in functions}, roots)
     except _Undefined as error:
         raise CompileError(MalformedSSA(str(error), source.span(0, 0))) from None
 
@@ -135,7 +135,11 @@ def _core(kind: Any) -> types.Type:
 class _Reader(Transformer):
     def start(self, *items: Any) -> Any:
         sums = {one.name: one for one in items if isinstance(one, SumDeclaration)}
-        return sums, [one for one in items if isinstance(one, Function)]
+        roots = next((one for one in items if isinstance(one, tuple)), ())
+        return roots, sums, [one for one in items if isinstance(one, Function)]
+
+    def roots(self, *names: str) -> tuple[str, ...]:
+        return names
 
     # sum types
     def sum(self, name: str, *rest: Any) -> SumDeclaration:

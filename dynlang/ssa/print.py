@@ -24,7 +24,8 @@ VALUE_NAME = re.compile(r"[^A-Za-z0-9_.]")
 
 def print_module(module: Module, lines: bool = False) -> str:
     """The module as text; `lines` adds the source line of each operation as a comment."""
-    parts = [_sum(one) for one in module.sums.values()]
+    parts = [f"roots {', '.join('@' + symbol(one) for one in module.roots)}"] if module.roots else []
+    parts += [_sum(one) for one in module.sums.values()]
     parts += [print_function(one, module, lines) for one in module.functions.values()]
     return "\n\n".join(parts) + "\n"
 

@@ -31,6 +31,9 @@ class _Broken(Exception):
 
 def verify(module: Module) -> None:
     """Raise `InvalidSSA` unless the module keeps every rule."""
+    for name in module.roots:
+        if name not in module.functions:
+            raise InvalidSSA(f"there is no function @{name}, which is called from outside")
     signatures = {name: _Names(one).signature() for name, one in module.functions.items()}
     for name, function in module.functions.items():
         if function.name != name:
