@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -27,9 +26,10 @@ from dynlang.core.nodes import (
     Operation,
     Right,
     Variable,
+    While,
 )
 from dynlang.core.sizes import expand, plain, size_of, size_of_right
-from dynlang.core.walk import Names, Substitution, bound_in, functions_called, rebuild, rename_block, statements_in
+from dynlang.core.walk import Names, Substitution, blocks_of, bound_in, functions_called, rebuild, statements_in
 from dynlang.ops import OPS
 from dynlang.types import BOOL, INT, ArrayType, ScalarType, Size
 
@@ -93,12 +93,56 @@ class Folder:
         if isinstance(right, Call) and right.function in self.small and right.function != self.function.name:
             self.expand_call(statement, right, out)
             return
+        if isinstance(right, (For, While)):
+            statement = self.without_constant_carries(statement, right)
+            right = statement.right
         simpler = self.simpler(rebuild(right, self.substitution.atom, self.block, self.substitution.binder,
                                        self.substitution.size, self.substitution.type))
         if isinstance(simpler, tuple):
             self.bind(statement, simpler)
             return
+        if isinstance(simpler, (If, Case)):
+            statement, simpler = self.without_equal_results(statement, simpler)
         self.keep(statement, simpler, out)
+
+    def without_constant_carries(self, statement: Let, right: For | While) -> Let:
+        """A carried value that each trip hands on as it is, is the initial value."""
+        fixed = [isinstance(result, Variable) and result.name == place.name
+                 for place, result in zip(right.carried, right.body.results, strict=True)]
+        if not any(fixed):
+            return statement
+        for place, result, initial, is_fixed in zip(right.carried, statement.variables, right.initial, fixed, strict=True):
+            if is_fixed:
+                atom = self.substitution.atom(initial)
+                size = size_of(atom, self.known) if atom.type == INT else None
+                self.substitution.bind(place, atom, size)
+                self.substitution.bind(result, atom, size)
+        carried, initial, results, variables = (
+            tuple(one for one, is_fixed in zip(group, fixed, strict=True) if not is_fixed)
+            for group in (right.carried, right.initial, right.body.results, statement.variables))
+        body = Block(right.body.statements, results)
+        return replace(statement, variables=variables, right=replace(right, carried=carried, initial=initial, body=body))
+
+    def without_equal_results(self, statement: Let, right: If | Case) -> tuple[Let, If | Case]:
+        """A result that all arms give, is that: it stands outside of the arms, or isn't one and the same."""
+        blocks = [block for _, block in blocks_of(right)]
+        if not blocks:
+            return statement, right
+        equal = [all(other == first for other in rest) for first, *rest in zip(*(block.results for block in blocks), strict=True)]
+        equal = [same and (isinstance(atom, Literal) or len(blocks) > 1) for same, atom in zip(equal, blocks[0].results, strict=True)]
+        if not any(equal):
+            return statement, right
+        for variable, atom, same in zip(statement.variables, blocks[0].results, equal, strict=True):
+            if same:
+                self.substitution.bind(variable, atom, size_of(atom, self.known) if atom.type == INT else None)
+
+        def reduced(block: Block) -> Block:
+            return Block(block.statements, tuple(atom for atom, same in zip(block.results, equal, strict=True) if not same))
+
+        variables = tuple(one for one, same in zip(statement.variables, equal, strict=True) if not same)
+        changed = rebuild(right, lambda atom: atom, reduced)
+        assert isinstance(changed, (If, Case))
+        return replace(statement, variables=variables, right=changed), changed
 
     def bind(self, statement: Let, atoms: tuple[Atom, ...]) -> None:
         """The statement's variables are these atoms."""
@@ -328,5 +372,3 @@ RULES: dict[str, Rule] = {
     "string_concat": _string_concat,
 }
 """What is known of an op beyond its row: cases in which it is one of its operands."""
-
-__all__ = ["Counter", "Folder", "expandable_functions", "rename_block"]
