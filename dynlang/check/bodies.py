@@ -29,6 +29,7 @@ def check_function(
 ) -> tuple[typed.Function, ...]:
     """A function of the top of a file or of a record, and the nested ones that it declares."""
     context = Context(world, module, diagnostics, node.name.text, node.is_proc, signature.returns, origins={}, body=check_block)
+    context.qualified = signature.name
     function = check_function_body(context, node, signature)
     function = decorated(context, node, function, signature)
     return close_nested((function, *context.nested), context.captured_sizes)
@@ -194,6 +195,7 @@ def check_block_item(
     world: World, module: str, node: ast.Test | ast.Bench, diagnostics: Diagnostics
 ) -> tuple[typed.Block, tuple[typed.Function, ...]]:
     context = Context(world, module, diagnostics, "", True, None, body=check_block)
+    context.qualified = f"{module}.{'test' if isinstance(node, ast.Test) else 'bench'}_{node.span.line}"
     body = check_block(context, node.body)
     if not diagnostics.errors:
         ensure_understood(body)

@@ -95,6 +95,7 @@ class Context:
     module: str
     diagnostics: Diagnostics
     owner: str = ""
+    """The function's name as its author wrote it; "" for tests and benchmarks."""
     is_proc: bool = False
     returns: Type | None = None
     scopes: list[dict[str, Entry]] = field(default_factory=lambda: [{}])
@@ -117,6 +118,8 @@ class Context:
     following: Sequence[ast.Statement] = ()
     """What comes after a `var` without a type: it decides whether the variable is an index or an int."""
     uses: int = 0
+    qualified: str = ""
+    """What nested functions are named after; differs from body to body."""
     parameters: set[str] = field(default_factory=set)
     frozen: str = ""
     """Not empty inside lambdas and comprehensions, where nothing outer is assigned or lent: says which."""

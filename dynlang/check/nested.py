@@ -21,7 +21,7 @@ def declare_nested(context: Context, node: ast.Function) -> list[typed.Statement
         context.report(errors.UnknownDecorator("a nested function has no decorators, and isn't exported", node.span))
     statements: list[typed.Statement] = []
     captures = captured(context, node, statements)
-    name = f"{context.module}.{context.owner or 'top'}.{node.name.text}"
+    name = f"{context.qualified or context.module}.{node.name.text}"
     while name in context.nested_signatures or name in context.world.signatures:
         name += "_"
     signature = nested_signature(context, node, name, captures)
@@ -88,6 +88,7 @@ def check_nested(context: Context, node: ast.Function, signature: Signature, cap
     inner.local_sizes = dict(context.local_sizes)
     inner.signed = set(context.signed)
     inner.nested_signatures = context.nested_signatures
+    inner.qualified = signature.name
     inner.captured = {local.name for local in captures.values()}
     inner.captured_sizes = context.captured_sizes
     function = check_function_body(inner, node, signature)
