@@ -301,6 +301,14 @@ fn f(c: bool) -> f32:
         h = x => g(x) * 100.0
     return h(2.0)
 """, (False,), 1200.0),
+    ("recursion that grows its own lambda", """
+fn build(g: f32 -> f32, n: int) -> f32:
+    if n == 0:
+        return g(1.0)
+    return build(x => g(x) * 2.0 + 1.0, n - 1)
+fn f(k: int) -> f32:
+    return build(x => x, k)
+""", (5,), 63.0),
     ("comprehensions and reductions", """
 fn f<n>(x: f32[n]) -> (f32, f32, int, bool, f32):
     return sum(v * v for v in x), max(x[i] for i in n if x[i] < 3.0), count(v > 1.0 for v in x), any(v == 2.0 for v in x), mean(x)

@@ -8,7 +8,7 @@ from dynlang.check import typed
 from dynlang.core.build import Builder, number
 from dynlang.core.elaborate.expressions import expression, handles
 from dynlang.core.elaborate.frame import Frame
-from dynlang.core.elaborate.functions import argument_atoms, call_function, expand_call, prepared_apply, results_of
+from dynlang.core.elaborate.functions import argument_atoms, call_function, expand_call, prepared_apply, results_of, tamed
 from dynlang.core.elaborate.module import Elaborator, Instance, Prepared, has_function
 from dynlang.core.elaborate.places import read_place, write_place
 from dynlang.core.elaborate.values import FunctionValue, StoredFunction, Value
@@ -34,7 +34,8 @@ def derivative(frame: Frame, node: typed.Derivative) -> Value:
     if isinstance(function, StoredFunction):
         request = Request(frame, prepared_apply(frame, function, values), 0, values, node)
     else:
-        prepared = frame.elaborator.instance(function.function, function.types, function.sizes, [*function.bound, *values])
+        everything = [tamed(frame, one) for one in (*function.bound, *values)]
+        prepared = frame.elaborator.instance(function.function, function.types, function.sizes, everything)
         request = Request(frame, prepared, len(function.bound), values, node)
     result, backs = request.answer(extra)
     for place, back, steps in zip(places, backs, held, strict=True):

@@ -16,6 +16,7 @@ from dynlang.diag import NotBuilt
 from dynlang.types import INT, FunctionType, Size, SumType, Type, substitute
 
 DEEPEST_EXPANSION = 60
+DEEPEST_CAPTURE = 2
 
 
 @handles(typed.FunctionReference)
@@ -95,6 +96,7 @@ def call_function_lending(frame: Frame, function: AnyFunction, arguments: Sequen
             frame_after.locals[parameter.local.name] if is_lent else None
             for parameter, is_lent in zip(function.function.parameters[len(function.bound):], lent, strict=True)]
         return frame.retyped(value, result), backs
+    everything = [tamed(frame, one) for one in everything]
     prepared = frame.elaborator.instance(function.function, function.types, function.sizes, everything)
     atoms = argument_atoms(frame, prepared)
     results = frame.builder.emit(Call(prepared.instance.name, atoms), [one.name for one in prepared.instance.results])
@@ -169,6 +171,30 @@ def apply_stored(frame: Frame, function: StoredFunction, arguments: Sequence[Val
     prepared = prepared_apply(frame, function, arguments)
     results = frame.builder.emit(Call(prepared.instance.name, argument_atoms(frame, prepared)))
     return frame.unstored(result, frame.retyped_atoms(results, frame.layouts.stored(result)))
+
+
+def tamed(frame: Frame, value: Value) -> Value:
+    """The value, functions that captured functions of their own code over and over turned into sums (rule 19).
+
+    Recursion that hands on ``x => g(x) + 1`` for g would ask for another instance in each turn."""
+    if not any(isinstance(one, FunctionValue) and own_layers(one) > DEEPEST_CAPTURE for one in value.functions):
+        return value
+    kinds = [one for one in frame.layouts.entries(value.type) if isinstance(one, FunctionType)]
+    functions = tuple(one if isinstance(one, StoredFunction) else StoredFunction(kind, frame.stored_function(one, kind))
+                      for one, kind in zip(value.functions, kinds, strict=True))
+    return Value(value.type, value.atoms, functions)
+
+
+def own_layers(function: AnyFunction) -> int:
+    """How often a function's code stands in what it captured, itself included, at most."""
+    counts: dict[int, int] = {}
+    chain: list[AnyFunction] = [function]
+    while chain:
+        one = chain.pop()
+        if isinstance(one, FunctionValue):
+            counts[id(one.function)] = counts.get(id(one.function), 0) + 1
+            chain += [inner for value in one.bound for inner in value.functions]
+    return max(counts.values(), default=0)
 
 
 def prepared_apply(frame: Frame, function: StoredFunction, arguments: Sequence[Value]) -> Prepared:
