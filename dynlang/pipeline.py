@@ -42,17 +42,22 @@ class Request:
     dump: Path | None = None
     keep: dict[str, Any] = field(default_factory=dict, compare=False)
     """The form after each stage that has run, by the stage's name."""
+    warnings: list[diag.Diagnostic] = field(default_factory=list, compare=False)
+    """What the stages that have run found worth a look."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """`run(form, request)` makes this stage's form; `text` prints it; `verify` raises if an invariant is broken."""
+    """`run(form, request)` makes this stage's form; `text` prints it; `verify` raises if an invariant is broken.
+
+    A stage `aside` isn't on the way of the others: it runs when it is asked for."""
 
     name: str
     run: Callable[[Any, Request], Any]
     text: str
     verify: str
     why: str
+    aside: bool = False
 
 
 def _load(name: str) -> Callable[..., Any]:
@@ -79,6 +84,7 @@ def _parse(_: None, request: Request) -> Any:
 
 def _check(_: Any, request: Request) -> Any:
     program = _load("dynlang.check.program:check_program")(request.path)
+    request.warnings.extend(program.warnings)
     return _load("dynlang.native.library.loaders:with_loaders")(program) if request.library else program
 
 
@@ -86,8 +92,8 @@ def _elaborate(program: Any, request: Request) -> Any:
     return _load("dynlang.core.elaborate:elaborate")(program, request.entries, tests=request.tests)
 
 
-def _differentiate(core: Any, _: Request) -> Any:
-    return _load("dynlang.core.simplify:simplify")(_load("dynlang.grad:differentiate")(core), core.roots)
+def _differentiate(core: Any, request: Request) -> Any:
+    return _load("dynlang.core.simplify:simplify")(_load("dynlang.grad:differentiate")(core, request.warnings), core.roots)
 
 
 def _lower(core: Any, _: Request) -> Any:
@@ -120,7 +126,7 @@ def main_of(program: Any, request: Request) -> Any:
 
 STAGES = (
     Stage("ast", _parse, "dynlang.syntax.printer:print_module", "",
-          "first: what the user wrote, whole, with spans and comments"),
+          "what the user wrote, whole, with spans and comments; the checker reads it together with what it imports", aside=True),
     Stage("typed", _check, "", "",
           "errors are the user's up to here, and the compiler's after"),
     Stage("core", _elaborate, "dynlang.core.print:print_module", "dynlang.core.verify:verify",
@@ -141,6 +147,8 @@ def build(request: Request, until: str = "llvm") -> Any:
     form: Any = None
     with garbage_kept():
         for stage in STAGES:
+            if stage.aside and stage.name != until and request.dump is None:
+                continue
             if stage.name not in request.keep:
                 request.keep[stage.name] = _run(stage, form, request)
             form = request.keep[stage.name]

@@ -8,7 +8,7 @@ from pathlib import Path
 from dynlang import diag, pipeline
 from dynlang.native.program import Flag
 from dynlang.tools import flags
-from dynlang.tools.inspect import request_of
+from dynlang.tools.inspect import built, request_of
 from dynlang.types import ScalarType
 
 
@@ -31,7 +31,7 @@ def executable(arguments: argparse.Namespace) -> None:
     output = Path(arguments.output or Path(arguments.file).stem)
     known = flags.flags_of(main)
     help_text = flags.help_text(output.name, known, main.documentation)
-    ssa = pipeline.build(request, until="opt")
+    ssa = built(request, until="opt")
     build_executable(ssa, output, [native_flag(flag) for flag in known], help_text, optimisation=request.level,
                      target=pipeline.target_of(request))
 
@@ -46,7 +46,7 @@ def library(arguments: argparse.Namespace) -> None:
     from dynlang.native.library.interface import describe
 
     request = request_of(arguments, target=arguments.target, library=True)
-    ssa = pipeline.build(request, until="opt")
+    ssa = built(request, until="opt")
     stem = Path(arguments.file).stem
     interface = describe(stem, request.keep["typed"], ssa)
     if not interface.exports:

@@ -16,6 +16,7 @@ from dynlang import pipeline
 from dynlang.core.nodes import Function
 from dynlang.tools import flat
 from dynlang.tools.cli import EXIT_INPUT, complain
+from dynlang.tools.inspect import built
 from dynlang.tools.running import evaluate
 from dynlang.types import ArrayType, Size, Type
 
@@ -38,7 +39,7 @@ def call(arguments: argparse.Namespace) -> int | None:
 def call_function(path: Path, name: str, arrays: Arrays, backend: str = "native", level: int = 2) -> dict[str, np.ndarray]:
     """The results of one call, by name."""
     request = pipeline.Request(path, entries=(name,), level=level)
-    ssa = pipeline.build(request, until="opt")
+    ssa = built(request, until="opt")
     core = request.keep["grad"]
     function = core.functions[name]
     reader = flat.Reader(core.sums, arrays)

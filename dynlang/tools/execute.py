@@ -12,7 +12,7 @@ from typing import Any
 from dynlang import diag, pipeline
 from dynlang.tools import flags
 from dynlang.tools.cli import EXIT_INPUT, EXIT_USAGE, complain, show
-from dynlang.tools.inspect import request_of
+from dynlang.tools.inspect import built, request_of
 from dynlang.tools.procedure import with_benches
 from dynlang.tools.running import Program
 
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int | None:
     if values is None:
         print(flags.help_text(f"dync run {arguments.file}", known, main.documentation))
         return None
-    ssa = pipeline.build(request, until="opt")
+    ssa = built(request, until="opt")
     with compiled(ssa, ["main"], request.level) as code:
         sys.stdout.flush()
         code.call("main", [flags.slot(value) for value in values])
@@ -67,7 +67,7 @@ def bench(arguments: argparse.Namespace) -> int | None:
         request.keep["typed"], names = with_benches(program, kept)
         if not names:
             continue
-        ssa = pipeline.build(replace(request, entries=tuple(names)), until="opt")
+        ssa = built(replace(request, entries=tuple(names)), until="opt")
         with compiled(ssa, names, arguments.level) as code:
             for name, place in zip(names, kept, strict=True):
                 times = sorted(code.seconds(name))
@@ -90,7 +90,7 @@ def tests_of(file: str, only: str, level: int) -> Iterator[tuple[str, str, Any]]
     wanted = [(place, block) for place, block in enumerate(program.tests) if only in block.title]
     if not wanted:
         return
-    ssa = pipeline.build(request, until="opt")
+    ssa = built(request, until="opt")
     names = [f"test.{place}" for place, _ in wanted]
     with compiled(ssa, names, level) as code:
         for name, (_, block) in zip(names, wanted, strict=True):

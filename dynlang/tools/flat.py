@@ -156,8 +156,9 @@ class Reader:
         """The flat values of all parameters, sizes included."""
         parameters = list(zip(function.parameters, labels, strict=True))
         sized = set().union(*(size_variables(one.type) for one in function.parameters)) if parameters else set()
+        values_of = {label for one, label in parameters if one.name not in sized}
         given = {one.name: self._integer(label) for one, label in parameters
-                 if one.name in sized and label in self.arrays}
+                 if one.name in sized and label in self.arrays and label not in values_of}
         values = solve_sizes(self._equations(parameters), given)
         found = []
         for one, label in parameters:

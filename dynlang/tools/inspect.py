@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,15 @@ def request_of(arguments: argparse.Namespace, **more: Any) -> pipeline.Request:
     return pipeline.Request(
         Path(arguments.file), level=getattr(arguments, "level", 2), timing=getattr(arguments, "time", False),
         verify=getattr(arguments, "verify", False), dump=Path(dump) if dump else None, **more)
+
+
+def built(request: pipeline.Request, until: str) -> Any:
+    """The form after a stage; warnings that came up on the way are shown, once."""
+    form = pipeline.build(request, until)
+    if request.warnings:
+        show(request.warnings)
+        request.warnings.clear()
+    return form
 
 
 def check(arguments: argparse.Namespace) -> int:
@@ -86,9 +96,11 @@ def replace_file(path: Path, text: str) -> str | None:
 
 def ir(arguments: argparse.Namespace) -> int | None:
     """Print the program after a stage; `--function` keeps the functions named."""
-    request = request_of(arguments, entries=tuple(arguments.function or ()))
     stage = {"ssa": "opt", "asm": "llvm"}.get(arguments.stage) or str(arguments.stage)
-    form = pipeline.build(request, until=stage)
+    request = request_of(arguments)
+    if stage != "ast":
+        request = replace(request, entries=tuple(arguments.function or default_entries(pipeline.build(request, until="typed"))))
+    form = built(request, until=stage)
     if arguments.stage == "asm":
         from dynlang.native.target import compile_assembly
 
@@ -96,6 +108,20 @@ def ir(arguments: argparse.Namespace) -> int | None:
         return None
     print(pipeline.text_of(stage, form).rstrip("\n"))
     return None
+
+
+def default_entries(program: Any) -> list[str]:
+    """What `ir` shows of a program: all that main and the exports reach (no name), or every function that can stand alone."""
+    own = [one for one in program.functions.values() if one.name.rpartition(".")[0] == program.module]
+    if program.main is not None or any(one.export for one in own):
+        return []
+    return [one.name.rpartition(".")[2] for one in own if not any(is_function(parameter.local.type) for parameter in one.parameters)]
+
+
+def is_function(kind: Any) -> bool:
+    from dynlang.types import FunctionType
+
+    return isinstance(kind, FunctionType)
 
 
 def grad(arguments: argparse.Namespace) -> int | None:
