@@ -73,42 +73,49 @@ def pack(
     return Packed(kept, backward, tuple(definitions[one.name][0] for one in saved))
 
 
+Definitions = dict[str, tuple[Variable, Let | None]]
+LONGEST = 20
+"""Statements at most that compute one variable again."""
+
+
 def _recomputed(
-    saved: list[Variable], definitions: dict[str, tuple[Variable, Let | None]], consumed: set[str], in_types: set[str]
+    saved: list[Variable], definitions: Definitions, consumed: set[str], in_types: set[str]
 ) -> tuple[list[Variable], list[Let]]:
     """Splits the demanded variables into those that are saved and statements that compute the others again."""
     held = {one.name for one in saved}
     moved: dict[str, Let] = {}
-
-    def expression(name: str, leaves: set[str], depth: int) -> list[Let] | None:
-        if name not in definitions or name in leaves:
-            return None if name in consumed else []
-        if name in moved:
-            return []
-        statement = definitions[name][1]
-        if statement is None or depth > 20 or not isinstance(statement.right, Operation) or not is_cheap(statement.right.op):
-            return None
-        found = [statement]
-        for atom in (
-            *statement.right.arguments,
-            *(Variable(one, INT) for size in statement.right.sizes for one in size.variables()),
-            *(Variable(one, INT) for one in size_variables(definitions[name][0].type)),
-        ):
-            if isinstance(atom, Variable):
-                inner = expression(atom.name, leaves, depth + 1)
-                if inner is None:
-                    return None
-                found += inner
-        return found
-
     for one in reversed(saved):
         if isinstance(one.type, ListType) or one.name in in_types:
             continue
-        found = expression(one.name, held - {one.name}, 0)
-        if found:
-            held.discard(one.name)
-            moved.update((statement.variables[0].name, statement) for statement in found)
+        held.discard(one.name)
+        found = _expression(one.name, held, moved, definitions, consumed)
+        if found is None:
+            held.add(one.name)
+        else:
+            moved.update(found)
     return [one for one in saved if one.name in held], list(moved.values())
+
+
+def _expression(name: str, held: set[str], moved: dict[str, Let], definitions: Definitions, consumed: set[str]) -> dict[str, Let] | None:
+    """Cheap statements that compute a variable from what is saved or bound outside, if there are some."""
+    found: dict[str, Let] = {}
+    todo = [name]
+    while todo:
+        one = todo.pop()
+        if one in found or one in moved:
+            continue
+        if one not in definitions or one in held:
+            if one in consumed:
+                return None
+            continue
+        statement = definitions[one][1]
+        if statement is None or len(found) == LONGEST or not isinstance(statement.right, Operation) or not is_cheap(statement.right.op):
+            return None
+        found[one] = statement
+        todo += [atom.name for atom in statement.right.arguments if isinstance(atom, Variable)]
+        todo += [inner for size in statement.right.sizes for inner in size.variables()]
+        todo += size_variables(definitions[one][0].type)
+    return found
 
 
 def _hoist_lengths(
