@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -133,6 +135,74 @@ def test_unreadable_and_missing_files(tmp_path: Path) -> None:
     assert_refused(dync("run", tmp_path / "absent.dyn"), "DYN0010")
     (tmp_path / "folder.dyn").mkdir()
     assert_refused(dync("check", tmp_path / "folder.dyn"), "DYN0011")
+
+
+def test_an_import_outside_the_root_is_refused(tmp_path: Path) -> None:
+    """Also where a link leads there."""
+    (tmp_path / "outside.dyn").write_text("fn f(x: f32) -> f32:\n    return x\n")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "inside.dyn").symlink_to(tmp_path / "outside.dyn")
+    (tmp_path / "root" / "main.dyn").write_text("import inside\n")
+    assert_refused(dync("check", "main.dyn", cwd=tmp_path / "root"), "DYN0206")
+
+
+@pytest.mark.parametrize(("compiler", "code"), [("", "DYN0030"), ("false", "DYN0031")])
+def test_building_needs_a_linker(tmp_path: Path, compiler: str, code: str) -> None:
+    (tmp_path / "a.dyn").write_text("proc main():\n    print(1)\n")
+    found = shutil.which(compiler) if compiler else None
+    (tmp_path / "bin").mkdir()
+    if found:
+        (tmp_path / "bin" / "cc").symlink_to(found)
+    command = [sys.executable, "-m", "dynlang", "build", "a.dyn"]
+    environment = {**ENVIRONMENT, "PATH": str(tmp_path / "bin")}
+    environment.pop("CC", None)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert_refused(done, code)
+    assert not (tmp_path / "a").exists()
+
+
+LOADER = """record Weights:
+    w: f32[2, 3]
+
+proc main(path: str):
+    let x: Weights = load(path)
+    print(x.w)
+"""
+
+
+def safetensors(header: object, data: bytes = b"", length: int | None = None) -> bytes:
+    text = json.dumps(header).encode() if not isinstance(header, bytes) else header
+    return struct.pack("<Q", len(text) if length is None else length) + text + data
+
+
+def entry(shape: list[int], start: int, stop: int, dtype: str = "F32") -> dict[str, object]:
+    return {"dtype": dtype, "shape": shape, "data_offsets": [start, stop]}
+
+
+DATA = struct.pack("<6f", 1, 2, 3, 4, 5, 6)
+LYING = {
+    "empty": b"", "short": b"abc", "long_header": safetensors({}, length=2**40), "negative_header": safetensors({}, length=2**63),
+    "no_json": safetensors(b"hello world"), "open_json": safetensors(b'{"w": {"dtype": "F32", "shape": [2,'),
+    "cut": safetensors({"w": entry([2, 3], 0, 24)}, DATA[:20]), "beyond": safetensors({"w": entry([2, 3], 100, 124)}, DATA),
+    "backwards": safetensors({"w": entry([2, 3], 24, 0)}, DATA), "huge": safetensors({"w": entry([2, 3], 0, 2**62)}, DATA),
+    "overflow": safetensors({"w": entry([2**62, 2**62], 0, 24)}, DATA), "other_shape": safetensors({"w": entry([3, 2], 0, 24)}, DATA),
+    "other_type": safetensors({"w": entry([2, 3], 0, 24, "I32")}, DATA), "other_name": safetensors({"v": entry([2, 3], 0, 24)}, DATA),
+    "wrong_count": safetensors({"w": entry([2, 3], 0, 20)}, DATA), "nested": safetensors(b'{"a":' * 10_000),
+    "digits": safetensors(b'{"w":{"dtype":"F32","shape":[' + b"9" * 100 + b'],"data_offsets":[0,24]}}', DATA),
+}
+
+
+def test_files_of_weights_that_lie(tmp_path: Path) -> None:
+    """Each is an error of the input; the same program reads what is right."""
+    (tmp_path / "load.dyn").write_text(LOADER)
+    assert dync("build", "load.dyn", cwd=tmp_path).returncode == 0
+    for name, content in {**LYING, "right": safetensors({"w": entry([2, 3], 0, 24)}, DATA)}.items():
+        (tmp_path / name).write_bytes(content)
+        done = subprocess.run([tmp_path / "load", "--path", name], cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False)
+        if name == "right":
+            assert done.returncode == 0 and "6.0" in done.stdout
+        else:
+            assert done.returncode == 1 and done.stderr.startswith("error: "), (name, done)
 
 
 def test_check_reports_json(tmp_path: Path) -> None:
