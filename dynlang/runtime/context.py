@@ -13,6 +13,8 @@ offset  field
     56  ptr  list of chunks, each linked through its first eight bytes
     64  ptr  list of large blocks, linked both ways
     72  i64  bytes of the caller's stack that a call into a library may use
+    80  ptr  list of large blocks that are kept for the next request, linked one way
+    88  i64  bytes in kept blocks
    128  [48 x ptr]  free lists by size class
    512  [1024 x i8] text of the error, ends with a zero byte
 """
@@ -33,6 +35,8 @@ CHUNK_END = 48
 CHUNKS = 56
 LARGE_BLOCKS = 64
 STACK_BUDGET = 72
+KEPT_BLOCKS = 80
+KEPT_BYTES = 88
 FREE_LISTS = 128
 ERROR_TEXT = 512
 ERROR_TEXT_BYTES = 1024
@@ -46,6 +50,11 @@ GRAIN_BYTES = 32
 CHUNK_BYTES = 1 << 20
 LARGEST_SMALL_BYTES = 1 << 18
 LARGEST_REQUEST_BYTES = 1 << 46
+LARGE_HEADER_BYTES = 64
+LARGE_LINKS = 32
+"""Where the links of a large block begin, before its data; its capacity stands at the beginning of its header."""
+MOST_KEPT_BYTES = 1 << 26
+"""Freed large blocks of so many bytes, and as many as live, are kept."""
 
 
 class ErrorCode(IntEnum):

@@ -1,7 +1,9 @@
 """Blocks: allocation by size class over chunks, reference counts, and the context itself.
 
 A block of at most 256 KiB comes from the free list of its size class, or is cut from a chunk of 1 MiB; a larger one is
-the system's, linked into a list so that `context_destroy` can return everything, whatever is still live.
+the system's, linked into a list so that `context_destroy` can return everything, whatever is still live. Freed large blocks
+are kept for requests of about their size: to give pages back and get others costs more than to pass over the data. Their
+data begin at a multiple of 64.
 
 Size classes count grains of 32 bytes: with u = grains - 1, u below 4 is its own class; above, each power of two has
 four classes. A slot starts 16 bytes before a multiple of 32, so that the data behind the header is aligned.
@@ -66,16 +68,21 @@ def _context_create(f: Function) -> None:
 
 def _context_destroy(f: Function) -> None:
     """Returns every chunk and every large block, live or not."""
-    f.module.declare("free", "void", "ptr")
-    for offset, link in ((layout.CHUNKS, 0), (layout.LARGE_BLOCKS, 8)):
-        first = f.load("ptr", field(f, offset))
-        with f.repeat([("ptr", first)]) as walk:
-            walk.break_if(f.icmp("eq", walk.carried[0], "null", "ptr"))
-            following = f.load("ptr", f.offset(walk.carried[0], link, "i8"))
-            f.call("free", walk.carried[0])
-            walk.next = [following]
+    _free_all(f, layout.CHUNKS, 0, 0)
+    for blocks in (layout.LARGE_BLOCKS, layout.KEPT_BLOCKS):
+        _free_all(f, blocks, 8, layout.LARGE_LINKS - layout.LARGE_HEADER_BYTES)
     f.call("free", "%context")
     f.ret()
+
+
+def _free_all(f: Function, first: int, link: int, start: int) -> None:
+    """Frees a list whose items have their successor at `link`; the system's block begins at `start`."""
+    f.module.declare("free", "void", "ptr")
+    with f.repeat([("ptr", f.load("ptr", field(f, first)))]) as walk:
+        walk.break_if(f.icmp("eq", walk.carried[0], "null", "ptr"))
+        following = f.load("ptr", f.offset(walk.carried[0], link, "i8"))
+        f.call("free", f.offset(walk.carried[0], start, "i8"))
+        walk.next = [following]
 
 
 def _allocate(f: Function) -> None:
@@ -133,19 +140,40 @@ def _new_chunk(f: Function) -> None:
 
 
 def _allocate_large(f: Function) -> None:
-    """{previous, next} stand before the header of a large block."""
+    """A kept block of the size or up to a quarter more, else a new one."""
     f.module.declare("aligned_alloc", "ptr", "i64", "i64")
-    size = f.bit_and(f.add("%bytes", 2 * layout.HEADER_BYTES + 63), -64)
+    most = f.add("%bytes", f.binary("lshr", "i64", "%bytes", 2))
+    with f.repeat([("ptr", field(f, layout.KEPT_BLOCKS))]) as walk:
+        links = f.load("ptr", walk.carried[0])
+        walk.break_if(f.icmp("eq", links, "null", "ptr"))
+        capacity = f.load("i64", _capacity(f, links))
+        following = f.offset(links, 8, "i8")
+        with f.when(f.binary("and", "i1", f.icmp("uge", capacity, "%bytes"), f.icmp("ule", capacity, most))):
+            f.store("ptr", f.load("ptr", following), walk.carried[0])
+            add_to_field(f, layout.KEPT_BYTES, f.sub(0, capacity))
+            _begin_large(f, links)
+        walk.next = [following]
+    size = f.bit_and(f.add("%bytes", layout.LARGE_HEADER_BYTES + 63), -64)
     start = f.call("aligned_alloc", 64, size)
     with f.when(f.icmp("eq", start, "null", "ptr")):
         _out_of_memory(f)
+    f.store("i64", f.sub(size, layout.LARGE_HEADER_BYTES), start)
+    _begin_large(f, f.offset(start, layout.LARGE_HEADER_BYTES - layout.LARGE_LINKS, "i8"))
+
+
+def _capacity(f: Function, links: Operand) -> str:
+    return f.offset(links, layout.LARGE_LINKS - layout.LARGE_HEADER_BYTES, "i8")
+
+
+def _begin_large(f: Function, links: Operand) -> None:
+    """Return the block behind `links`, {previous, next}, as one of those that live."""
     first = f.load("ptr", field(f, layout.LARGE_BLOCKS))
-    f.store("ptr", "null", start)
-    f.store("ptr", first, f.offset(start, 8, "i8"))
+    f.store("ptr", "null", links)
+    f.store("ptr", first, f.offset(links, 8, "i8"))
     with f.when(f.icmp("ne", first, "null", "ptr")):
-        f.store("ptr", start, first)
-    f.store("ptr", start, field(f, layout.LARGE_BLOCKS))
-    block = f.offset(start, 2 * layout.HEADER_BYTES, "i8")
+        f.store("ptr", links, first)
+    f.store("ptr", links, field(f, layout.LARGE_BLOCKS))
+    block = f.offset(links, layout.LARGE_LINKS, "i8")
     _begin_block(f, block, "%bytes")
     f.ret(block)
 
@@ -165,16 +193,25 @@ def _free(f: Function) -> None:
 
 
 def _free_large(f: Function) -> None:
+    """The block is kept; if too much would be then, nothing is."""
     f.module.declare("free", "void", "ptr")
-    start = f.offset("%block", -2 * layout.HEADER_BYTES, "i8")
-    previous = f.load("ptr", start)
-    following = f.load("ptr", f.offset(start, 8, "i8"))
+    links = f.offset("%block", -layout.LARGE_LINKS, "i8")
+    previous = f.load("ptr", links)
+    after = f.offset(links, 8, "i8")
+    following = f.load("ptr", after)
     with f.when(f.icmp("ne", following, "null", "ptr")):
         f.store("ptr", previous, following)
     head = f.icmp("eq", previous, "null", "ptr")
-    link = f.select(head, "ptr", field(f, layout.LARGE_BLOCKS), f.offset(previous, 8, "i8"))
-    f.store("ptr", following, link)
-    f.call("free", start)
+    f.store("ptr", following, f.select(head, "ptr", field(f, layout.LARGE_BLOCKS), f.offset(previous, 8, "i8")))
+    kept = f.add(f.load("i64", field(f, layout.KEPT_BYTES)), f.load("i64", _capacity(f, links)))
+    most = f.add(f.load("i64", field(f, layout.ALLOCATED_BYTES)), layout.MOST_KEPT_BYTES)
+    f.store("ptr", f.load("ptr", field(f, layout.KEPT_BLOCKS)), after)
+    f.store("ptr", links, field(f, layout.KEPT_BLOCKS))
+    f.store("i64", kept, field(f, layout.KEPT_BYTES))
+    with f.when(f.icmp("ugt", kept, most)):
+        _free_all(f, layout.KEPT_BLOCKS, 8, layout.LARGE_LINKS - layout.LARGE_HEADER_BYTES)
+        f.store("ptr", "null", field(f, layout.KEPT_BLOCKS))
+        f.store("i64", 0, field(f, layout.KEPT_BYTES))
     f.ret()
 
 
