@@ -131,7 +131,8 @@ class Answers:
         if not dead:
             return
         engine = self.engine
-        title = f"the gradient of `{function.name}` with respect to {', '.join(f'`{labels[k]}`' for k in dead)} is always zero"
+        shown = engine.shown.get(function.name, function.name)
+        title = f"the gradient of `{shown}` with respect to {', '.join(f'`{labels[k]}`' for k in dead)} is always zero"
         places = tuple(one for k in dead for one in places_where_it_dies(engine.state, engine.activity, function.name, k))[:MOST]
         notes = () if places else ("no result depends on it",)
         found = kind(title, statement.span, secondary=places, notes=notes)

@@ -31,6 +31,7 @@ class Engine:
         self.activity = Activity(self.state, self.tangents)
         self.aliased: dict[tuple[str, tuple[tuple[int, int], ...]], str] = {}
         self.diagnostics = Diagnostics()
+        self.shown: dict[str, str] = {}
         self._pairs: dict[Key, Pair] = {}
         self._tangents: dict[tuple[str, tuple[bool, ...]], str] = {}
         self._unchecked: dict[str, str] = {}
@@ -104,6 +105,7 @@ class Engine:
         """``fn f_called(args): return f(args)``, for a function whose derivative is a rule: its derivative is that of a call."""
         name = f"{function.name}_called"
         if name not in self.state.functions:
+            self.shown[name] = function.name
             names = self.state.names_of(function)
             results = rename_telescope(function.results, names.fresh, {}, {})
             body = Block((Let(results, Call(function.name, function.parameters), function.span),), results)
