@@ -52,7 +52,7 @@ def check_function_body(context: Context, node: ast.Function, signature: Signatu
         default = checker.expect(one.default, one.type, f"the default of `{one.name}`") if one.default is not None else None
         if default is not None and isinstance(default.type, ErrorType):
             default = None
-        parameters.append(typed.Parameter(local, "inout" if one.inout else "value", default))
+        parameters.append(typed.Parameter(local, "inout" if one.inout else "value", default, one.name))
     with context.scope():
         body = check_statements(context, node.body)
     if signature.returns != UNIT and not isinstance(signature.returns, ErrorType) and not context.failed and falls_through(body):

@@ -497,11 +497,17 @@ Statement = Bind | Assign | If | While | For | Match | Return | Assert | Break |
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """`mode`: 'value' or 'inout'. `default` is used by `main`'s flags and the documentation; calls have it filled in."""
+    """`mode`: 'value' or 'inout'. `default` is used by `main`'s flags and the documentation; calls have it filled in.
+    `label` is the user's name for it, where the local has another (a size parameter is called the same)."""
 
     local: Local
     mode: str = "value"
     default: Expression | None = None
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.label or self.local.name
 
 
 @dataclass(frozen=True, slots=True)

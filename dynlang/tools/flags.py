@@ -54,10 +54,10 @@ def flags_of(main: typed.Function) -> list[Flag]:
     for parameter in main.parameters:
         kind = parameter.local.type
         if not isinstance(kind, StringType) and not isinstance(kind, ScalarType):
-            raise diag.NotBuilt(f"a flag of type {kind}: `{parameter.local.name}`", main.span,
+            raise diag.NotBuilt(f"a flag of type {kind}: `{parameter.name}`", main.span,
                                 hint="main takes numbers, bools and strings")
         default = None if parameter.default is None else constant(parameter.default, main.span)
-        found.append(Flag(parameter.local.name, kind, default))
+        found.append(Flag(parameter.name, kind, default))
     return found
 
 

@@ -184,6 +184,22 @@ class Reader:
                 self._same_rank(label, len(shape), len(one.type.shape))
                 found += [Equation(label, f"axis {axis}", known(size), actual)
                           for axis, (size, actual) in enumerate(zip(one.type.shape, shape, strict=True))]
+            elif isinstance(one.type, SumType):
+                found += self._sum_equations(label, one.type)
+        return found
+
+    def _sum_equations(self, label: str, kind: SumType) -> list[Equation]:
+        """What the arrays of a sum's fields tell of its sizes: ``t.Leaf.x`` of shape [leaves, d]."""
+        declaration = self.sums[kind.name]
+        own = {name: known(size) for name, size in zip(declaration.sizes, kind.arguments, strict=True)}
+        found = []
+        for constructor in declaration.constructors:
+            for field in constructor.fields:
+                name = f"{label}.{constructor.name}.{field.name}"
+                shape = np.shape(self.arrays.get(name, ()))
+                if isinstance(field.type, ArrayType) and len(shape) == len(field.type.shape) + 1:
+                    found += [Equation(name, f"axis {axis + 1}", known(size).substitute(own.get), shape[axis + 1])
+                              for axis, size in enumerate(field.type.shape) if known(size).variables() <= own.keys()]
         return found
 
     @staticmethod

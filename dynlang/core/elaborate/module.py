@@ -262,7 +262,7 @@ class Elaborator:
         for position, parameter in enumerate(function.parameters):
             kind = substitute(parameter.local.type, sizes, types)
             group = captured[position] if position < len(captured) else []
-            places = self.layouts.data(kind, parameter.local.name)
+            places = self.layouts.data(kind, parameter.name)
             made = rename_places(places, names.fresh, {}, parameter.local.name)
             start = len(parameters)
             parameters += made
@@ -273,7 +273,7 @@ class Elaborator:
                 labels += [one.name for one in variables]
             locals[parameter.local.name] = Value(kind, made, tuple(one for one, _, _ in group))
             if parameter.mode == "inout":
-                inout_places.append((parameter.local.name, kind, start, len(made)))
+                inout_places.append((parameter.name, kind, start, len(made)))
             elif kind == INT or isinstance(kind, IndexType):
                 sizes[parameter.local.name] = Size.variable(made[0].name)
         returns = substitute(function.returns, sizes, types)

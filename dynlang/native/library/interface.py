@@ -105,8 +105,8 @@ class _Describing:
 
     def export(self, name: str) -> Export:
         flat = self.flat
-        groups = group_slots(flat.parameter_labels, [one.local.name for one in self.function.parameters], flat.sizes)
-        parameters = tuple(self.part(one.local.name, one.local.type, slots, flat.parameters, flat.parameter_labels, one.mode == "inout")
+        groups = group_slots(flat.parameter_labels, [one.name for one in self.function.parameters], flat.sizes)
+        parameters = tuple(self.part(one.name, one.local.type, slots, flat.parameters, flat.parameter_labels, one.mode == "inout")
                            for one, slots in zip(self.function.parameters, groups, strict=True))
         results = tuple(self.results())
         told = {size.single_variable for part in parameters if part.kind == "record" for size in part.sizes}
@@ -117,7 +117,7 @@ class _Describing:
         kind = self.function.returns
         items = list(kind.items) if isinstance(kind, TupleType) else [kind]
         names = [f"result.{place}" for place in range(len(items))] if isinstance(kind, TupleType) else ["result"]
-        inout = [one.local.name for one in self.function.parameters if one.mode == "inout"]
+        inout = [one.name for one in self.function.parameters if one.mode == "inout"]
         groups = group_slots(self.flat.result_labels, names + inout, 0)
         for name, item, slots in zip(names, items, groups, strict=False):
             yield self.part(name.replace(".", ""), item, slots, self.flat.results, self.flat.result_labels, False)
