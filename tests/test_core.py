@@ -253,6 +253,19 @@ fn f(k: int) -> int:
         x = concat(x, x)
     return len(x)
 """, (4,), 16),
+    ("unknown sizes side by side", """
+fn halves<n>(x: f32[n]) -> (int, f32[?], f32[?]):
+    let a = [v for v in x if v > 0.0]
+    let b = [v for v in x if v <= 0.0]
+    return len(a), a, b
+fn f<n>(x: f32[n]) -> (int, f32, f32):
+    var k = 0
+    var a: f32[?] = [0.0]
+    var b: f32[?] = [0.0]
+    for _ in 2:
+        k, a, b = halves(x)
+    return k, sum(a), sum(b)
+""", (3, [1.0, -2.0, 3.0]), [2, 4.0, -2.0]),
     ("records in arrays", """
 record P:
     a: int

@@ -126,9 +126,7 @@ def bind(frame: Frame, binding: typed.Binding) -> None:
             frame.wish(value, binding.locals[0].name)
             frame.bind(binding.locals[0], value)
         return
-    if not isinstance(value.type, TupleType):
-        raise InternalError(f"{value.type} is not a tuple", binding.span)
-    for local, part in zip(binding.locals, frame.split(value, value.type.items), strict=True):
+    for local, part in zip(binding.locals, frame.items(value), strict=True):
         if local is not None:
             frame.wish(part, local.name)
             frame.bind(local, part)
@@ -153,7 +151,10 @@ def make_record(frame: Frame, node: typed.MakeRecord) -> Value:
 def tuple_item(frame: Frame, node: typed.TupleItem) -> Value:
     from dynlang.core.elaborate.places import select_part
 
-    return select_part(frame, expression(frame, node.value), node.position)[0]
+    value = expression(frame, node.value)
+    if isinstance(value.type, TupleType) and unknowns(value.type):
+        return frame.items(value)[node.position]
+    return select_part(frame, value, node.position)[0]
 
 
 @handles(typed.Field)

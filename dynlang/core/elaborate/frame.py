@@ -106,6 +106,30 @@ class Frame:
             raise InternalError(f"the parts of {value.type} don't fill it")
         return parts
 
+    def items(self, value: Value) -> list[Value]:
+        """The items of a tuple, its unknown sizes handed to those that they belong to: the reverse of `joined`."""
+        if not isinstance(value.type, TupleType):
+            raise InternalError(f"{value.type} is not a tuple", self.builder.span)
+        closed = unknowns(value.type)
+        if not closed:
+            return self.split(value, value.type.items)
+        sizes, rest = iter(value.atoms[:len(closed)]), list(value.atoms[len(closed):])
+        functions = list(value.functions)
+        named: dict[str, Atom] = {}
+        parts: list[Value] = []
+        for kind in value.type.items:
+            own: list[Atom] = []
+            for one in unknowns(kind):
+                if one.name is None:
+                    own.append(next(sizes))
+                else:
+                    own.append(named[one.name] if one.name in named else named.setdefault(one.name, next(sizes)))
+            data, count = self.layouts.counts(kind)
+            left = data - len(own)
+            parts.append(Value(kind, (*own, *rest[:left]), tuple(functions[:count])))
+            rest, functions = rest[left:], functions[count:]
+        return parts
+
     @staticmethod
     def joined(kind: Type, parts: Sequence[Value]) -> Value:
         """A product of its parts. A tuple's unknown sizes come first, then what is left of the parts."""

@@ -23,8 +23,10 @@ from dynlang.core.elaborate.values import NOTHING, Value
 from dynlang.core.nodes import Arm, Atom, Block, Case, For, If, Literal, Operation, Variable, While
 from dynlang.core.sizes import rename_telescope
 from dynlang.diag import InternalError
-from dynlang.types import BOOL, INT, UNIT, IndexType, Size, SumType, TupleType, Type
+from dynlang.types import BOOL, INT, UNIT, IndexType, Size, SumType, Type
 
+BAR = 30
+"""Characters of a progress bar."""
 LARGEST_COPY = 2
 """Statements after a branch that are copied into several arms; more are put behind a flag."""
 
@@ -320,8 +322,7 @@ def assign(frame: Frame, one: typed.Assign) -> None:
     if len(one.places) == 1:
         parts = [value]
     else:
-        assert isinstance(value.type, TupleType)
-        parts = frame.split(value, value.type.items)
+        parts = frame.items(value)
     for place, part, steps in zip(one.places, parts, held, strict=True):
         if place is not None:
             if not place.steps:
@@ -530,17 +531,29 @@ class Progress:
         return Progress(shown, label, count)
 
     def step(self, frame: Frame, index: Atom) -> None:
+        """``text [#####.....] 12/40``, when another hundredth of the trips begins."""
         if self.shown is None:
             return
         assert self.label is not None and self.count is not None
+        label, count = self.label, self.count
+        builder = frame.builder
+        before = builder.operation("floor_division", builder.operation("mul", index, integer(100)), count, name="before")
+        trip = builder.operation("add", index, integer(1), name="trip")
+        part = builder.operation("floor_division", builder.operation("mul", trip, integer(100)), count, name="part")
+        moved = builder.operation("not_equal", part, before, name="moved")
 
         def write() -> list[Atom]:
-            trip = frame.builder.operation("add", index, integer(1), name="trip")
-            line = joined_text(frame, ["\r", self.label, " ", trip, "/", self.count])  # type: ignore[list-item]
-            frame.builder.operations("write_error", line)
+            inner = frame.builder
+            filled = inner.operation("floor_division", inner.operation("mul", part, integer(BAR)), integer(100), name="filled")
+            left = inner.operation("sub", integer(BAR), filled, name="left")
+            done = inner.operation("string_slice", text("#" * BAR), integer(0), filled, name="done")
+            rest = inner.operation("string_slice", text("." * BAR), integer(0), left, name="rest")
+            line = joined_text(frame, ["\r", label, " [", done, rest, "] ", trip, "/", count])
+            inner.operations("write_error", line)
             return []
 
-        self._when_shown(frame, write)
+        shown = builder.operation("logical_and", self.shown, moved, name="shown")
+        builder.emit(If(shown, frame.block(write), builder.inside().block()), types=())
 
     def end(self, frame: Frame) -> None:
         if self.shown is None:

@@ -190,7 +190,26 @@ def _fill(operation: Operation, arguments: Sequence[Text], size: Callable[[Size]
 
 
 def _reshape(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
-    return call("reshape", [arguments[0].text, *(size(one) for one in operation.sizes)])
+    """``reshape(x, n, m)``; where the numbers of elements are equal only when the program runs, a cast says so."""
+    source = operation.arguments[0].type
+    shown = arguments[0]
+    if isinstance(source, ArrayType):
+        known = [one for one in source.shape if isinstance(one, Size)]
+        found, wanted = product_of(known), product_of(operation.sizes)
+        if found != wanted:
+            element = type_text(source.element)
+            flat = shown if len(known) == 1 else call("reshape", [shown.text, size(found)])
+            shown = Text(f"{flat.at(CAST)} as {element}[{size(wanted)}]", CAST)
+            if len(operation.sizes) == 1:
+                return shown
+    return call("reshape", [shown.text, *(size(one) for one in operation.sizes)])
+
+
+def product_of(sizes: Sequence[Size]) -> Size:
+    total = Size.constant(1)
+    for one in sizes:
+        total = total * one
+    return total
 
 
 def _transpose(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
