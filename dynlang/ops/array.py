@@ -138,14 +138,14 @@ def _argument(word: str) -> Meaning:
 
 def _slice(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int, ...]) -> Any:
     steps = attributes.get("steps") or (1,) * len(sizes)
-    window = tuple(slice(int(start), int(start) + count * step, step) for start, count, step in zip(a[1:], sizes, steps))
+    window = tuple(slice(int(start), int(start) + count * step, step) for start, count, step in zip(a[1:], sizes, steps, strict=False))
     return a[0][window].copy()
 
 
 def _write_slice(np: Any, a: list[Any], add: bool, attributes: Attributes) -> Any:
     result, value = a[0].copy(), a[-1]
     steps = attributes.get("steps") or (1,) * len(a[1:-1])
-    window = tuple(slice(int(start), int(start) + count * step, step) for start, count, step in zip(a[1:-1], np.shape(value), steps))
+    window = tuple(slice(int(start), int(start) + count * step, step) for start, count, step in zip(a[1:-1], np.shape(value), steps, strict=False))
     result[window] = result[window] + value if add else value
     return result
 
@@ -171,7 +171,7 @@ def _accumulate_at(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[i
 
 def _scatter_add(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int, ...]) -> Any:
     if isinstance(a[0], list):
-        return a[0] + [(int(i), row) for i, row in zip(np.ravel(a[1]), np.reshape(a[2], (-1, *np.shape(a[2])[np.ndim(a[1]):])))]
+        return a[0] + [(int(i), row) for i, row in zip(np.ravel(a[1]), np.reshape(a[2], (-1, *np.shape(a[2])[np.ndim(a[1]):])), strict=True)]
     result = a[0].copy()
     np.add.at(result, a[1], a[2])
     return result
