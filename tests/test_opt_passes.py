@@ -175,3 +175,19 @@ def test_a_row_that_a_loop_reads_stays_out_of_it() -> None:
       return %r, %y
     """, "f32[4], f32[9, 4]")
     assert "= at %m" in text
+
+
+def test_an_index_that_is_inside_is_not_checked() -> None:
+    body = """
+      %two: i64 = constant {value = 2}
+      %m: i64 = mul %n, %two
+      %l: i64 = add %n, %n
+      %s: i64 = for %m, %two (%j: i64, %c: i64) {
+        %a: i64 = check_index %j, %l {code = "DYN0902"}
+        %b: i64 = check_index %a, %n {code = "DYN0902"}
+        %d: i64 = add %b, %c
+        yield %d
+      }
+      return %x, %s, %v
+    """
+    assert simplified(body).count("check_index") == 1

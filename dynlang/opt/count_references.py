@@ -5,7 +5,7 @@ after its last use, and an operation that consumes the only reference writes in 
 
 Ownership is as `ssa/ownership.py` states it. A reference moves at its last use; a use that consumes while the value lives on
 retains it first; a value that dies without being consumed is released behind its last use, or at the start of a branch
-that doesn't use it. Loops own what they carry and borrow the rest. A `switch` borrows its payloads from the box; where the
+that doesn't use it. The text of a constant lives as long as the program and is only lent. Loops own what they carry and borrow the rest. A `switch` borrows its payloads from the box; where the
 box is owned and dies there, the payloads that are used are retained and the box is released first, so that they become
 unique before anything is written into them. The scheme is that of Perceus (Reinking et al., 2021) with borrowed
 parameters as in Lean 4 (Ullrich and de Moura, 2019).
@@ -39,6 +39,10 @@ from dynlang.ssa.nodes import Function, Module, Operation, Region, Value
 from dynlang.ssa.ownership import consumed_operands
 
 
+Ordered = dict[Value, None]
+"""A set of values in the order of the program, so that equal programs give equal text."""
+
+
 def count_references(module: Module) -> Module:
     return map_functions(module, lambda function: _Counting(module, function).run())
 
@@ -49,27 +53,27 @@ class _Counting:
     def __init__(self, module: Module, function: Function) -> None:
         self.module = module
         self.function = function
-        self.inside: dict[Operation, frozenset[Value]] = {}
+        self.inside: dict[Operation, Ordered] = {}
 
     def run(self) -> Function:
         one = self.function
-        owned = {value for i, value in enumerate(one.parameters) if i in one.owned and value.counted}
+        owned = dict.fromkeys(value for i, value in enumerate(one.parameters) if i in one.owned and value.counted)
         self.find_uses(one.body)
         body = self.region(one.body, owned)
         return Function(one.name, body, one.results, one.owned, one.recursive, one.sizes, one.inout, one.export,
                         one.parameter_labels, one.result_labels, one.documentation, one.span)
 
-    def find_uses(self, region: Region) -> frozenset[Value]:
+    def find_uses(self, region: Region) -> Ordered:
         """The references used in a region; and, for each operation with regions, those used inside it."""
-        used: set[Value] = set()
+        used: Ordered = {}
         for one in region.operations:
-            used.update(value for value in one.operands if value.counted)
+            used.update((value, None) for value in one.operands if value.counted)
             if one.regions:
-                self.inside[one] = frozenset().union(*map(self.find_uses, one.regions))
+                self.inside[one] = {value: None for inner in one.regions for value in self.find_uses(inner)}
                 used |= self.inside[one]
-        return frozenset(used)
+        return used
 
-    def region(self, region: Region, owned: set[Value], start: Iterable[Operation] = ()) -> Region:
+    def region(self, region: Region, owned: Ordered, start: Iterable[Operation] = ()) -> Region:
         """The region with counts. `owned` are the references that it has to consume, `start` what it does first.
 
         A reference is used where the sizes of its type are known: if they are computed behind its definition, behind that."""
@@ -81,11 +85,10 @@ class _Counting:
         for position, one in enumerate(region.operations):
             dying = [value for value in self.uses(one) if value in owned and last[value] == position]
             self.operation(made, one, dying, owned)
-            for value in one.results:
-                if value.counted:
-                    owned.add(value)
             unknown.difference_update(one.results)
-            self.drop(waiting, [value for value in one.results if value.counted and value not in last], owned)
+            made_here = [value for value in one.results if value.counted and one.name != "constant"]
+            owned.update(dict.fromkeys(made_here))
+            self.drop(waiting, [value for value in made_here if value not in last], owned)
             flush(made, waiting, unknown)
         return made
 
@@ -93,25 +96,25 @@ class _Counting:
         """The references that an operation uses, in a fixed order."""
         found = dict.fromkeys(value for value in one.operands if value.counted)
         if one.regions:
-            found |= dict.fromkeys(sorted(self.inside[one] - found.keys(), key=lambda value: value.name))
+            found |= self.inside[one]
         return found
 
     def last_uses(self, region: Region) -> dict[Value, int]:
         return {value: position for position, one in enumerate(region.operations) for value in self.uses(one)}
 
-    def drop(self, made: list[Operation], values: Iterable[Value], owned: set[Value]) -> None:
+    def drop(self, made: list[Operation], values: Iterable[Value], owned: Ordered) -> None:
         for value in values:
             made.append(Operation("release", [value], []))
-            owned.discard(value)
+            owned.pop(value, None)
 
-    def operation(self, made: Region, one: Operation, dying: list[Value], owned: set[Value]) -> None:
+    def operation(self, made: Region, one: Operation, dying: list[Value], owned: Ordered) -> None:
         """Append an operation: retain what it consumes and something else still needs, release what dies there."""
         consumed = consumed_operands(one, self.module.functions)
-        inside = self.inside.get(one, frozenset())
+        inside = self.inside.get(one, {})
         branches = one.name in ("if", "switch")
         borrowed = {value for i, value in enumerate(one.operands) if value.counted and i not in consumed}
         if not branches:
-            borrowed |= inside
+            borrowed |= inside.keys()
         moved: set[Value] = set()
         for position in reversed(consumed):
             value = one.operands[position]
@@ -119,9 +122,11 @@ class _Counting:
                 moved.add(value)
             else:
                 made.operations.append(Operation("retain", [value], []))
-        owned -= moved
+        for value in moved:
+            del owned[value]
         handed = [value for value in dying if value in owned] if branches else []
-        owned -= set(handed)
+        for value in handed:
+            del owned[value]
         regions = self.regions(one, handed)
         copy = Operation(one.name, one.operands, one.results, one.attributes, regions, one.sizes, one.span)
         made.operations.append(copy)
@@ -130,26 +135,26 @@ class _Counting:
     def regions(self, one: Operation, handed: list[Value]) -> list[Region]:
         match one.name:
             case "if":
-                return [self.region(region, set(handed)) for region in one.regions]
+                return [self.region(region, dict.fromkeys(handed)) for region in one.regions]
             case "switch":
                 return [self.arm(region, one.operands[0], handed) for region in one.regions]
             case "for":
                 (body,) = one.regions
-                return [self.region(body, {value for value in body.parameters if value.counted})]
+                return [self.region(body, dict.fromkeys(value for value in body.parameters if value.counted))]
             case "while":
                 condition, body = one.regions
-                carried = {value for value in body.parameters if value.counted}
-                return [self.region(condition, set()), self.region(body, carried)]
+                carried = dict.fromkeys(value for value in body.parameters if value.counted)
+                return [self.region(condition, {}), self.region(body, carried)]
         return one.regions
 
     def arm(self, region: Region, box: Value, handed: list[Value]) -> Region:
         """A case. If the box dies in it, its payloads become owned before it is released."""
         if box not in handed:
-            return self.region(region, set(handed))
+            return self.region(region, dict.fromkeys(handed))
         used = self.last_uses(region)
         payloads = [value for value in region.parameters if value.counted and value in used]
         start = [Operation("retain", [value], []) for value in payloads]
-        return self.region(region, {*handed, *payloads}, start)
+        return self.region(region, dict.fromkeys([*handed, *payloads]), start)
 
 
 def flush(made: Region, waiting: list[Operation], unknown: set[Value]) -> None:

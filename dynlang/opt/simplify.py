@@ -87,12 +87,15 @@ class _Simplifier:
         self.copier = Copier()
         self.definitions: dict[Value, Operation] = {}
         self.sizes = Polynomials()
+        self.counts: dict[Value, Value] = {}
+        """For the index of a loop the number of its turns."""
 
     def function(self, one: Function) -> Function:
         return with_body(one, self.region(one.body), self.copier)
 
     def region(self, old: Region) -> Region:
         made = Region([self.copier.define(one) for one in old.parameters])
+        self.counts.update((new, self.counts[one]) for one, new in zip(old.parameters, made.parameters, strict=True) if one in self.counts)
         self.into(made, old)
         return made
 
@@ -115,6 +118,8 @@ class _Simplifier:
         if len(one.results) == 1 and not one.regions and (found := self.known(one, operands)) is not None:
             self.copier.replacements[one.results[0]] = found
             return
+        if one.name == "for":
+            self.counts[one.regions[0].parameters[0]] = operands[0]
         copy = self.copier.operation(one, self.region)
         self.fold_fills(copy)
         self.fold(copy)
@@ -189,6 +194,14 @@ class _Simplifier:
         same = isinstance(kind, Array) and self.sizes.many(kind.shape) == self.sizes.many(self.copier.sizes(one.sizes))
         return operands[0] if same else None
 
+    def inside(self, one: Operation, operands: list[Value]) -> Value | None:
+        """`check_index(i, n) -> i` in a loop of n turns with the index i, or where both are known and fit."""
+        index, size = operands
+        if index in self.counts and self.sizes(self.counts[index]) == self.sizes(size):
+            return index
+        known, limit = self.sizes(index).value, self.sizes(size).value
+        return index if known is not None and limit is not None and 0 <= known < limit else None
+
     def element(self, one: Operation, operands: list[Value]) -> Value | None:
         """`at(fill(v), i..) -> v`, where a scalar is read."""
         found = self.definitions.get(operands[0])
@@ -234,4 +247,5 @@ _RULES: dict[str, Callable[[_Simplifier, Operation, list[Value]], Value | None]]
     "select": _Simplifier.chosen,
     "reshape": _Simplifier.reshaped,
     "at": _Simplifier.element,
+    "check_index": _Simplifier.inside,
 }

@@ -55,7 +55,7 @@ class _Balance:
         made: list[Value] = []
         for one in region.operations:
             self.operation(one)
-            made += (value for value in one.results if value.counted)
+            made += (value for value in one.results if value.counted and value not in self.lent)
         self.nothing_held(made, region.operations[-1])
 
     def nothing_held(self, values: list[Value], where: Operation) -> None:
@@ -81,7 +81,9 @@ class _Balance:
             if one.name in ("for", "while"):
                 self.loop(one)
         for value in one.results:
-            if value.counted:
+            if value.counted and one.name == "constant":
+                self.lent.add(value)
+            elif value.counted:
                 self.held[value] += 1
 
     def branches(self, one: Operation) -> None:

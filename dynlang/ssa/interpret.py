@@ -82,6 +82,9 @@ class Heap:
     def new(self, value: Any, kind: ValueType) -> Any:
         return value
 
+    def constant(self, value: Any, kind: ValueType) -> Any:
+        return value
+
     def read(self, value: Any) -> Any:
         return value
 
@@ -108,6 +111,10 @@ class Block:
     def copy(self) -> Block:
         """Itself: the reference is what an array of references holds."""
         return self
+
+
+FOR_EVER = 1 << 60
+"""The count of a block that is part of the program."""
 
 
 class CountedHeap(Heap):
@@ -146,6 +153,12 @@ class CountedHeap(Heap):
         self.live += 1
         self.made += 1
         return Block(value, kind)
+
+    def constant(self, value: Any, kind: ValueType) -> Any:
+        """A block that lives for ever: nobody's release frees it."""
+        block = Block(value, kind)
+        block.count = FOR_EVER
+        return block
 
     def read(self, value: Any) -> Any:
         if isinstance(value, Block):
@@ -256,7 +269,7 @@ class _Machine:
     def call(self, function: Function, arguments: Sequence[Any], line: int) -> list[Any]:
         self.depth += function.recursive
         if self.depth > self.limit:
-            raise RunTimeError("TOO_DEEP", f"{function.name} calls itself too deeply", line)
+            raise RunTimeError("TOO_DEEP", f"{function.name} calls itself too deeply", function.span.line if function.span else line)
         values: dict[Any, Any] = dict(zip(function.parameters, arguments, strict=True))
         results = self.region(function.body, values)
         self.depth -= function.recursive
@@ -363,7 +376,7 @@ class _Machine:
         if isinstance(kind, Scalar) and kind.dtype != "bool" and kind.dtype[0] in "iu":
             value = np.asarray(value, dtype=np.int64).astype(NUMPY[kind.dtype])
         made = stored(value, kind)
-        return [made if isinstance(kind, Scalar) else self.heap.new(made, kind)]
+        return [made if isinstance(kind, Scalar) else self.heap.constant(made, kind)]
 
     def call_operation(self, one: Operation, values: dict[Any, Any]) -> list[Any]:
         function = self.find(str(one.attributes["function"]))

@@ -5,7 +5,8 @@
 - A row with the trait `consumes` takes over its first operand; what it stores in a list, or as an element of an array of
   references, it takes over too. Rows and arrays of numbers copy what they are given.
 - The attribute `reuse` of an elementwise loop names the operands that it takes over.
-- Every other operand is borrowed. Results are owned; the parameters of `switch` regions are borrowed from the box.
+- Every other operand is borrowed. Results are owned, but for the text of a `constant`, which is lent by the program; the
+  parameters of `switch` regions are borrowed from the box.
 """
 
 from __future__ import annotations
