@@ -5,10 +5,11 @@ from __future__ import annotations
 from dynlang.check import errors, typed
 from dynlang.check.context import Context, generic_entries
 from dynlang.check.nested import close_nested
+from dynlang.check.solve import type_variables
 from dynlang.check.statements import check_block, check_statements, falls_through
 from dynlang.check.typenames import find_symbol, read_type
 from dynlang.check.walk import nodes
-from dynlang.check.world import ConstantInfo, Interface, Signature, World, show
+from dynlang.check.world import ConstantInfo, Interface, RecordInfo, Signature, World, show
 from dynlang.diag import Diagnostics, InternalError, Label
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
@@ -21,6 +22,7 @@ from dynlang.types import (
     Type,
     TypeVariable,
     tangent,
+    unknowns,
 )
 
 
@@ -33,6 +35,14 @@ def check_function(
     function = check_function_body(context, node, signature)
     function = decorated(context, node, function, signature)
     return close_nested((function, *context.nested), context.captured_sizes)
+
+
+def check_defaults(world: World, module: str, info: RecordInfo, diagnostics: Diagnostics) -> None:
+    """Defaults of fields fit their types; those of a generic type are checked where they are used."""
+    context = Context(world, module, diagnostics, scopes=[generic_entries(info.generics)], body=check_block)
+    for one in info.fields:
+        if one.default is not None and not type_variables(one.type) and not unknowns(one.type):
+            context.expect(one.default, one.type, f"the default of `{one.name}`")
 
 
 def check_function_body(context: Context, node: ast.Function, signature: Signature) -> typed.Function:

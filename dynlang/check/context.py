@@ -118,6 +118,12 @@ class Context:
     following: Sequence[ast.Statement] = ()
     """What comes after a `var` without a type: it decides whether the variable is an index or an int."""
     uses: int = 0
+    resizable: bool = False
+    """Whether a variable of unknown size was declared, which statements may read several times."""
+    opened_places: list[tuple[typed.Place, typed.Local, tuple[str, ...]]] = field(default_factory=list)
+    """Places of unknown size in which the statement at hand changes items, and the variables that stand for them, sizes known."""
+    snapshots: dict[str, typed.Local] = field(default_factory=dict)
+    """What such variables hold while the statement at hand runs, opened once."""
     qualified: str = ""
     """What nested functions are named after; differs from body to body."""
     parameters: set[str] = field(default_factory=set)
@@ -143,6 +149,7 @@ class Context:
             kind = INT
         local = typed.Local(self.unique(name), kind, mutable)
         self.declared[local.name] = span
+        self.resizable = self.resizable or (mutable and bool(unknowns(kind)))
         if is_int(kind) and not mutable:
             size = size if size is not None else Size.variable(local.name)
             self.local_sizes[local.name] = size

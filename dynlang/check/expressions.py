@@ -153,6 +153,7 @@ def reference(context: Context, local: typed.Local, span: Span) -> typed.Express
     size = context.local_sizes.get(local.name)
     if size is not None and size.single_variable != local.name and local.type == INT and size.variables():
         return typed.SizeValue(INT, span, size)
+    local = context.snapshots.get(local.name, local)
     return typed.LocalReference(local.type, span, local)
 
 

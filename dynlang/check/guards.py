@@ -19,18 +19,14 @@ def may_be_negative(context: Context, size: Size) -> bool:
     return not size.has_no_negative_coefficient() or any(name in context.signed for name in size.variables())
 
 
-def guards(
-    context: Context, sizes: Iterable[Size], span: Span, message: str = "", code: str = "DYN0901"
-) -> tuple[typed.Binding, ...]:
+def guards(context: Context, sizes: Iterable[Size], span: Span, message: str = "", code: str = "DYN0901") -> tuple[typed.Binding, ...]:
     """The checks that sizes need before something has them; `message` is what the error says."""
     found: dict[Size, typed.Binding] = {}
     for size in sizes:
         if size.value is None and may_be_negative(context, size) and size not in found:
             zero = typed.Literal(INT, span, 0)
             test = typed.Primitive(BOOL, span, "greater_equal", (typed.SizeValue(INT, span, size), zero))
-            check = typed.Primitive(
-                UNIT, span, "check", (test,), (("message", message or f"the size {size} is negative"), ("code", code))
-            )
+            check = typed.Primitive(UNIT, span, "check", (test,), (("message", message or f"the size {size} is negative"), ("code", code)))
             found[size] = typed.Binding((None,), check, span)
     return tuple(found.values())
 

@@ -6,10 +6,10 @@ from dynlang.check import errors, typed
 from dynlang.check.context import ERROR, Context, LocalEntry, NestedEntry, SizeEntry
 from dynlang.check.expressions import unknown_name
 from dynlang.check.fit import mismatch
-from dynlang.diag import Label
+from dynlang.diag import Label, NotBuilt
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
-from dynlang.types import ArrayType, ErrorType, ListType, RecordType, StringType, TupleType, Type
+from dynlang.types import ArrayType, ErrorType, ListType, RecordType, StringType, TupleType, Type, open_unknowns, unknowns
 
 Path = tuple[str, tuple]
 
@@ -94,13 +94,43 @@ def index_place(context: Context, inner: typed.Place, indices: tuple, span: Span
             what = "a tuple is assigned as a whole"
         context.report(errors.NotIndexable(what, span))
         return None
-    opened = context.open(typed.LocalReference(inner.type, span, inner.root))
-    kind = opened.type if isinstance(opened.type, ArrayType) else inner.type
-    found = array_items(context, kind, indices, span)
+    if unknowns(inner.type):
+        inner = opened_place(context, inner)
+    assert isinstance(inner.type, ArrayType)
+    found = array_items(context, inner.type, indices, span)
     if found is None:
         return None
     items, result = found
     return typed.Place(inner.root, (*inner.steps, tuple(items)), result, span)
+
+
+def opened_place(context: Context, inner: typed.Place) -> typed.Place:
+    """A variable that stands for a place of unknown size while its items change: ``x[i] = v`` with ``var x: f32[?]``."""
+    for known, local, _ in context.opened_places:
+        if (known.root, known.steps) == (inner.root, inner.steps):
+            return typed.Place(local, (), local.type, inner.span)
+    names = tuple(context.fresh_size(one.name or "size", f"a size of `{inner.root.name}`", inner.span) for one in unknowns(inner.type))
+    local = typed.Local(context.unique(inner.root.name), open_unknowns(inner.type, names), True)
+    context.opened_places.append((inner, local, names))
+    return typed.Place(local, (), local.type, inner.span)
+
+
+def with_opened_places(context: Context, change: list[typed.Statement]) -> list[typed.Statement]:
+    """The statements of an assignment between the opening of its places and their taking the new values."""
+    from dynlang.check.statements import read_place
+
+    before: list[typed.Statement] = []
+    after: list[typed.Statement] = []
+    places, context.opened_places = context.opened_places, []
+    context.snapshots.clear()
+    for inner, local, names in places:
+        closed = read_place(context, inner)
+        assert isinstance(closed, typed.Open)
+        opened = typed.Open(local.type, inner.span, closed.value, names)
+        before.append(typed.Bind(typed.Binding((local,), opened, inner.span)))
+        packed = typed.Pack(inner.type, inner.span, typed.LocalReference(local.type, inner.span, local))
+        after.insert(0, typed.Assign((inner,), packed, inner.span))
+    return [*before, *change, *after]
 
 
 def lend(context: Context, argument: ast.Argument, wanted: Type | None) -> typed.Passed:
@@ -109,7 +139,10 @@ def lend(context: Context, argument: ast.Argument, wanted: Type | None) -> typed
         value = argument.value
         hint = f"write `&{value.text}`" if isinstance(value, ast.Name) else "write `&` before it"
         return context.fail(errors.MissingLend("this parameter is `inout`, and its argument is lent with `&`", argument.span, hint=hint))
+    before = len(context.opened_places)
     found = place(context, argument.value, "lent")
+    if len(context.opened_places) > before:
+        raise NotBuilt("lending a part of a value of unknown size", argument.span, hint="cast the value first: `... as T[n]`")
     if found is None:
         return typed.Literal(ERROR, argument.span, 0)
     if wanted is not None and found.type != wanted:

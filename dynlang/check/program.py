@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dynlang.check import errors, expressions, typed
-from dynlang.check.bodies import check_block_item, check_constant, check_function
+from dynlang.check.bodies import check_block_item, check_constant, check_defaults, check_function
 from dynlang.check.cache import Layers, Stored, save
 from dynlang.check.declare import (
     check_finite,
@@ -149,6 +149,7 @@ def module_functions(module: Loaded, world: World, diagnostics: Diagnostics) -> 
         if isinstance(item, ast.Function) and is_own(interface, item.name):
             found += check_function(world, module.name, item, world.signatures[f"{module.name}.{item.name.text}"], diagnostics)
         elif isinstance(item, ast.Record) and is_own(interface, item.name):
+            check_defaults(world, module.name, world.records[f"{module.name}.{item.name.text}"], diagnostics)
             for method in item.methods:
                 signature = world.signatures.get(f"{module.name}.{item.name.text}.{method.name.text}")
                 if signature is not None and signature.span == method.name.span:

@@ -7,12 +7,12 @@ from typing import Any
 
 from dynlang.check import errors, typed
 from dynlang.check.arithmetic import binary, condition
-from dynlang.check.context import ERROR, Context, describe, is_int
+from dynlang.check.context import ERROR, Context, LocalEntry, describe, is_int
 from dynlang.check.expressions import STRING, is_failure
 from dynlang.check.fit import article, differing_sizes, fit, fitting, mismatch, origins, size_labels, unique_labels
 from dynlang.check.guards import guards
 from dynlang.check.iteration import bind_target, source
-from dynlang.check.places import place
+from dynlang.check.places import place, with_opened_places
 from dynlang.check.solve import sizes_of
 from dynlang.check.typenames import read_type
 from dynlang.check.world import show
@@ -65,9 +65,50 @@ def check_statements(context: Context, block: Sequence[ast.Statement]) -> tuple[
         context.following = block[position + 1 :] if isinstance(statement, ast.Let) and statement.mutable and statement.type is None else ()
         if isinstance(statement, ast.Function):
             found += declare_nested(context, statement)
+        elif isinstance(statement, SIMPLE):
+            found += simple_statement(context, statement)
         else:
             found += STATEMENTS[type(statement)](context, statement)
     return tuple(found)
+
+
+SIMPLE = (ast.Let, ast.Assign, ast.Augment, ast.ExprStmt, ast.Return, ast.Assert)
+
+
+def simple_statement(context: Context, statement: ast.Statement) -> Statements:
+    """A statement without blocks, between what opens and closes the values of unknown size in it."""
+    before = snapshots(context, statement) if context.resizable else []
+    found = STATEMENTS[type(statement)](context, statement)
+    if context.opened_places:
+        found = with_opened_places(context, found)
+    context.snapshots.clear()
+    return [*before, *found]
+
+
+def snapshots(context: Context, statement: ast.Statement) -> Statements:
+    """A statement that reads a variable of unknown size several times opens it once: in ``x + x`` the sizes are equal.
+
+    Not where the statement itself may change the variable."""
+    reads: dict[str, int] = {}
+    changed: set[str] = set()
+    for node in ast.walk(statement):
+        match node:
+            case ast.Name(text):
+                reads[text] = reads.get(text, 0) + 1
+            case ast.Argument(_, value, True):
+                changed |= {one.text for one in ast.walk(value) if isinstance(one, ast.Name)}
+            case ast.Call(ast.Attribute(ast.Name(text))):
+                changed.add(text)
+    before: Statements = []
+    for name, count in reads.items():
+        entry = context.find(name)
+        if count < 2 or name in changed or not isinstance(entry, LocalEntry) or not entry.local.mutable or not unknowns(entry.local.type):
+            continue
+        value = context.open(typed.LocalReference(entry.local.type, statement.span, entry.local), f"`{name}`")
+        now = context.temporary(f"{name}_now", value.type)
+        before.append(typed.Bind(typed.Binding((now,), value, statement.span)))
+        context.snapshots[entry.local.name] = now
+    return before
 
 
 # ---------------------------------------------------------------- let and var
@@ -223,7 +264,8 @@ def read_place(context: Context, target: typed.Place) -> typed.Expression:
     from dynlang.check.members import field_type
     from dynlang.types import RecordType, array_of
 
-    value: typed.Expression = context.open(typed.LocalReference(target.root.type, target.span, target.root), f"`{target.root.name}`")
+    root = context.snapshots.get(target.root.name, target.root)
+    value: typed.Expression = context.open(typed.LocalReference(root.type, target.span, root), f"`{root.name}`")
     for step in target.steps:
         kind = value.type
         if isinstance(step, str) and isinstance(kind, RecordType):
