@@ -21,6 +21,7 @@ from dynlang.grad import differentiate
 from dynlang.native.jit import Compiled, compile_module
 from dynlang.opt import PASSES, optimise
 from dynlang.ssa import nodes as ssa
+from dynlang.ssa.build import operations_in
 from dynlang.ssa.interpret import interpret
 from dynlang.ssa.lower import lower
 from dynlang.ssa.verify import verify as verify_ssa
@@ -134,6 +135,15 @@ def test_tree_lstm_in_every_stage(treelstm: Stages) -> None:
     treelstm.agree("infer", [v, d, k, 3, 9, *leaves, *forest], 2e-5)
     losses, *_ = treelstm.agree("train", [v, d, k, 3, 9, *leaves, *forest, [0, 2, 1], 0.1], 5e-5)
     assert losses.shape == (3,)
+
+
+def test_products_of_a_recursion_are_collected(treelstm: Stages) -> None:
+    """The gradients of both cells' weights are added by matrix products, in the recursion and at its end."""
+    names = [name for name in treelstm.passed[-1][1].functions if name.endswith(".collecting")]
+    assert "encode_backward.collecting" in names
+    body = treelstm.passed[-1][1].functions["encode_backward.collecting"].body
+    assert not [one for one in operations_in(body) if one.name == "accumulate_outer"]
+    assert len([one for one in operations_in(body) if one.name == "accumulate_matmul_tn"]) == 2
 
 
 def test_loop_with_a_tape() -> None:

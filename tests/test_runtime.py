@@ -106,7 +106,7 @@ def test_blocks_are_aligned_apart_and_reused(native: Runtime) -> None:
         else:
             size = int(2 ** choice.uniform(0, 20.5)) - 1
             block = native.call("allocate", size)
-            assert block % 32 == 0 and block not in live
+            assert block % (64 if size > layout.LARGEST_SMALL_BYTES else 32) == 0 and block not in live
             assert native.call("payload_bytes", block) == size
             ctypes.memset(block, step % 256, size)
             live[block] = (size, step % 256)
@@ -123,7 +123,20 @@ def test_a_loop_of_allocations_runs_in_constant_memory(native: Runtime) -> None:
         for _ in range(100):
             block = native.call("allocate", size)
             native.call("free", block)
-            assert block == first or size > layout.LARGEST_SMALL_BYTES
+            assert block == first
+
+
+def test_not_too_much_is_kept(native: Runtime) -> None:
+    """What is more than a limit and than what lives goes back to the system."""
+    size = layout.MOST_KEPT_BYTES // 4
+    blocks = [native.call("allocate", size) for _ in range(6)]
+    assert all(block % 64 == 0 for block in blocks)
+    before = resident()
+    for block in blocks:
+        ctypes.memset(block, 1, size)
+    for block in reversed(blocks):
+        native.call("free", block)
+    assert resident() - before < size
 
 
 def test_destroying_a_context_gives_back_what_is_live() -> None:
