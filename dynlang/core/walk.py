@@ -143,11 +143,10 @@ def _attributes(attributes: tuple[tuple[str, object], ...], on_type: Callable[[T
 
 
 def bound_in(block: Block) -> Iterator[Variable]:
-    """Every variable bound anywhere in a block, in order."""
-    for statement in block.statements:
-        for binders, inner in blocks_of(statement.right):
+    """Every variable bound anywhere in a block."""
+    for statement in statements_in(block):
+        for binders, _ in blocks_of(statement.right):
             yield from binders
-            yield from bound_in(inner)
         yield from statement.variables
 
 
@@ -314,11 +313,15 @@ def map_blocks(block: Block, change: Callable[[Block], Block]) -> Block:
 
 
 def statements_in(block: Block) -> Iterator[Let]:
-    """Every statement of a block and of the blocks inside, outer first."""
-    for statement in block.statements:
+    """Every statement of a block and of the blocks inside, outer first. A loop, so that deep nesting costs no more."""
+    waiting = [iter(block.statements)]
+    while waiting:
+        statement = next(waiting[-1], None)
+        if statement is None:
+            waiting.pop()
+            continue
         yield statement
-        for _, inner in blocks_of(statement.right):
-            yield from statements_in(inner)
+        waiting += [iter(inner.statements) for _, inner in reversed(blocks_of(statement.right))]
 
 
 def functions_called(block: Block) -> Iterator[str]:

@@ -33,6 +33,9 @@ _NODES = (typed.Expression, typed.Local, typed.Place, typed.Lend, typed.SliceIte
           typed.Return, typed.Assert, typed.Break, typed.Continue, typed.Evaluate, typed.Missing, typed.SizeEquation)
 
 
+_LARGE = (typed.If, typed.While, typed.For, typed.Match, typed.Lambda, typed.Comprehension, typed.Conditional, typed.ShortCircuit)
+
+
 @dataclass(slots=True)
 class _Found:
     read: dict[str, None]
@@ -55,11 +58,21 @@ class FactTable:
         if known is not None:
             return known[1]
         found = _Found({}, {}, set(), set(), set(), set())
-        self._visit(node, found, in_loop=False)
+        self._enter(node, found, in_loop=False)
         facts = Facts(tuple(found.read), tuple(found.assigned), frozenset(found.bound), frozenset(found.sizes),
                       frozenset(found.types), "return" in found.flow, "break" in found.flow, "continue" in found.flow)
         self._known[id(node)] = (node, facts)
         return facts
+
+    def _merge(self, facts: Facts, found: _Found, in_loop: bool) -> None:
+        found.read.update(dict.fromkeys(facts.read))
+        found.assigned.update(dict.fromkeys(facts.assigned))
+        found.bound |= facts.bound
+        found.sizes |= facts.sizes
+        found.types |= facts.types
+        found.flow |= {"return"} if facts.returns else set()
+        if not in_loop:
+            found.flow |= ({"break"} if facts.breaks else set()) | ({"continue"} if facts.continues else set())
 
     def escapes(self, node: Any) -> bool:
         """Whether control can leave a statement otherwise than at its end."""
@@ -67,6 +80,13 @@ class FactTable:
         return facts.returns or facts.breaks or facts.continues
 
     def _visit(self, node: Any, found: _Found, in_loop: bool) -> None:
+        """What holds many nodes is asked for its own facts, which it will be asked for again."""
+        if isinstance(node, _LARGE):
+            self._merge(self.of(node), found, in_loop)
+        else:
+            self._enter(node, found, in_loop)
+
+    def _enter(self, node: Any, found: _Found, in_loop: bool) -> None:
         if isinstance(node, tuple):
             for one in node:
                 self._visit(one, found, in_loop)
