@@ -193,7 +193,7 @@ def test_programs_of_derivatives(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     """Programs that are written to test derivatives, through all stages."""
 
     def check_stages(module: Module, name: str, arguments: Sequence[Any], wrt: Sequence[int], **_: Any) -> Module:
-        made, reverse, _ = with_requests(module, name, wrt, forward=False)
+        made, reverse, _names = with_requests(module, name, wrt, forward=False)
         space, target = Space(module), module.functions[name]
         on = space.engine.activity.results(name, tuple(place in wrt for place in range(len(target.parameters))))
         values = evaluate(module, name, arguments)
