@@ -82,6 +82,7 @@ class Builder:
         self.names = names
         self.scope = scope
         self.outer = outer
+        self.depth: int = outer.depth + 1 if outer else 0
         self.span: Span | None = span if span is not None else outer.span if outer else None
         self.statements: list[Let] = []
         self.known: dict[str, Size] = dict(outer.known) if outer else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from dynlang.check import typed
@@ -21,6 +22,10 @@ HANDLER_MODULES = (comprehensions, derivatives, formats, functions, leaves)
 """Imported for the handlers that they register."""
 
 
+RECURSION = 60_000
+"""A chain of `elif` is deep, though it isn't nested in the source; blocks are refused at a depth well below this."""
+
+
 class UnknownEntry(Diagnostic):
     """A function that was asked for by name and isn't there."""
 
@@ -34,6 +39,7 @@ def elaborate(program: typed.Program, entries: Sequence[str] = (), tests: bool =
     blocks of the main module are functions ``test.0``, ``test.1`` .. and ``bench.0`` .., in order. These are the
     module's roots; what they don't reach isn't in it.
     """
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
     elaborator = Elaborator(program)
     exported = [one for one in program.functions.values() if one.export and one.name.startswith(program.module + ".")]
     for name in entries:

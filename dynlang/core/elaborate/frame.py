@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from dynlang.core.elaborate.statements import Region
 
 
+DEEPEST_BLOCK = 1600
+
+
 class Frame:
     """Elaborates the body of one function, or one that is expanded in place (then it shares the caller's builder)."""
 
@@ -185,6 +188,9 @@ class Frame:
     def inside(self) -> Iterator[Builder]:
         """A block within this one: what is bound or assigned in it is forgotten at its end."""
         outer, locals, sizes = self.builder, self.locals, self.sizes
+        if outer.depth >= DEEPEST_BLOCK:
+            raise NotBuilt(f"more than {DEEPEST_BLOCK} branches inside one another", outer.span,
+                           "a chain of `elif`, or of returns out of `if`, counts: a `match` or a loop over a table doesn't nest")
         self.builder, self.locals, self.sizes = outer.inside(), dict(locals), dict(sizes)
         try:
             yield self.builder
