@@ -7,7 +7,7 @@ from typing import Any
 
 from dynlang.check import errors, typed
 from dynlang.check.context import ERROR, Context, handles, is_int
-from dynlang.check.fit import adapt, article, is_float, number_type, origins, shape_of, size_labels, unique_labels, with_numbers
+from dynlang.check.fit import adapt, article, cast_hint, is_float, number_type, origins, shape_of, size_labels, unique_labels, with_numbers
 from dynlang.check.typenames import combine
 from dynlang.check.world import show
 from dynlang.diag import Diagnostic, Label
@@ -256,6 +256,8 @@ def shape_error(context: Context, word: str, values: Sequence[typed.Expression],
         differing = next((pair for pair in zip(a, b, strict=True) if pair[0] != pair[1]), None)
         if differing and (differing[0] - differing[1]).value in (1, -1):  # type: ignore[operator]
             hint = f"the sizes are one apart: {differing[0]} and {differing[1]}"
+        elif differing and (differing[0] - differing[1]).value is None:  # type: ignore[operator]
+            hint = cast_hint(context, right.type, left.type)
     sizes = [size for size in (*a, *b) if isinstance(size, Size)]
     labels = [label for size in sizes for label in size_labels(context, size)]
     secondary = (

@@ -206,6 +206,8 @@ class Context:
             for entry in scope.values():
                 if isinstance(entry, SizeEntry):
                     found |= entry.size.variables()
+                elif isinstance(entry, LocalEntry) and entry.local.name in self.local_sizes:
+                    found |= self.local_sizes[entry.local.name].variables()
         return found
 
     @contextmanager

@@ -240,7 +240,8 @@ def infer_array(context: Context, node: ast.List, hint: Type | None) -> typed.Ex
                 "nothing tells the type of an empty array", node.span, hint="give its type, `let x: f32[0] = []`, or use a growing `List()`"
             )
         )
-    if inner is not None and all(fitting(context, item, inner) is not None for item in items):
+    own = isinstance(hint, ArrayType) and len(hint.shape) > 1 and bool(unknowns(inner)) if inner is not None else False
+    if inner is not None and not own and all(fitting(context, item, inner) is not None for item in items):
         kind = inner
     else:
         kind = common_type(context, items)

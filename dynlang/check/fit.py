@@ -36,6 +36,7 @@ from dynlang.types import (
     TypeVariable,
     Unknown,
     array_of,
+    size_variables,
 )
 
 INTEGER_LIMITS = {"i64": 64, "i32": 32, "i16": 16, "i8": 8}
@@ -278,13 +279,27 @@ def mismatch(context: Context, value: typed.Expression, wanted: Type, role: str 
 def size_mismatch(context: Context, value: typed.Expression, wanted: Type, pair: tuple[Size, Size], subject: str) -> Diagnostic:
     left, right = pair
     hint = ""
-    if not any(isinstance(one.value, int) for one in pair) or (left - right).value is None:
-        hint = f"if the sizes are equal when the program runs, say so: `... as {show(wanted)}` checks it"
+    if (left - right).value is None:
+        hint = cast_hint(context, value.type, wanted)
     elif isinstance(actual := value.type, ArrayType) and isinstance(wanted, ArrayType) and actual.shape == wanted.shape[::-1]:
         hint = "the sizes fit if it is transposed: `transpose(...)`"
     title = f"{subject} has the size {left} where {right} is needed"
     labels = (*origins(context, value), *size_labels(context, left), *size_labels(context, right))
     return errors.SizeMismatch(title, value.span, expected=show(wanted), found=show(value.type), hint=hint, secondary=unique_labels(labels))
+
+
+def cast_hint(context: Context, actual: Type, wanted: Type) -> str:
+    """How to say that sizes are equal: a cast to the type whose sizes have names, or numbers."""
+    if nameable(context, wanted):
+        return f"if the sizes are equal when the program runs, say so: `... as {show(wanted)}` checks it"
+    if nameable(context, actual):
+        return f"if the sizes are equal when the program runs, cast the other value: `... as {show(actual)}` checks it"
+    return "name the size where its value comes from, `let x: f32[?n] = ...`, and cast the other to it, `... as f32[n]`"
+
+
+def nameable(context: Context, kind: Type) -> bool:
+    """Whether a program can write this type here: each size is a number or stands for a name in scope."""
+    return size_variables(kind) <= context.size_names()
 
 
 def differing_sizes(actual: Type, wanted: Type) -> tuple[Size, Size] | None:

@@ -139,7 +139,7 @@ def list_source(context: Context, value: typed.Expression, element: Type) -> Sou
     items = held(context, value, "items", bindings)
     count = size_of(context, typed.Primitive(INT, value.span, "list_length", (items,)), bindings)
     context.signed -= count.variables()
-    return Source(count, lambda index: typed.ListItem(element, value.span, items, index), bindings)
+    return Source(count, lambda index: typed.ListItem(element, value.span, items, index), bindings, is_list=True)
 
 
 # ---------------------------------------------------------------- forms
@@ -161,14 +161,17 @@ def range_form(context: Context, node: ast.Call, is_loop: bool) -> Source | None
 
 
 def zip_form(context: Context, node: ast.Call, is_loop: bool) -> Source | None:
-    """Items side by side; the sizes are equal by proof."""
+    """Items side by side; the sizes are equal by proof, the lengths of lists when the program runs."""
     values = arguments(context, node, 2, None)
     found = [source(context, value) for value in values or ()]
     sources = [one for one in found if one is not None]
     if not found or len(sources) < len(found):
         return None
+    checks: list[typed.Binding] = []
     for one, value in zip(sources[1:], (values or ())[1:], strict=True):
-        if one.count != sources[0].count:
+        if one.count != sources[0].count and (one.is_list or sources[0].is_list):
+            checks.append(same_length(sources[0].count, one.count, node.span))
+        elif one.count != sources[0].count:
             labels = [label for size in (sources[0].count, one.count) for label in size_labels(context, size)]
             assert values is not None
             context.report(
@@ -185,7 +188,14 @@ def zip_form(context: Context, node: ast.Call, is_loop: bool) -> Source | None:
         items = tuple(one.item(index) for one in sources)
         return typed.MakeTuple(TupleType(tuple(one.type for one in items)), node.span, items)
 
-    return Source(sources[0].count, item, [binding for one in sources for binding in one.bindings])
+    return Source(sources[0].count, item, [*(binding for one in sources for binding in one.bindings), *checks])
+
+
+def same_length(one: Size, other: Size, span: Span) -> typed.Binding:
+    """The check that two lengths are equal."""
+    test = typed.Primitive(BOOL, span, "equal", (typed.SizeValue(INT, span, one), typed.SizeValue(INT, span, other)))
+    message = (("message", "`zip` of lists of different lengths"), ("code", "DYN0901"))
+    return typed.Binding((None,), typed.Primitive(UNIT, span, "check", (test,), message), span)
 
 
 def enumerate_form(context: Context, node: ast.Call, is_loop: bool) -> Source | None:

@@ -252,6 +252,8 @@ class Solver:
     def resolve_hint(self, kind: Type) -> Type | None:
         """The type as a hint: holes where it isn't known; None if a size or everything is open."""
         resolved = self.resolve(kind)
+        if isinstance(resolved, ArrayType) and unknowns(resolved.element) and isinstance(resolved.element, RecordType | SumType):
+            resolved = ArrayType(resolved.element, tuple(self._open_as_unknown(one) for one in resolved.shape))
         if any(name in self.sizes for name in size_variables(resolved)):
             return None
 
@@ -260,6 +262,10 @@ class Solver:
 
         holed = map_type(resolved, lambda size: size, on_type)
         return None if holed == HOLE else holed
+
+    def _open_as_unknown(self, size: SizeArgument) -> SizeArgument:
+        """Of an array whose elements have unknown sizes, the element type alone is a hint."""
+        return Unknown() if isinstance(size, Size) and any(name in self.sizes for name in size.variables()) else size
 
     def learn(self, other: Solver) -> None:
         """Take over from hints what the arguments left open."""
