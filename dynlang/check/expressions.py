@@ -31,6 +31,7 @@ from dynlang.types import (
     TupleType,
     Type,
     array_of,
+    unknowns,
 )
 
 STRING = StringType()

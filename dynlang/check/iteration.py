@@ -18,7 +18,9 @@ from dynlang.diag import Label
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
+    BOOL,
     INT,
+    UNIT,
     ArrayType,
     ErrorType,
     IndexType,
@@ -41,6 +43,7 @@ class Source:
     item: ItemRule
     bindings: list[typed.Binding] = field(default_factory=list)
     progress: typed.Expression | None = None
+    is_list: bool = False
 
 
 def source(context: Context, node: ast.Expr, is_loop: bool = False) -> Source | None:

@@ -42,6 +42,7 @@ from dynlang.types import (
     map_type,
     size_variables,
     tangent,
+    unknowns,
 )
 
 HOLE = TypeVariable("_")
