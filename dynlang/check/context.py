@@ -289,11 +289,21 @@ class Context:
         closed = unknowns(value.type)
         if not closed or isinstance(value.type, ErrorType):
             return value
-        names = tuple(self.fresh_size(one.name or "size", f"a size of {what}, known when it runs", value.span) for one in closed)
+        names = tuple(self.fresh_size(one.name or size_name(what), f"a size of {what}, known when it runs", value.span) for one in closed)
         return typed.Open(open_unknowns(value.type, names), value.span, value, names)
 
     def signature_of(self, name: str) -> Signature:
         return self.nested_signatures.get(name) or self.world.signatures[name]
+
+
+def size_name(what: str) -> str:
+    """The name of a size that is opened, after what it belongs to.
+
+    >>> size_name("the result of `data.lines`"), size_name("this value")
+    ('size_of_lines', 'size')
+    """
+    named = what.partition("`")[2].partition("`")[0].rpartition(".")[2]
+    return f"size_of_{named}" if named.isidentifier() else "size"
 
 
 def describe(node: ast.Expr) -> str:

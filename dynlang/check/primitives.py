@@ -66,9 +66,9 @@ def row_arguments(context: Context, row: Op, node: ast.Call, name: str, hint: Ty
         count = errors.plural(needed, "argument")
         context.report(errors.WrongArity(f"`{name}` takes {count}, and {len(node.arguments)} given", node.span, hint=row.documentation))
         return None
-    wanted = hint if row.has("elementwise") and not row.has("comparison") and len(row.operands) < 3 else None
+    wanted = hint if row.has("elementwise") and not row.has("comparison") else None
     values = [
-        context.infer(argument.value, WORDS.get(accepted, wanted))
+        context.infer(argument.value, WORDS.get(accepted, None if accepted == "bool" else wanted))
         for argument, accepted in zip(node.arguments, spread(row, len(node.arguments)), strict=True)
     ]
     return None if any(isinstance(value.type, ErrorType) for value in values) else values
