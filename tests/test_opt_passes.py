@@ -9,10 +9,12 @@ import textwrap
 import numpy as np
 import pytest
 
+from dynlang.native.jit import compile_module
 from dynlang.ops import OPS
 from dynlang.ops.dtypes import NUMPY
 from dynlang.opt import PASSES, check_order, optimise
 from dynlang.opt.fold import FOLDS, fold
+from dynlang.ssa.interpret import interpret
 from dynlang.ssa.nodes import Module
 from dynlang.ssa.parse import parse_module
 from dynlang.ssa.print import print_module
@@ -191,3 +193,28 @@ def test_an_index_that_is_inside_is_not_checked() -> None:
       return %x, %s, %v
     """
     assert simplified(body).count("check_index") == 1
+
+
+@pytest.mark.parametrize(("width", "folded"), [("9", True), ("%n", True), ("3", False)])
+def test_a_row_that_is_repeated_is_read_in_place(width: str, folded: bool) -> None:
+    text = f"""func @f(%m: i64, %n: i64, %x: f32[%m, {width}], %b: f32[{width}], %i: i64) -> (f32[%m, {width}]) with {{owned = [2]}} {{
+      %c: f32[%m, {width}] = broadcast %b sizes [%m]
+      %y: f32[%m, {width}] = add %x, %c
+      %d: f32[%m, {width}] = broadcast %b sizes [%m]
+      %r: f32[{width}] = at %x, %i
+      %e: f32[%m, {width}] = broadcast %r sizes [%m]
+      %z: f32[%m, {width}] = mul %y, %d
+      %w: f32[%m, {width}] = sub %z, %e
+      return %w
+    }}"""
+    module = parse_module(text)
+    ready = optimise(module, check=True)
+    assert ("broadcast" not in print_module(ready)) == folded
+    for rows in (0, 1, 4):
+        size = 3 if width == "3" else 9
+        x = np.arange(rows * size, dtype=np.float32).reshape(rows, size)
+        arguments = [rows, size, x, np.linspace(0, 1, size), 0]
+        if rows:
+            expected = interpret(module, "f", arguments)[0]
+            assert interpret(ready, "f", arguments, count=True)[0].tobytes() == expected.tobytes()
+            assert compile_module(ready).call("f", arguments)[0].tobytes() == expected.tobytes()

@@ -4,11 +4,11 @@ Law: the program computes the same; on every path each owned reference is consum
 after its last use, and an operation that consumes the only reference writes in place.
 
 Ownership is as `ssa/ownership.py` states it. A reference moves at its last use; a use that consumes while the value lives on
-retains it first; a value that dies without being consumed is released behind its last use, or at the start of a branch
-that doesn't use it. The text of a constant lives as long as the program and is only lent. Loops own what they carry and borrow the rest. A `switch` borrows its payloads from the box; where the
-box is owned and dies there, the payloads that are used are retained and the box is released first, so that they become
-unique before anything is written into them. The scheme is that of Perceus (Reinking et al., 2021) with borrowed
-parameters as in Lean 4 (Ullrich and de Moura, 2019).
+retains it first; a value that dies without being consumed is released behind its last use, or at the start of a branch that
+doesn't use it. The text of a constant lives as long as the program and is only lent. Loops own what they carry and borrow
+the rest. A `switch` borrows its payloads from the box; where the box is owned and dies there, the payloads that are used are
+retained and the box is released first, so that they become unique before anything is written into them. The scheme is that
+of Perceus (Reinking et al., 2021) with borrowed parameters as in Lean 4 (Ullrich and de Moura, 2019).
 
 Before:
 
@@ -37,7 +37,6 @@ from collections.abc import Iterable
 from dynlang.ssa.build import map_functions, sizes_of
 from dynlang.ssa.nodes import Function, Module, Operation, Region, Value
 from dynlang.ssa.ownership import consumed_operands
-
 
 Ordered = dict[Value, None]
 """A set of values in the order of the program, so that equal programs give equal text."""

@@ -4,7 +4,7 @@ Law: every result has the same bits. A group computes what its members computed,
 formed only where no operation outside it stands between its members. Chains and siblings that read one array are joined:
 the gates of an LSTM cell are one loop with several results. An input that is a contiguous piece of an array (a `slice` of
 leading elements, a row by `at`) is read from that array directly, at an offset; unless the array is written
-in between, which would then need a copy.
+in between, which would then need a copy. So is an array that a `broadcast` repeats over leading axes.
 
 Before:
 
@@ -60,6 +60,8 @@ SCALAR_FORM = {"accumulate": "add"}
 """What an operation in place is inside a loop, where `reuse` gives it back its place."""
 MOST_OPERATIONS = 48
 MOST_INPUTS = 20
+SHORTEST_ROW = 8
+"""Elements of an array that is repeated: shorter ones make a loop of nothing but beginnings and ends."""
 STRETCH = 256
 """Operations that are looked at together: what depends on what costs the square of it."""
 Shape = tuple[Size, ...]
@@ -201,7 +203,7 @@ class _Stretch:
             return True
         position = next(bits(members))
         operands = [value for value in self.operations[position].operands if isinstance(value.type, Array)]
-        return any(self.piece(value, members) is not None for value in operands)
+        return any(self.piece(value, members) is not None or self.repeated(value, members) is not None for value in operands)
 
     # -- pieces of arrays
 
@@ -246,13 +248,28 @@ class _Stretch:
         base, steps = self.base(value)
         if not steps:
             return None
+        return (base, steps) if self.stays(base, self.first_use(value), members) else None
+
+    def stays(self, base: Value, first: int, members: int) -> bool:
+        """Whether an array that is used at the position `first` isn't written before a group is done."""
         after = self.depend.after_all(members)
         for writer in self.around.writers.get(base, ()):
             place = writer - self.start
             behind = place >= len(self.operations) or (place >= 0 and after >> place & 1)
-            if not behind and writer > self.first_use(value):
-                return None
-        return base, steps
+            if not behind and writer > first:
+                return False
+        return True
+
+    def repeated(self, value: Value, members: int) -> Value | None:
+        """The array that a value repeats over its leading axes, if it can be read instead."""
+        if value not in self.around.position:
+            return None
+        one = self.owner.definitions[value]
+        kind = one.operands[0].type if one.name == "broadcast" else None
+        if not isinstance(kind, Array) or not self.stays(one.operands[0], self.around.position[value], members):
+            return None
+        row = prod(self.owner.sizes.many(kind.shape), start=Size.constant(1)).value
+        return one.operands[0] if row is None or row >= SHORTEST_ROW else None
 
     def first_use(self, value: Value) -> int:
         """Where the outermost piece of the array is taken."""
@@ -268,6 +285,8 @@ class _Stretch:
         """The fused operation of a group, behind the arithmetic of its offsets."""
         before = Region([])
         builder = Builder(before)
+        self.rank: int | None = None
+        """Axes of the arrays that the loop repeats."""
         self.offsets: dict[tuple[tuple[Value, tuple[Dimension, ...]], ...], Value] = {}
         inner = Builder(Region([]))
         inside: dict[Value, Value] = {}
@@ -307,7 +326,12 @@ class _Stretch:
             inside[value] = inner.constant(definition.attributes["value"], dtype_of(value), value.name)
             return
         found = self.piece(value, members) if isinstance(value.type, Array) else None
-        operands.append(value if found is None else found[0])
+        row = self.repeated(value, members)
+        if row is not None and isinstance(row.type, Array) and self.rank in (None, len(row.type.shape)):
+            self.rank = len(row.type.shape)
+            operands.append(row)
+        else:
+            operands.append(value if found is None else found[0])
         offsets.append(None if found is None else self.offset(found[1], builder))
         inside[value] = Value(value.name, Scalar(dtype_of(value)))
         inner.region.parameters.append(inside[value])

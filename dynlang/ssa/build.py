@@ -116,6 +116,13 @@ def fused_offsets(operation: Operation) -> tuple[int | None, ...]:
     return tuple(offsets) if isinstance(offsets, tuple) else (None,) * len(operation.regions[0].parameters)
 
 
+def repeated_ranks(operation: Operation) -> tuple[int, ...]:
+    """For each input of a fused loop its rank, if it is read anew for each index of the loop's first axes; else 0."""
+    ranks = (len(one.type.shape) if isinstance(one.type, Array) else 0 for one in operation.operands)
+    return tuple(rank if place is None and rank < len(operation.sizes) else 0
+                 for rank, place in zip(ranks, fused_offsets(operation), strict=False))
+
+
 # ---------------------------------------------------------------- walking and copying
 
 

@@ -30,7 +30,8 @@ runs. `list_empty` has its element types in its result's type (Core's attribute 
 are the sizes that its row asks for (`fill`, `reshape`, `slice`, ...), as values or ints: printed as `sizes [%n, 3]`.
 
 `fused` computes its region once for each element of `sizes`, which is the shape of all its results. An input is a scalar,
-the same for all elements; an array of that shape; or, where the attribute `offsets` (one entry an input) holds a position,
+the same for all elements; an array of that shape; an array of its last axes, read anew for each index of the first ones (all
+such inputs have one rank); or, where the attribute `offsets` (one entry an input) holds a position,
 an array of any shape, whose row-major elements are read from the i64 operand at that position on. Offsets stand behind the
 inputs, each once. The attribute `reuse = [[result, input], ..]` (after `reuse`) says that a result may take over the block of an
 input, which the operation then owns: if its count is one the result is written into it, else the reference is released.

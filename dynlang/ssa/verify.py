@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dynlang import types
 from dynlang.diag import InternalError
 from dynlang.ops import OPS
-from dynlang.ssa.build import BOOL, I64, fused_offsets, sizes_of
+from dynlang.ssa.build import BOOL, I64, fused_offsets, repeated_ranks, sizes_of
 from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Rows, Scalar, String, Value
 from dynlang.ssa.print import _Printer, print_type
 from dynlang.ssa.shapes import Polynomials, row_attributes
@@ -312,6 +312,7 @@ class _FunctionCheck:
         for value, parameter, place in zip(one.operands, region.parameters, offsets, strict=False):
             self.fused_operand(value, parameter, shape, place is not None)
             self.expect(place is None or one.operands[place].type == I64, "an offset is no i64")
+        self.expect(len({rank for rank in repeated_ranks(one) if rank}) <= 1, "repeated inputs have different ranks")
         for value, result in zip(region.operations[-1].operands, one.results, strict=True):
             want = types.ArrayType(self.core(value), shape)
             self.expect(self.core(result) == want, f"{self.names.name(result)} is {self.core(result)}, not {want}")
@@ -321,7 +322,8 @@ class _FunctionCheck:
         self.expect(element == parameter.type, f"{self.names.name(value)} doesn't have elements of type {print_type(parameter.type)}")
         if isinstance(value.type, Array):
             have = self.names.many(value.type.shape)
-            self.expect(is_piece or have == shape, f"{self.names.name(value)} doesn't have the shape of the loop")
+            fits = is_piece or (have == shape[len(shape) - len(have):] and len(have) <= len(shape))
+            self.expect(fits, f"{self.names.name(value)} doesn't have the shape of the loop")
 
 
 _CHECKS: dict[str, Callable[[_FunctionCheck, Operation], None]] = {

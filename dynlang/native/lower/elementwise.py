@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dynlang.diag import NotBuilt
 from dynlang.native import vectormath
@@ -21,7 +21,7 @@ from dynlang.native.lower.frame import HANDLERS, Frame, lowers
 from dynlang.native.lower.layout import REGISTER, element_bytes, family
 from dynlang.ops import OPS
 from dynlang.ops.dtypes import BYTES
-from dynlang.ssa.build import fused_offsets
+from dynlang.ssa.build import fused_offsets, repeated_ranks
 from dynlang.ssa.nodes import Array, Operation, Region, Scalar, Value
 from dynlang.ssa.ownership import reused
 
@@ -276,4 +276,22 @@ def _loop(frame: Frame, operation: Operation, region: Region, offsets: Sequence[
     for place, result in enumerate(operation.results):
         frame.define(result, frame.room(operation.operands[taken[place]]) if place in taken else frame.allocate_array(result.type))
         outputs.append((frame[result], dtype_of(result)))
-    ElementLoop(frame, region, inputs, outputs, frame.elements(operation.results[0].type)).emit()
+    ranks = repeated_ranks(operation) if operation.name == "fused" else ()
+    if not any(ranks):
+        ElementLoop(frame, region, inputs, outputs, frame.elements(operation.results[0].type)).emit()
+        return
+    rank = max(ranks)
+    sizes = frame.product(operation.sizes[:-rank]), frame.product(operation.sizes[-rank:])
+    _rows(frame, region, inputs, outputs, ranks, sizes)
+
+
+def _rows(frame: Frame, region: Region, inputs: Sequence[Input], outputs: Sequence[tuple[str, str]], repeated: Sequence[int],
+          sizes: tuple[str, str]) -> None:
+    """A loop for each row, in which the repeated inputs begin anew. `sizes`: how many rows, and their elements."""
+    f, (count, elements) = frame.f, sizes
+    with f.loop(0, count) as row:
+        start = f.mul(row.index, elements)
+        here = [one if rank or not one.is_array else replace(one, offset=start if one.offset == "0" else f.add(one.offset, start))
+                for one, rank in zip(inputs, repeated, strict=True)]
+        there = [(f.offset(pointer, start, _memory(dtype)), dtype) for pointer, dtype in outputs]
+        ElementLoop(frame, region, here, there, elements).emit()
