@@ -9,6 +9,7 @@ from dynlang.check.fit import article
 from dynlang.check.functions import eta
 from dynlang.check.typenames import bindings, put
 from dynlang.check.walk import nodes
+from dynlang.check.world import Symbol
 from dynlang.diag import Diagnostic
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
@@ -110,6 +111,8 @@ def unknown_member(context: Context, kind: Type, name: ast.Identifier) -> Diagno
             known = set(ARRAY_MEMBERS)
         case ListType():
             known = LIST_METHODS
+        case StringType():
+            known = set(string_methods(context))
         case SumType():
             return errors.UnknownField(
                 f"{article(kind)} has no `{name.text}`: which payload it has, its alternative decides",
@@ -142,7 +145,28 @@ def call_builtin_method(
     name = function.name.text
     if isinstance(receiver.type, ListType) and name in LIST_METHODS:
         return call_list_method(context, receiver.type, name, node, function)
+    if isinstance(receiver.type, StringType):
+        return call_string_method(context, receiver, node, function, hint)
     return None
+
+
+def string_methods(context: Context) -> dict[str, Symbol]:
+    """The functions of the library's module `text`: each is a method of strings."""
+    interface = context.world.interfaces.get("text")
+    return {name: one for name, one in interface.exported.items() if one.kind == "function"} if interface else {}
+
+
+def call_string_method(
+    context: Context, receiver: typed.Expression, node: ast.Call, function: ast.Attribute, hint: Type | None
+) -> typed.Expression | None:
+    """``text.upper()`` is ``upper(text)`` of the module `text`."""
+    from dynlang.check.calls import call_signature
+
+    symbol = string_methods(context).get(function.name.text)
+    if symbol is None:
+        return None
+    first = ast.Argument(None, given(receiver), span=receiver.span)
+    return call_signature(context, context.world.signatures[symbol.name], (first, *node.arguments), node.span, hint, method=True)
 
 
 def call_list_method(context: Context, kind: ListType, name: str, node: ast.Call, function: ast.Attribute) -> typed.Expression:
