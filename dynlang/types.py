@@ -43,6 +43,9 @@ class FloorDivision:
 
 
 Atom = SizeVariable | FloorDivision
+TERM_LIMIT = 10_000
+"""A product of sizes with more terms is refused: no program that is meant needs one."""
+
 Monomial = tuple[Atom, ...]
 
 
@@ -134,6 +137,10 @@ class Size:
 
     def __mul__(self, other: Size | int) -> Size:
         terms: dict[Monomial, int] = {}
+        if not isinstance(other, int) and len(self.terms) * len(other.terms) > TERM_LIMIT:
+            from dynlang.diag import NotBuilt
+
+            raise NotBuilt(f"a size that is a polynomial of {TERM_LIMIT} terms and more")
         for left, a in self.terms:
             for right, b in Size.of(other).terms:
                 monomial = tuple(sorted(left + right, key=str))
@@ -524,6 +531,8 @@ def tangent(kind: Type) -> Type:
         case ListType(elements):
             inside = tuple(map(tangent, elements))
             return UNIT if all(one == UNIT for one in inside) else ListType(inside)
+        case TypeVariable(kind="float"):
+            return kind
         case RecordType() | SumType() | TypeVariable():
             return TangentType(kind)
         case TangentType() | RowsType() | ErrorType():
