@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from dynlang.check import errors, typed
 from dynlang.check.arithmetic import as_size, index_bound
 from dynlang.check.calls import is_builtin
-from dynlang.check.context import Context, is_int
+from dynlang.check.context import Context, handles, is_int
 from dynlang.check.fit import article, size_labels
 from dynlang.check.world import show
 from dynlang.diag import Label
@@ -44,6 +44,14 @@ class Source:
     bindings: list[typed.Binding] = field(default_factory=list)
     progress: typed.Expression | None = None
     is_list: bool = False
+
+
+@handles(ast.Range)
+def range_value(context: Context, node: ast.Range, _: Type | None) -> typed.Expression:
+    """A range outside of a loop."""
+    return context.fail(
+        errors.NotAValue("a range `a..b` is no value: it stands behind `in`", node.span, hint="an array of it: `[i for i in a..b]`")
+    )
 
 
 def source(context: Context, node: ast.Expr, is_loop: bool = False) -> Source | None:
