@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,7 +55,10 @@ def check(source: Source, path: Path | None, main_required: bool) -> typed.Progr
     world = World()
     diagnostics = Diagnostics()
     modules = [loader.modules[name] for name in loader.order]
-    declare_modules(modules, world, diagnostics)
+    try:
+        declare_modules(modules, world, diagnostics)
+    except CompileError as problem:
+        raise CompileError([*diagnostics.errors, *problem.diagnostics]) from None
     program = check_bodies(modules, world, diagnostics, main, loader)
     if main_required and program.main is None:
         diagnostics.add(
@@ -104,9 +109,10 @@ def check_bodies(modules: list[Loaded], world: World, diagnostics: Diagnostics, 
     benches: list[typed.Block] = []
     for item in loader.modules[main].syntax.items:
         if isinstance(item, (ast.Test, ast.Bench)):
-            block, nested = check_block_item(world, main, item, diagnostics)
-            (tests if isinstance(item, ast.Test) else benches).append(block)
-            found[main] |= {function.name: function for function in nested}
+            with going_on(diagnostics):
+                block, nested = check_block_item(world, main, item, diagnostics)
+                (tests if isinstance(item, ast.Test) else benches).append(block)
+                found[main] |= {function.name: function for function in nested}
     entry = f"{main}.main"
     has_main = entry in world.signatures and world.signatures[entry].is_proc
     functions = Layers([*found.values(), *(one.stored.functions for one in modules if one.stored is not None)])
@@ -147,14 +153,25 @@ def module_functions(module: Loaded, world: World, diagnostics: Diagnostics) -> 
     interface = world.interfaces[module.name]
     for item in module.syntax.items:
         if isinstance(item, ast.Function) and is_own(interface, item.name):
-            found += check_function(world, module.name, item, world.signatures[f"{module.name}.{item.name.text}"], diagnostics)
+            with going_on(diagnostics):
+                found += check_function(world, module.name, item, world.signatures[f"{module.name}.{item.name.text}"], diagnostics)
         elif isinstance(item, ast.Record) and is_own(interface, item.name):
             check_defaults(world, module.name, world.records[f"{module.name}.{item.name.text}"], diagnostics)
             for method in item.methods:
                 signature = world.signatures.get(f"{module.name}.{item.name.text}.{method.name.text}")
                 if signature is not None and signature.span == method.name.span:
-                    found += check_function(world, module.name, method, signature, diagnostics)
+                    with going_on(diagnostics):
+                        found += check_function(world, module.name, method, signature, diagnostics)
     return found
+
+
+@contextmanager
+def going_on(diagnostics: Diagnostics) -> Iterator[None]:
+    """What isn't built yet ends the declaration that needs it, not the run."""
+    try:
+        yield
+    except CompileError as problem:
+        diagnostics.extend(problem.diagnostics)
 
 
 def typed_records(world: World) -> dict[str, typed.Record]:
