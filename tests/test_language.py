@@ -32,8 +32,11 @@ def ways(path: Path, way: str) -> list[str]:
         return failed
     with compiled(ssa, names, level) as code:
         for name, title in zip(names, titles, strict=True):
+            before = code.compiled.live_blocks()
             try:
                 code.call(name)
+                if code.compiled.live_blocks() != before:
+                    failed.append(f"{title}: memory is left over")
             except diag.CompileError as error:
                 failed.append(f"{title}: {error}")
     return failed
