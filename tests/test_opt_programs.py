@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dynlang.core.evaluate import SumValue
+from dynlang.native.jit import compile_module
 from dynlang.opt import PASSES, optimise
 from dynlang.ssa.interpret import interpret
 from dynlang.ssa.parse import parse_module
@@ -50,3 +51,14 @@ def test_passes_keep_the_meaning(seed: int) -> None:
     for level in (0, 2):
         ready = optimise(module, level)
         assert same(interpret(ready, name, arguments, count=True), expected)
+
+
+@pytest.mark.parametrize("seed", range(200, 206))
+def test_compiled_code_has_the_same_bits_at_every_level(seed: int) -> None:
+    programs = Programs(seed, exact=False)
+    module = programs.module()
+    name = list(module.functions)[-1]
+    arguments = programs.arguments(module.functions[name])
+    slow, fast = (compile_module(optimise(module, level), level, [name]) for level in (0, 2))
+    assert same(slow.call(name, arguments), fast.call(name, arguments))
+    assert slow.live_blocks() == fast.live_blocks() == 0

@@ -65,6 +65,8 @@ SHORTEST_ROW = 8
 STRETCH = 256
 """Operations that are looked at together: what depends on what costs the square of it."""
 Shape = tuple[Size, ...]
+Steps = tuple[tuple[Value, tuple[Dimension, ...]], ...]
+"""Where a piece of an array begins: the sum of an index times the product of sizes."""
 
 
 def fuse(module: Module) -> Module:
@@ -156,7 +158,7 @@ class _Stretch:
         for position, one in enumerate(self.operations):
             if is_elementwise(one):
                 self.place(position, one)
-        groups = {members: self.loop(members) for members in dict.fromkeys(self.group.values()) if self.worthwhile(members)}
+        groups = {members: _Loop(self, members).operations() for members in dict.fromkeys(self.group.values()) if self.worthwhile(members)}
         return list(self.ordered(groups)) if groups else self.operations
 
     # -- forming groups
@@ -207,11 +209,11 @@ class _Stretch:
 
     # -- pieces of arrays
 
-    def base(self, value: Value) -> tuple[Value, list[tuple[Value, tuple[Dimension, ...]]]]:
+    def base(self, value: Value) -> tuple[Value, Steps]:
         """The array that a value is a contiguous piece of, and where it begins: index times stride, summed.
 
         Pieces are followed in this region only: what happens to the array between them and here is then known."""
-        steps: list[tuple[Value, tuple[Dimension, ...]]] = []
+        steps: Steps = ()
         while value in self.around.position:
             one = self.owner.definitions[value]
             found = self.step(one)
@@ -221,17 +223,17 @@ class _Stretch:
             value = one.operands[0]
         return value, steps
 
-    def step(self, one: Operation) -> list[tuple[Value, tuple[Dimension, ...]]] | None:
+    def step(self, one: Operation) -> Steps | None:
         """The offset of a view's first element in its array; None if the operation isn't a view."""
         kind = one.operands[0].type if one.operands else None
         if not isinstance(kind, Array) or not isinstance(kind.element, Scalar):
             return None
         if one.name == "reshape":
-            return []
+            return ()
         if one.name == "at" and isinstance(one.results[0].type, Array):
-            return [(index, kind.shape[axis + 1:]) for axis, index in enumerate(one.operands[1:])]
+            return tuple((index, kind.shape[axis + 1:]) for axis, index in enumerate(one.operands[1:]))
         if one.name == "slice" and self.is_leading_window(one, kind):
-            return [(one.operands[1], kind.shape[1:])]
+            return ((one.operands[1], kind.shape[1:]),)
         return None
 
     def is_leading_window(self, one: Operation, kind: Array) -> bool:
@@ -243,7 +245,7 @@ class _Stretch:
         return all(sizes(start).value == 0 and sizes(count) == sizes(whole)
                    for start, count, whole in zip(one.operands[2:], one.sizes[1:], kind.shape[1:], strict=True))
 
-    def piece(self, value: Value, members: int) -> tuple[Value, list[tuple[Value, tuple[Dimension, ...]]]] | None:
+    def piece(self, value: Value, members: int) -> tuple[Value, Steps] | None:
         """Where to read a piece of an array from, if it can be read there: nothing writes the array before the group is done."""
         base, steps = self.base(value)
         if not steps:
@@ -279,81 +281,6 @@ class _Stretch:
             value = self.owner.definitions[value].operands[0]
         return found
 
-    # -- making the loop
-
-    def loop(self, members: int) -> list[Operation]:
-        """The fused operation of a group, behind the arithmetic of its offsets."""
-        before = Region([])
-        builder = Builder(before)
-        self.rank: int | None = None
-        """Axes of the arrays that the loop repeats."""
-        self.offsets: dict[tuple[tuple[Value, tuple[Dimension, ...]], ...], Value] = {}
-        inner = Builder(Region([]))
-        inside: dict[Value, Value] = {}
-        operands: list[Value] = []
-        offsets: list[Value | None] = []
-        positions = list(bits(members))
-        for position in positions:
-            one = self.operations[position]
-            for value in one.operands:
-                if value not in inside:
-                    self.input(value, members, builder, inner, inside, operands, offsets)
-            kind = one.results[0].type
-            assert isinstance(kind, Array)
-            inner.span = one.span
-            given = [inside[value] for value in one.operands]
-            name, hint = SCALAR_FORM.get(one.name, one.name), one.results[0].name
-            inside[one.results[0]] = inner.value(name, given, kind.element, one.attributes, hint=hint)
-        results = [value for position in positions for value in self.operations[position].results if self.escapes(value, members)]
-        inner.emit("yield", [inside[value] for value in results])
-        trailing = [value for value in offsets if value is not None]
-        attributes: dict[str, object] = {}
-        if trailing:
-            places = {value: len(operands) + place for place, value in enumerate(dict.fromkeys(trailing))}
-            attributes["offsets"] = tuple(None if value is None else places[value] for value in offsets)
-            trailing = list(places)
-        shaped = self.operations[positions[-1]].results[0].type
-        assert isinstance(shaped, Array)
-        builder.span = self.operations[positions[-1]].span
-        builder.emit("fused", operands + trailing, results, attributes, [inner.region], shaped.shape)
-        return before.operations
-
-    def input(self, value: Value, members: int, builder: Builder, inner: Builder, inside: dict[Value, Value],
-              operands: list[Value], offsets: list[Value | None]) -> None:
-        """Bring a value from outside into the loop: a constant as itself, anything else as an operand."""
-        definition = self.owner.definitions.get(value)
-        if definition is not None and definition.name == "constant":
-            inside[value] = inner.constant(definition.attributes["value"], dtype_of(value), value.name)
-            return
-        found = self.piece(value, members) if isinstance(value.type, Array) else None
-        row = self.repeated(value, members)
-        if row is not None and isinstance(row.type, Array) and self.rank in (None, len(row.type.shape)):
-            self.rank = len(row.type.shape)
-            operands.append(row)
-        else:
-            operands.append(value if found is None else found[0])
-        offsets.append(None if found is None else self.offset(found[1], builder))
-        inside[value] = Value(value.name, Scalar(dtype_of(value)))
-        inner.region.parameters.append(inside[value])
-
-    def offset(self, steps: list[tuple[Value, tuple[Dimension, ...]]], builder: Builder) -> Value:
-        """The sum of index times stride; equal ones of a loop are one value."""
-        if (known := self.offsets.get(tuple(steps))) is not None:
-            return known
-        total: Value | None = None
-        for index, sizes in steps:
-            if self.owner.sizes(index).value == 0:
-                continue
-            term = index
-            stride = prod(one for one in sizes if isinstance(one, int))
-            factors = [one for one in sizes if isinstance(one, Value)] + [builder.constant(stride, "i64")] * (stride != 1)
-            for factor in factors:
-                term = builder.value("mul", [term, factor], I64, hint="offset")
-            total = term if total is None else builder.value("add", [total, term], I64, hint="offset")
-        total = total or steps[0][0]
-        self.offsets[tuple(steps)] = total
-        return total
-
     def escapes(self, value: Value, members: int) -> bool:
         """Whether a member's result is used outside the group."""
         return self.around.uses[value] > (self.depend.users.get(value, 0) & members).bit_count()
@@ -382,3 +309,80 @@ class _Stretch:
                 waiting[follower].discard(members)
                 if not waiting[follower]:
                     heappush(ready, (follower.bit_length(), follower))
+
+
+class _Loop:
+    """The fused operation of a group, behind the arithmetic of its offsets."""
+
+    def __init__(self, stretch: _Stretch, members: int) -> None:
+        self.stretch = stretch
+        self.members = members
+        self.made = Builder(Region([]))
+        self.inner = Builder(Region([]))
+        self.inside: dict[Value, Value] = {}
+        """What stands in the loop's region for a value outside."""
+        self.operands: list[Value] = []
+        self.offsets: list[Value | None] = []
+        self.known: dict[Steps, Value] = {}
+        self.rank: int | None = None
+        """Axes of the arrays that the loop repeats."""
+
+    def operations(self) -> list[Operation]:
+        group = [self.stretch.operations[position] for position in bits(self.members)]
+        for one in group:
+            self.member(one)
+        results = [value for one in group for value in one.results if self.stretch.escapes(value, self.members)]
+        self.inner.emit("yield", [self.inside[value] for value in results])
+        shaped = group[-1].results[0].type
+        assert isinstance(shaped, Array)
+        self.made.span = group[-1].span
+        places = {value: len(self.operands) + place for place, value in enumerate(dict.fromkeys(filter(None, self.offsets)))}
+        attributes = {"offsets": tuple(places.get(value) if value else None for value in self.offsets)} if places else {}
+        self.made.emit("fused", [*self.operands, *places], results, attributes, [self.inner.region], shaped.shape)
+        return self.made.region.operations
+
+    def member(self, one: Operation) -> None:
+        for value in one.operands:
+            if value not in self.inside:
+                self.input(value)
+        kind = one.results[0].type
+        assert isinstance(kind, Array)
+        self.inner.span = one.span
+        given = [self.inside[value] for value in one.operands]
+        name, hint = SCALAR_FORM.get(one.name, one.name), one.results[0].name
+        self.inside[one.results[0]] = self.inner.value(name, given, kind.element, one.attributes, hint=hint)
+
+    def input(self, value: Value) -> None:
+        """Bring a value from outside into the loop: a constant as itself, anything else as an operand."""
+        definition = self.stretch.owner.definitions.get(value)
+        if definition is not None and definition.name == "constant":
+            self.inside[value] = self.inner.constant(definition.attributes["value"], dtype_of(value), value.name)
+            return
+        source, offset = value, None
+        row = self.stretch.repeated(value, self.members)
+        if row is not None and isinstance(row.type, Array) and self.rank in (None, len(row.type.shape)):
+            self.rank, source = len(row.type.shape), row
+        elif isinstance(value.type, Array) and (found := self.stretch.piece(value, self.members)) is not None:
+            source, offset = found[0], self.offset(found[1])
+        self.operands.append(source)
+        self.offsets.append(offset)
+        self.inside[value] = Value(value.name, Scalar(dtype_of(value)))
+        self.inner.region.parameters.append(self.inside[value])
+
+    def offset(self, steps: Steps) -> Value:
+        """The sum of index times stride; equal ones of a loop are one value."""
+        if steps not in self.known:
+            total: Value | None = None
+            for index, sizes in steps:
+                if self.stretch.owner.sizes(index).value != 0:
+                    term = self.product(index, sizes)
+                    total = term if total is None else self.made.value("add", [total, term], I64, hint="offset")
+            self.known[steps] = total or steps[0][0]
+        return self.known[steps]
+
+    def product(self, index: Value, sizes: tuple[Dimension, ...]) -> Value:
+        stride = prod(one for one in sizes if isinstance(one, int))
+        factors = [one for one in sizes if isinstance(one, Value)] + [self.made.constant(stride, "i64")] * (stride != 1)
+        for factor in factors:
+            index = self.made.value("mul", [index, factor], I64, hint="offset")
+        return index
