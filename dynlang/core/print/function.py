@@ -21,7 +21,7 @@ from dynlang.core.print.spelling import (
     size_expression,
     size_text,
 )
-from dynlang.core.print.statements import STATEMENTS
+from dynlang.core.print.statements import writer_of
 from dynlang.core.sizes import size_of_right
 from dynlang.core.walk import Names, atoms_of, blocks_of, sizes_in
 from dynlang.diag import NotBuilt
@@ -395,14 +395,15 @@ class FunctionPrinter:
             self.settle(operation.arguments)
             self.known[statement.variables[0].name] = size
             return
-        written = STATEMENTS.get(operation.op)
+        written = writer_of(operation)
         if written is not None:
             written(self, statement, operation)
             return
         reads = self.reads(operation.arguments)
         result = statement.variables[0].type if statement.variables else INT
         starts = {one.name: self.known[one.name] for one in operation.arguments if isinstance(one, Variable) and one.name in self.known}
-        alone = not any(isinstance(one, Variable) for one in operation.arguments)
+        typed = operation.arguments[1:] if operation.op == "select" else operation.arguments
+        alone = not any(isinstance(one, Variable) for one in typed)
         texts = [literal_text(one, alone) if isinstance(one, Literal) else self.atom(one) for one in operation.arguments]
         text = operation_text(operation, texts, self.size, result, starts)
         if text is None:

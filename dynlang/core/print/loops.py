@@ -9,7 +9,7 @@ from dynlang.core.nodes import Atom, For, Let, Operation, Variable, While
 from dynlang.core.print.names import field_name
 from dynlang.core.print.sizes import packed
 from dynlang.core.print.spelling import NOT
-from dynlang.core.print.statements import STATEMENTS
+from dynlang.core.print.statements import writer_of
 from dynlang.ops import OPS
 from dynlang.types import INT, size_variables
 
@@ -88,4 +88,4 @@ class LoopPrinter:
 
 def operation_is_plain(operation: Operation) -> bool:
     row = OPS[operation.op]
-    return not (row.has("check") or row.has("effect") or row.has("consumes")) and operation.op not in STATEMENTS
+    return not (row.has("check") or row.has("effect") or row.has("consumes")) and writer_of(operation) is None

@@ -235,16 +235,20 @@ def _slice(operation: Operation, arguments: Sequence[Text], size: Callable[[Size
     for axis, count in enumerate(operation.sizes):
         step = steps[axis] if isinstance(steps, tuple) else 1
         start, shown = operation.arguments[1 + axis], arguments[1 + axis]
-        whole = isinstance(source, ArrayType) and source.shape[axis] == count and shown.text == "0" and step == 1
-        windows.append(":" if whole else window_text(start, shown, count, size, step, known))
+        length = source.shape[axis] if isinstance(source, ArrayType) else None
+        whole = length == count and shown.text == "0" and step == 1
+        windows.append(":" if whole else window_text(start, shown, count, size, step, known, length))
     return Text(f"{arguments[0].at(CALL)}[{', '.join(windows)}]")
 
 
-def window_text(start: Atom, shown: Text, count: Size, size: Callable[[Size], str], step: int, known: Mapping[str, Size]) -> str:
-    """``start:stop``"""
+def window_text(start: Atom, shown: Text, count: Size, size: Callable[[Size], str], step: int, known: Mapping[str, Size],
+                length: object) -> str:
+    """``start:stop``, of an axis of this length; ``start::step`` if it goes on to the axis' end, where the last index of none is below 0."""
     if shown.text == "0" and step == 1:
         return f":{size(count)}"
     begin = Size.constant(int(start.value)) if isinstance(start, Literal) else known.get(start.name, Size.variable(start.name))
+    if step != 1 and isinstance(length, Size) and (length - begin + (step - 1)) // step == count:
+        return f"{shown.text}::{step}"
     end = begin + count * step if step == 1 else begin + (count - 1) * step + 1
     return f"{shown.text}:{size(end)}" + (f":{step}" if step != 1 else "")
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from dynlang.core.nodes import Atom, Let, Operation, Variable
+from dynlang.core.nodes import Let, Operation, Variable
 from dynlang.core.print.names import field_name
-from dynlang.core.print.spelling import CALL, CAST, Text, quoted, window_text
-from dynlang.types import ArrayType, Size, Type
+from dynlang.core.print.spelling import CALL, CAST, SUM, Text, quoted, window_text
+from dynlang.types import ArrayType, Size
 
 if TYPE_CHECKING:
     from dynlang.core.print.function import FunctionPrinter
@@ -37,18 +37,26 @@ def _update(printer: FunctionPrinter, statement: Let, operation: Operation) -> N
     printer.write(f"{name}[{indices}] = {printer.atom(operation.arguments[-1]).text}")
 
 
-def _windows(printer: FunctionPrinter, starts: Sequence[Atom], kind: Type) -> str:
-    assert isinstance(kind, ArrayType)
+def _windows(printer: FunctionPrinter, operation: Operation) -> str:
+    """The place of the part that is written, the last operand: ``0:n, i:i + 2*m - 1:2``"""
+    starts, whole, kind = operation.arguments[1:-1], operation.arguments[0].type, operation.arguments[-1].type
+    assert isinstance(whole, ArrayType) and isinstance(kind, ArrayType)
+    steps = operation.attribute("steps")
+    by = steps if isinstance(steps, tuple) else (1,) * len(starts)
     counts = [one for one in kind.shape if isinstance(one, Size)]
     known = {one.name: printer.known[one.name] for one in starts if isinstance(one, Variable) and one.name in printer.known}
-    return ", ".join(window_text(start, printer.atom(start), count, printer.size, 1, known)
-                     for start, count in zip(starts, counts, strict=True))
+    return ", ".join(window_text(start, printer.atom(start), count, printer.size, step, known, length)
+                     for start, count, step, length in zip(starts, counts, by, whole.shape, strict=False))
 
 
 def _update_slice(printer: FunctionPrinter, statement: Let, operation: Operation) -> None:
     name = _changed(printer, statement, operation)
-    windows = _windows(printer, operation.arguments[1:-1], operation.arguments[-1].type)
-    printer.write(f"{name}[{windows}] = {printer.atom(operation.arguments[-1]).text}")
+    printer.write(f"{name}[{_windows(printer, operation)}] = {printer.atom(operation.arguments[-1]).text}")
+
+
+def _accumulate_slice(printer: FunctionPrinter, statement: Let, operation: Operation) -> None:
+    name, windows = _changed(printer, statement, operation), _windows(printer, operation)
+    printer.write(f"{name}[{windows}] = {name}[{windows}] + {printer.atom(operation.arguments[-1]).at(SUM)}")
 
 
 def _list_empty(printer: FunctionPrinter, statement: Let, operation: Operation) -> None:
@@ -100,3 +108,10 @@ STATEMENTS = {
     "update": _update, "update_slice": _update_slice, "list_empty": _list_empty, "list_push": _list_push, "list_pop": _list_pop,
     "list_set": _list_set, "check": _check, "check_index": _check_index,
 }
+
+
+def writer_of(operation: Operation) -> Callable[[FunctionPrinter, Let, Operation], None] | None:
+    """What writes an operation that isn't an expression; calls name no steps, so that adding to every other element isn't one either."""
+    if operation.op == "accumulate_slice" and operation.attribute("steps") is not None:
+        return _accumulate_slice
+    return STATEMENTS.get(operation.op)
