@@ -44,7 +44,7 @@ def infer_comprehension(context: Context, node: ast.Comprehension, hint: Type | 
 
 
 def comprehend(context: Context, node: ast.Comprehension, kind: str, hint: Type | None, span: Span) -> typed.Expression:
-    """A comprehension of a kind: 'array', or a reduction."""
+    """A comprehension of a kind: 'array', or a reduction. ``sum([row for row in x])`` adds all numbers, ``sum(row for row in x)`` rows."""
     known = set(context.taken)
     outer: list[typed.Binding] = []
     first = node.clauses[0].axes[0]
@@ -72,13 +72,20 @@ def comprehend(context: Context, node: ast.Comprehension, kind: str, hint: Type 
                     "the ranges of an array comprehension are known before it begins", span, hint="build a `List`, or nest comprehensions"
                 )
             )
+    reduction = kind
+    if node.bracketed and isinstance(body.type, ArrayType):
+        kind = "array"
     result = result_type(context, kind, axes, guard, body, known, span)
     if result is None:
         return typed.Literal(ERROR, span, 0)
     if kind == "array":
         outer += guards(context, [axis.count for axis in axes], span)
-    found = typed.Comprehension(result, span, kind, tuple(axes), guard, body)
-    return typed.Sequence(result, span, tuple(outer), found) if outer else found
+    made = typed.Comprehension(result, span, kind, tuple(axes), guard, body)
+    found = typed.Sequence(result, span, tuple(outer), made) if outer else made
+    if kind == reduction or isinstance(result, ErrorType):
+        return found
+    assert isinstance(result, ArrayType)
+    return not_empty(context, reduction, found, tuple(range(len(result.shape))), span)
 
 
 # ---------------------------------------------------------------- axes
@@ -304,7 +311,7 @@ def call_reduction(context: Context, node: ast.Call, hint: Type | None) -> typed
     if isinstance(array.type, ListType):
         item = ast.Identifier("item", span=value.span)
         clause = ast.Clause((ast.Axis(item, value, span=value.span),), span=value.span)
-        return comprehend(context, ast.Comprehension(ast.Name("item", span=value.span), (clause,), span=value.span), name, None, node.span)
+        return comprehend(context, ast.Comprehension(ast.Name("item", span=value.span), (clause,), bracketed=False, span=value.span), name, None, node.span)
     if isinstance(array.type, ErrorType):
         return array
     if not isinstance(array.type, ArrayType) or scalar_part(array.type) is None:

@@ -256,7 +256,7 @@ class ExpressionBuilder:
         return Group('arguments', tuple(found), self.span(kids))
 
     def comprehension_argument(self, kids: list[Any]) -> Group:
-        made = self.comprehension(kids)
+        made = replace(self.comprehension(kids), bracketed=False)
         return Group('arguments', (nodes.Argument(None, made, span=made.span),), made.span)
 
     def keyword(self, kids: list[Any]) -> nodes.Argument:

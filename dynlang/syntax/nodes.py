@@ -410,9 +410,10 @@ class List(Node):
 
 @dataclass(frozen=True, slots=True)
 class Comprehension(Node):
-    """`[e for i, j]`, or as the only argument of a call `sum(e for x in xs if c)`."""
+    """`[e for i, j]`, or as the only argument of a call, without brackets of its own, `sum(e for x in xs if c)`."""
     value: Expr
     clauses: tuple[Clause, ...]
+    bracketed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -303,7 +303,7 @@ def _arguments(arguments: tuple[nodes.Argument, ...], text: Callable[[Any], str]
     parts = []
     for argument in arguments:
         value = text(argument.value)
-        if isinstance(argument.value, nodes.Comprehension) and argument.name is None and len(arguments) == 1:
+        if isinstance(argument.value, nodes.Comprehension) and not argument.value.bracketed:
             value = value[1:-1]
         parts.append((f'{argument.name}=' if argument.name else '') + ('&' if argument.borrow else '') + value)
     return '(' + ', '.join(parts) + ')'
