@@ -9,7 +9,7 @@ from dynlang.check import errors, typed
 from dynlang.check.arithmetic import binary, condition
 from dynlang.check.context import ERROR, Context, LocalEntry, describe, is_int
 from dynlang.check.expressions import STRING, is_failure
-from dynlang.check.fit import article, differing_sizes, fit, fitting, mismatch, origins, size_labels, unique_labels
+from dynlang.check.fit import article, differing_sizes, fit, fitting, is_subtype, mismatch, origins, size_labels, unique_labels
 from dynlang.check.guards import guards
 from dynlang.check.iteration import bind_target, source
 from dynlang.check.places import place, with_opened_places
@@ -140,7 +140,8 @@ def declared_value(context: Context, node: ast.Let) -> typed.Expression:
     if not closed or node.mutable:
         from dataclasses import replace
 
-        return value if value.type == wanted else replace(value, type=wanted) if is_int(value.type) and is_int(wanted) else value
+        widened = value.type != wanted and not isinstance(wanted, FunctionType) and is_subtype(value.type, wanted)
+        return replace(value, type=wanted) if widened else value
     names: list[str] = []
     for one in closed:
         if one.name is None:
