@@ -311,7 +311,8 @@ def call_reduction(context: Context, node: ast.Call, hint: Type | None) -> typed
     if isinstance(array.type, ListType):
         item = ast.Identifier("item", span=value.span)
         clause = ast.Clause((ast.Axis(item, value, span=value.span),), span=value.span)
-        return comprehend(context, ast.Comprehension(ast.Name("item", span=value.span), (clause,), bracketed=False, span=value.span), name, None, node.span)
+        items = ast.Comprehension(ast.Name("item", span=value.span), (clause,), bracketed=False, span=value.span)
+        return comprehend(context, items, name, None, node.span)
     if isinstance(array.type, ErrorType):
         return array
     if not isinstance(array.type, ArrayType) or scalar_part(array.type) is None:
