@@ -168,7 +168,8 @@ def solve_arguments(
         if isinstance(slot.passed, typed.Lend):
             bad = bad or not lent_fits(context, slot.passed, wanted, role)
         elif slot.passed is not None:
-            slot.passed = fit(context, slot.passed, wanted, role)
+            others = [one.passed for one in slots if isinstance(one.passed, typed.Expression)]
+            slot.passed = fit(context, slot.passed, wanted, role, others)
             bad = bad or is_bad(slot.passed)
     return None if bad else use.solver.resolve(use.rename(returns))
 

@@ -7,7 +7,7 @@ function, method or callable record becomes a function value. Nothing else is co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from dynlang.check import errors, typed
@@ -36,18 +36,23 @@ from dynlang.types import (
     TypeVariable,
     Unknown,
     array_of,
+    parts,
     size_variables,
 )
 
 INTEGER_LIMITS = {"i64": 64, "i32": 32, "i16": 16, "i8": 8}
 
 
-def fit(context: Context, value: typed.Expression, wanted: Type, role: str = "") -> typed.Expression:
-    """The value as one of the wanted type; reports where it can't be, and gives the error expression."""
+def fit(
+    context: Context, value: typed.Expression, wanted: Type, role: str = "", others: Sequence[typed.Expression] = ()
+) -> typed.Expression:
+    """The value as one of the wanted type; reports where it can't be, and gives the error expression.
+
+    `others`: the values that the wanted type was learnt from; a message about a size names the ones that brought it."""
     fitted = fitting(context, value, wanted)
     if fitted is not None:
         return fitted
-    return context.fail(mismatch(context, value, wanted, role))
+    return context.fail(mismatch(context, value, wanted, role, others))
 
 
 def fitting(context: Context, value: typed.Expression, wanted: Type) -> typed.Expression | None:
@@ -265,18 +270,22 @@ def in_range(amount: int, dtype: str) -> bool:
 # ---------------------------------------------------------------- messages
 
 
-def mismatch(context: Context, value: typed.Expression, wanted: Type, role: str = "") -> Diagnostic:
+def mismatch(
+    context: Context, value: typed.Expression, wanted: Type, role: str = "", others: Sequence[typed.Expression] = ()
+) -> Diagnostic:
     """The message for a value that doesn't fit: what differs (a size, a number type, everything), and a repair."""
     actual, subject = value.type, role or "this"
     pair = differing_sizes(actual, wanted)
     if pair is not None:
-        return size_mismatch(context, value, wanted, pair, subject)
+        return size_mismatch(context, value, wanted, pair, subject, others)
     hint = conversion_hint(value, wanted)
     title = f"{subject} is {article(actual)}, and {article(wanted)} is needed"
     return errors.TypeMismatch(title, value.span, expected=show(wanted), found=show(actual), hint=hint, secondary=origins(context, value))
 
 
-def size_mismatch(context: Context, value: typed.Expression, wanted: Type, pair: tuple[Size, Size], subject: str) -> Diagnostic:
+def size_mismatch(
+    context: Context, value: typed.Expression, wanted: Type, pair: tuple[Size, Size], subject: str, others: Sequence[typed.Expression]
+) -> Diagnostic:
     left, right = pair
     hint = ""
     if (left - right).value is None:
@@ -284,7 +293,8 @@ def size_mismatch(context: Context, value: typed.Expression, wanted: Type, pair:
     elif isinstance(actual := value.type, ArrayType) and isinstance(wanted, ArrayType) and actual.shape == wanted.shape[::-1]:
         hint = "the sizes fit if it is transposed: `transpose(...)`"
     title = f"{subject} has the size {left} where {right} is needed"
-    labels = (*origins(context, value), *size_labels(context, left), *size_labels(context, right))
+    brought = [label for other in others if other is not value and right in sizes_in(other.type) for label in origins(context, other)]
+    labels = (*origins(context, value), *brought, *size_labels(context, left), *size_labels(context, right))
     return errors.SizeMismatch(title, value.span, expected=show(wanted), found=show(value.type), hint=hint, secondary=unique_labels(labels))
 
 
@@ -368,23 +378,29 @@ def conversion_hint(value: typed.Expression, wanted: Type) -> str:
     return ""
 
 
-def root_of(value: typed.Expression) -> tuple[str, str] | None:
-    """The variable that an expression reads, and the path as text."""
-    match value:
-        case typed.LocalReference(_, _, local):
-            return local.name, local.name
-        case typed.Open(_, _, inner) | typed.Pack(_, _, inner):
-            return root_of(inner)
-    return None
-
-
 def origins(context: Context, value: typed.Expression) -> tuple[Label, ...]:
-    """Where the value's type was declared."""
-    root = root_of(value)
-    span = context.declared.get(root[0]) if root else None
-    if root is None or span is None or span == value.span:
-        return ()
-    return (Label(span, f"`{root[1]}` is {article(value.type)}"),)
+    """Where the value's type was declared: of a variable, or of a field."""
+    match value:
+        case typed.Open(_, _, inner) | typed.Pack(_, _, inner):
+            return origins(context, inner)
+        case typed.LocalReference(_, _, local):
+            name, span = local.name, context.declared.get(local.name)
+        case typed.Field(_, _, typed.Expression(type=RecordType() as record), field):
+            found = context.world.records.get(record.name)
+            declared = found.field(field) if found else None
+            name, span = field, declared.span if declared else None
+        case _:
+            return ()
+    return (Label(span, f"`{name}` is {article(value.type)}"),) if span is not None and span != value.span else ()
+
+
+def sizes_in(kind: Type) -> Iterator[Size]:
+    """Every size that a type mentions."""
+    for part in parts(kind):
+        if isinstance(part, Size):
+            yield part
+        elif not isinstance(part, Unknown):
+            yield from sizes_in(part)
 
 
 def size_labels(context: Context, size: Size) -> Iterator[Label]:
