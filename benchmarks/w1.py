@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import struct
 import subprocess
 import sys
@@ -50,39 +51,52 @@ def write_safetensors(path: Path, tensors: dict[str, Any]) -> None:
     path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
-def run_dyn(folder: Path, inputs: dict[str, Any], trees: list[Any], rounds: int) -> dict[str, list[float]]:
-    """What the program printed, by the first word of the line."""
+def build_dyn(folder: Path, inputs: dict[str, Any], trees: list[Any]) -> Path:
+    """The program, beside its inputs."""
     lines = [f"{label} {tree_text(left, right, word)}" for left, right, word, label in trees]
     (folder / "trees.txt").write_text("\n".join(lines) + "\n")
     names = {"embed.rows": "E", "leaf": "W", "node": "U", "bias": "b", "out.w": "Wc", "out.b": "bc"}
     write_safetensors(folder / "weights.safetensors", {name: inputs[key] for name, key in names.items()})
     program = folder / "w1"
     subprocess.run([sys.executable, "-m", "dynlang", "build", HERE / "treelstm_w1.dyn", "-o", program], check=True)
-    command = [program, "--trees", "trees.txt", "--weights", "weights.safetensors", "--rounds", str(rounds)]
-    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    return program
+
+
+def run_dyn(program: Path, rounds: int, epochs: int) -> tuple[dict[str, list[float]], float]:
+    """What the program printed, by the first word of the line; the CPU seconds that it took."""
+    command = [program, "--trees", "trees.txt", "--weights", "weights.safetensors", "--rounds", str(rounds), "--epochs", str(epochs)]
+    before = cpu_seconds()
+    done = subprocess.run(command, cwd=program.parent, check=True, capture_output=True, text=True)
     found: dict[str, list[float]] = {}
     for line in done.stdout.splitlines():
         word, number, *_ = line.split()
         found.setdefault(word, []).append(float(number))
-    return found
+    return found, cpu_seconds() - before
 
 
-def rows(found: dict[str, list[float]], w1: Any, inputs: dict[str, Any]) -> list[dict[str, Any]]:
-    """The two rows, as `common.report` prints them."""
+def cpu_seconds() -> float:
+    """Of all child processes so far."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def rows(program: Path, count: int, w1: Any, inputs: dict[str, Any]) -> list[dict[str, Any]]:
+    """The two rows, as `common.report` prints them; CPU time is that of the process, less that of a run without rounds."""
     from common import calibrate, err  # type: ignore[import-not-found]
 
     reference, losses = w1.reference(inputs)
     gflops, copy = calibrate()
-    checks = {"infer": err(found["logit"], reference), "train": err(found["loss"], losses)}
-    count = len(inputs["label"])
+    trees = len(inputs["label"])
+    _, start = run_dyn(program, 0, 0)
     made = []
-    for what, check in checks.items():
-        micros = sorted(1e6 * seconds / count for seconds in found[what])
-        middle = median(micros)
-        made.append({"w": "W1", "peer": "dyn", "what": what, "unit": "tree", "us": middle, "us_min": micros[0],
-                     "us_p90": micros[int(0.9 * len(micros))], "us_cpu": middle, "n": len(micros), "threads": 1,
-                     "sgemm": gflops, "copy": copy, "sgemms": middle * 1e-6 / (2 * 1024**3 / gflops / 1e9),
-                     "err": check})
+    for what, printed, expected in (("infer", "logit", reference), ("train", "loss", losses)):
+        found, seconds = run_dyn(program, count * (what == "infer"), count * (what == "train"))
+        micros = sorted(1e6 * one / trees for one in found[what])
+        cpu = 1e6 * (seconds - start) / count / trees
+        made.append({"w": "W1", "peer": "dyn", "what": what, "unit": "tree", "us": median(micros), "us_min": micros[0],
+                     "us_p90": micros[int(0.9 * len(micros))], "us_cpu": cpu, "n": len(micros), "threads": 1,
+                     "sgemm": gflops, "copy": copy, "sgemms": cpu * 1e-6 / (2 * 1024**3 / gflops / 1e9),
+                     "err": err(found[printed], expected)})
     return made
 
 
@@ -103,8 +117,7 @@ def main() -> None:
     w1 = workload(options.peers)
     inputs = w1.gen()
     with tempfile.TemporaryDirectory() as folder:
-        found = run_dyn(Path(folder), inputs, w1.trees(inputs), options.rounds)
-    ours = rows(found, w1, inputs)
+        ours = rows(build_dyn(Path(folder), inputs, w1.trees(inputs)), options.rounds, w1, inputs)
     theirs = torch_rows(options.peers, options.python) if options.python else []
     for row in ours + theirs:
         print("ROW " + json.dumps(row))
