@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from typing import Any
 
@@ -483,3 +484,94 @@ def test_updates_sink_below_reads():
     assert sink_updates(Block((write, read), (y, v))).statements == (read, write)
     late = Let((v,), Operation("at", (y, integer(0))))
     assert sink_updates(Block((write, late), (y, v))).statements == (write, late)
+
+
+# ---------------------------------------------------------------- control flow against Python
+
+
+class Flow:
+    """Random statements that mean the same in Dyn and in Python: loops, branches, and every way to leave them."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.lines: list[str] = []
+        self.fresh = self.loops = 0
+
+    def expression(self) -> str:
+        pick = self.random.choice
+        return f"({pick('abc')} {pick(['+', '-', '*'])} {pick(['a', 'b', 'c', '1', '2', '3'])}) % {pick(['7', '11', '5'])}"
+
+    def condition(self) -> str:
+        pick = self.random.choice
+        text = f"{pick('abc')} {pick(['<', '>', '==', '!='])} {pick(['a', 'b', 'c', '2', '4'])}"
+        return text if self.random.random() < 0.7 else f"{text} {pick(['and', 'or'])} {pick('abc')} > {pick(['1', '3'])}"
+
+    def block(self, depth: int, in_loop: bool) -> None:
+        for _ in range(self.random.randint(1, 4)):
+            self.statement(depth, in_loop)
+
+    def write(self, depth: int, text: str) -> None:
+        self.lines.append("    " * depth + text)
+
+    def statement(self, depth: int, in_loop: bool) -> None:
+        kind = self.random.random()
+        if kind < 0.35 or depth > 4:
+            self.write(depth, f"{self.random.choice('abc')} = {self.expression()}")
+        elif kind < 0.65:
+            self.write(depth, f"if {self.condition()}:")
+            self.block(depth + 1, in_loop)
+            if self.random.random() < 0.5:
+                self.write(depth, "else:")
+                self.block(depth + 1, in_loop)
+        elif kind < 0.86 and self.loops > 1:
+            self.write(depth, f"c = {self.expression()}")
+        elif kind < 0.78:
+            self.fresh += 1
+            self.loops += 1
+            name = f"i{self.fresh}"
+            self.write(depth, f"for {name} in RANGE({self.random.randint(0, 4)}):")
+            self.write(depth + 1, f"a = (a + {name}) % 13")
+            self.block(depth + 1, True)
+            self.loops -= 1
+        elif kind < 0.86:
+            self.fresh += 1
+            self.loops += 1
+            name = f"n{self.fresh}"
+            self.write(depth, f"VAR {name} = 0")
+            self.write(depth, f"while {name} < {self.random.randint(1, 4)} and ({self.condition()}):")
+            self.write(depth + 1, f"{name} = {name} + 1")
+            self.block(depth + 1, True)
+            self.loops -= 1
+        elif kind < 0.93 and in_loop:
+            self.write(depth, self.random.choice(["break", "continue"]))
+        else:
+            self.write(depth, f"return {self.expression()}, b")
+
+    def programs(self) -> tuple[str, str]:
+        """The function in Dyn and in Python."""
+        self.block(1, False)
+        body = "\n".join(self.lines)
+        start = "".join(f"    VAR {name} = {name}0\n" for name in "abc")
+        whole = f"{start}{body}\n    return a, b * 16 + c\n"
+        dyn = whole.replace("VAR ", "var ")
+        for line in range(5):
+            dyn = dyn.replace(f"RANGE({line})", str(line))
+        head = "fn f(a0: int, b0: int, c0: int) -> (int, int):\n"
+        return head + dyn, "def f(a0, b0, c0):\n" + whole.replace("VAR ", "").replace("RANGE", "range")
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_control_flow_is_that_of_python(seed: int):
+    dyn, python = Flow(seed).programs()
+    scope: dict[str, Any] = {}
+    exec(python, scope)
+    try:
+        module = core_of(dyn, "f")
+    except CompileError as error:
+        assert "DYN05" in str(error) or "unreachable" in str(error), f"{error}\n{dyn}"
+        return
+    again = core_of(print_module(module), "f")
+    for arguments in ((0, 0, 0), (1, 2, 3), (6, 4, 9)):
+        expected = list(scope["f"](*arguments))
+        assert [plain(one) for one in evaluate(module, "f", arguments)] == expected, dyn
+        assert [plain(one) for one in evaluate(again, "f", arguments)] == expected, print_module(module)
