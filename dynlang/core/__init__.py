@@ -5,8 +5,9 @@
     walk.py       traversals: free variables, substitution, renaming
     build.py      makes blocks: fresh names, result types, sizes as ints
     verify.py     refuses a module that breaks a rule
-    simplify.py   dead code, constants, common subexpressions, inlining
+    show.py       Core as plain text, for dumps and messages
+    simplify/     dead code, constants, common subexpressions, inlining
     evaluate.py   the reference meaning, with NumPy
-    print.py      Core as Dyn source
+    print/        Core as Dyn source
     elaborate/    typed tree -> Core
 """
