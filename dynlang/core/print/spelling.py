@@ -243,7 +243,7 @@ def _slice(operation: Operation, arguments: Sequence[Text], size: Callable[[Size
 
 def window_text(start: Atom, shown: Text, count: Size, size: Callable[[Size], str], step: int, known: Mapping[str, Size],
                 length: object) -> str:
-    """``start:stop``, of an axis of this length; ``start::step`` if it goes on to the axis' end, where the last index of none is below 0."""
+    """``start:stop`` of an axis of this length; ``start::step`` if it goes on to the axis' end, where an empty one has no last index."""
     if shown.text == "0" and step == 1:
         return f":{size(count)}"
     begin = Size.constant(int(start.value)) if isinstance(start, Literal) else known.get(start.name, Size.variable(start.name))
