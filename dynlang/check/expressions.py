@@ -258,10 +258,14 @@ def infer_array(context: Context, node: ast.List, hint: Type | None) -> typed.Ex
 def infer_alike(context: Context, nodes: Sequence[ast.Expr], hint: Type | None) -> list[typed.Expression]:
     """Expressions that are to have one type: those that have no type by themselves are told that of the others."""
     first = next((node for node in nodes if not is_open(context, node)), None)
-    if hint is not None or first is None or not any(is_open(context, node) for node in nodes):
+    if first is None or not any(is_open(context, node) for node in nodes):
         return [context.infer(node, hint) for node in nodes]
-    known = context.infer(first)
-    return [known if node is first else context.infer(node, known.type if is_open(context, node) else None) for node in nodes]
+    from dynlang.check.fit import fitting
+
+    known = context.infer(first, hint)
+    asked = hint is not None and not has_hole(hint) and fitting(context, known, hint) is not None
+    told = hint if asked else known.type
+    return [known if node is first else context.infer(node, told if is_open(context, node) else hint) for node in nodes]
 
 
 def is_open(context: Context, node: ast.Expr) -> bool:
