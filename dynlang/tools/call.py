@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
-import tempfile
+import io
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 
 from dynlang import pipeline
 from dynlang.core.nodes import Function
+from dynlang.native.link import write_output
 from dynlang.tools import flat
 from dynlang.tools.cli import EXIT_INPUT, complain
 from dynlang.tools.inspect import built
@@ -86,14 +86,7 @@ def read_arrays(path: str | None) -> dict[str, np.ndarray]:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write an .npz file whole, or leave what was there."""
-    temporary = ""
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.absolute().parent, suffix=".npz")
-        with os.fdopen(descriptor, "wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
-        raise flat.BadArgument(f"`{path}` can't be written: {error.strerror or error}") from None
+    """Write an .npz file whole, or leave what was there; a device is written to, not replaced."""
+    bytes_of = io.BytesIO()
+    np.savez(bytes_of, **arrays)  # type: ignore[arg-type]
+    write_output(path, bytes_of.getvalue())

@@ -168,6 +168,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The entry point of `dync`. Never raises: returns the exit status."""
+    _open_closed_output()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0].endswith(".dyn"):
         arguments.insert(0, "run")
@@ -238,6 +239,18 @@ def complain(message: str, status: int = EXIT_INPUT) -> int:
     """An error that has no place in a source file."""
     print(f"error: {message}", file=sys.stderr)
     return status
+
+
+def _open_closed_output() -> None:
+    """Python has no `sys.stdout` where the descriptor is closed (`>&-`). Printing then fails as it does on a full disk, errors are lost,
+    and no file that is opened later takes the descriptor's number."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDONLY if number == 1 else os.O_WRONLY)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _forget_output() -> None:
