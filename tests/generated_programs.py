@@ -98,6 +98,9 @@ fn or_else<Q>(o: Option<Q>, other: Q) -> Q:
             return other
 '''
 
+LETTERS = {"I": "k", "i": "j", "F": "g", "U": "q", "K": "z"}
+"""What names begin with, where the kind's own letter would make names of number types: `i8`, `u8`, `f64`."""
+
 NUMBERS = ("0.5", "0.25", "-0.75", "1.5", "0.125", "-0.3", "0.9")
 
 
@@ -172,7 +175,7 @@ class Generator:
 
     def fresh(self, kind: str) -> str:
         self.count += 1
-        return f"{kind.lower()}{self.count}"
+        return f"{LETTERS.get(kind, kind.lower())}{self.count}"
 
     def chance(self, p: float) -> bool:
         return self.pick.random() < p
@@ -243,7 +246,7 @@ class Generator:
         right = self.literal() if self.chance(0.3) else self.e(scope, self.pick.choice((kind, kind, "S")), d)
         operator = self.pick.choice(("+", "-", "*", "*"))
         if self.chance(0.08):
-            return f"{left} / (1.5 + {right} * {right})" if right[0] != "-" else f"{left} / 2.0"
+            return f"(({left}) / (1.5 + {right} * {right}))" if right[0] != "-" else f"(({left}) / 2.0)"
         if self.chance(0.15) and kind == "S":
             return f"{self.pick.choice(('max', 'min'))}({left}, {right})"
         return f"({left} {operator} {right})"
@@ -761,10 +764,10 @@ class Generator:
                 ends.append(self.arm(scope, "_"))
         return not any(ends)
 
-    def do_nested(self, scope: Scope) -> None:
+    def do_nested(self, scope: Scope) -> bool:
         """A function in the function, that captures."""
         if scope.loop:
-            return self.do_branch(scope) and None
+            return self.do_branch(scope)
         name = self.fresh("h")
         inner = self.with_names(scope.closed(), S="z")
         with self.block(f"fn {name}(z: T) -> T:"):
@@ -776,6 +779,7 @@ class Generator:
             self.write(f"return {self.tame(inner, 'S', 2)}")
             self.results, self.calls = before, calls
         scope.add("F", name)
+        return False
 
     # -- functions
 
