@@ -51,6 +51,8 @@ def array_cases() -> list[Case]:
             (2, b"ab"),
         ),
         row("iota", "%n: i64", "i64[%n]", "iota sizes [%n]", 9),
+        row("constant_array", "", "f32[3]", 'constant_array sizes [3] {dtype = "f32", numbers = bytes "0000803f000000c00000003f"}'),
+        row("constant_array", "", "u8[2]", 'constant_array sizes [2] {dtype = "u8", numbers = bytes "01ff"}'),
         row("broadcast", "%n: i64, %m: i64, %x: f32[%m]", "f32[%n, %m]", "broadcast %x sizes [%n]", 3, 5, f32(5)),
         row("broadcast", "%n: i64, %x: i64", "i64[%n]", "broadcast %x sizes [%n]", 6, 3),
         row("reshape", "%n: i64, %x: f32[%n, 2, 3]", "f32[%n, 6]", "reshape %x sizes [%n, 6]", 4, f32(4, 2, 3)),

@@ -198,6 +198,12 @@ def _empty(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int, ...]
     return np.zeros(sizes, NUMPY[dtype]) if dtype in NUMPY else np.full(sizes, None, dtype=object)
 
 
+def _constant_array(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int, ...]) -> Any:
+    from dynlang.ops.dtypes import NUMPY
+
+    return np.frombuffer(attributes["numbers"], np.dtype(NUMPY[attributes["dtype"]]).newbyteorder("<")).reshape(sizes).copy()
+
+
 def _identity(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int, ...]) -> Any:
     return a[0] + a[1]
 
@@ -208,6 +214,8 @@ ROWS: list[Op] = [
        frozenset({"linear"}), documentation="An array of `sizes`, every element v."),
     Op("empty", (), (), lambda kinds, attributes, sizes: (ArrayType(attributes["element"], sizes),), _empty, {},
        documentation="An array of `sizes` of elements of type attribute `element`, each to be written before it is read."),
+    Op("constant_array", (), (), lambda kinds, attributes, sizes: (ArrayType(ScalarType(attributes["dtype"]), sizes),), _constant_array, {},
+       documentation="An array of `sizes` known when compiling: attribute `numbers`, its little-endian bytes, of attribute `dtype`."),
     Op("iota", (), (), _counted, lambda np, a, attributes, sizes: np.arange(sizes[0], dtype=np.int64), {}, {}, documentation="0, 1, ... n - 1."),
     # -- shaping
     Op("broadcast", ("x",), ("any",), _broadcast, lambda np, a, attributes, sizes: np.broadcast_to(a[0], (*sizes, *np.shape(a[0]))).copy(),

@@ -6,6 +6,8 @@ from typing import Any
 
 NUMPY = {"f64": "float64", "f32": "float32", "f16": "float16", "bf16": "float32", "i64": "int64", "i32": "int32", "i16": "int16",
          "i8": "int8", "u8": "uint8", "bool": "bool"}
+PACKED = {"f64": "d", "f32": "f", "i64": "q", "i32": "i", "u8": "B", "bool": "?"}
+"""The letter of Python's `struct` for the dtypes that `constant_array` holds."""
 BYTES = {"f64": 8, "f32": 4, "f16": 2, "bf16": 2, "i64": 8, "i32": 4, "i16": 2, "i8": 1, "u8": 1, "bool": 1}
 
 

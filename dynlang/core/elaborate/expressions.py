@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ from dynlang.core.elaborate.values import NOTHING, Value, matched_sizes
 from dynlang.core.nodes import Atom, If, Literal, Operation, Variable
 from dynlang.diag import InternalError, NotBuilt
 from dynlang.ops import OPS
+from dynlang.ops.dtypes import PACKED
 from dynlang.types import (
     BOOL,
     INT,
@@ -398,9 +400,14 @@ def make_array(frame: Frame, node: typed.MakeArray) -> Value:
 
 
 def stacked(frame: Frame, column: list[Atom]) -> Atom:
+    """One array of the items: of numbers alone, data of the program; else filled and written item by item."""
     builder = frame.builder
     count = Size.constant(len(column))
     first = column[0]
+    dtype = first.type.dtype if isinstance(first.type, ScalarType) else ""
+    if len(column) > 2 and dtype in PACKED and all(isinstance(one, Literal) for one in column):
+        numbers = struct.pack(f"<{len(column)}{PACKED[dtype]}", *(one.value for one in column if isinstance(one, Literal)))
+        return builder.operation("constant_array", sizes=[count], dtype=dtype, numbers=numbers, name="items")
     array = builder.operation("broadcast" if isinstance(first.type, ArrayType) else "fill", first, sizes=[count], name="items")
     for position, one in enumerate(column):
         if one != first:

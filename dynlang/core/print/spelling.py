@@ -5,11 +5,13 @@ An expression is a text and how tightly it binds, so that brackets stand only wh
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dynlang.core.nodes import Atom, Literal, Operation
 from dynlang.ops import OPS
+from dynlang.ops.dtypes import PACKED
 from dynlang.types import (
     ArrayType,
     FloorDivision,
@@ -264,6 +266,13 @@ def _iota(operation: Operation, arguments: Sequence[Text], size: Callable[[Size]
     return Text(f"[int(i) for i in {size(operation.sizes[0])}]")
 
 
+def _constant_array(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
+    numbers, dtype = operation.attribute("numbers"), str(operation.attribute("dtype"))
+    assert isinstance(numbers, bytes)
+    items = struct.iter_unpack(f"<{PACKED[dtype]}", numbers)
+    return Text(f"[{', '.join(literal_text(Literal(one, ScalarType(dtype))).text for (one,) in items)}]")
+
+
 def _list_get(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
     return Text(f"{arguments[0].at(CALL)}[{arguments[1].text}]")
 
@@ -309,7 +318,7 @@ def _bytes_to_numbers(operation: Operation, arguments: Sequence[Text], size: Cal
 SPECIAL: dict[str, Special] = {
     "bytes_to_numbers": _bytes_to_numbers,
     "select": _select, "fill": _fill, "broadcast": _broadcast, "reshape": _reshape, "transpose": _transpose, "concat": _concat,
-    "at": _at, "convert": _convert, "iota": _iota, "list_get": _list_get, "format_int": _format,
+    "at": _at, "convert": _convert, "iota": _iota, "constant_array": _constant_array, "list_get": _list_get, "format_int": _format,
     "format_float": _format, "format_bool": _format, "format_text": _format, "string_code": _string_code, "power": _power,
     "print": _print, "fail": _plain_call("fail"), "rows_empty": _sizes_call("rows_empty"), "rows_dense": _plain_call("rows_dense"),
 }

@@ -15,7 +15,7 @@ from dynlang.grad.dead import MayGo, without_dead_code
 from dynlang.ops import OPS
 from dynlang.types import INT, ListType, size_variables
 
-CHEAP_SHAPES = frozenset({"slice", "concat", "at", "fill", "broadcast", "reshape", "transpose", "reverse", "iota"})
+CHEAP_SHAPES = frozenset({"slice", "concat", "at", "fill", "broadcast", "reshape", "transpose", "reverse", "iota", "constant_array"})
 
 
 def is_cheap(op: str) -> bool:

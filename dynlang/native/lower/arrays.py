@@ -40,6 +40,14 @@ def lower_empty(frame: Frame, operation: Operation) -> None:
         fill_run(frame, block, static_block(frame.lowering.text, bytes(LIST_HEADER)), frame.elements(kind), kind.element)
 
 
+@lowers("constant_array")
+def lower_constant_array(frame: Frame, operation: Operation) -> None:
+    block, kind = begin(frame, operation)
+    numbers = operation.attributes["numbers"]
+    assert isinstance(numbers, bytes)
+    copy_run(frame, block, frame.lowering.text.bytes_constant(numbers, align=8), frame.elements(kind), kind.element)
+
+
 @lowers("iota")
 def lower_iota(frame: Frame, operation: Operation) -> None:
     block, kind = begin(frame, operation)
