@@ -6,14 +6,13 @@ Values: scalars are NumPy scalars, arrays NumPy arrays (of `object` where the el
 
 from __future__ import annotations
 
-import sys
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from dynlang.core.deep import on_deep_stack
 from dynlang.core.nodes import (
     Atom,
     Block,
@@ -90,37 +89,18 @@ def _work(op: str, arguments: Sequence[Any], results: Sequence[Any]) -> int:
     return max(sizes, default=1)
 
 
-def evaluate(module: Module, function: str, arguments: Sequence[Any], counter: Counter | None = None,
-             host: Callable[..., Any] | None = None) -> list[Any]:
+def evaluate(module: Module, function: str, arguments: Sequence[Any], counter: Counter | None = None) -> list[Any]:
     """The results of a function. Deep recursion is allowed: it runs on a thread with a large stack.
 
     A failed check raises `CompileError` with a `RunError` that carries the source place."""
-    answer: list[Any] = []
-    failure: list[BaseException] = []
 
-    def run() -> None:
-        limit = sys.getrecursionlimit()
-        sys.setrecursionlimit(1_000_000)
-        try:
-            with np.errstate(all="ignore"):
-                machine = _Machine(module, counter)
-                places = module.functions[function].parameters
-                answer.extend(machine.call(function, [value_of(one, place.type) for one, place in zip(arguments, places, strict=True)]))
-        except BaseException as error:
-            failure.append(error)
-        finally:
-            sys.setrecursionlimit(limit)
+    def run() -> list[Any]:
+        with np.errstate(all="ignore"):
+            machine = _Machine(module, counter)
+            places = module.functions[function].parameters
+            return list(machine.call(function, [value_of(one, place.type) for one, place in zip(arguments, places, strict=True)]))
 
-    previous = threading.stack_size(512 * 1024 * 1024)
-    try:
-        worker = threading.Thread(target=run, daemon=True)
-        worker.start()
-    finally:
-        threading.stack_size(previous)
-    worker.join()
-    if failure:
-        raise failure[0]
-    return answer
+    return on_deep_stack(run, 1_000_000)
 
 
 def value_of(value: Any, kind: Type) -> Any:

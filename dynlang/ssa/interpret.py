@@ -12,13 +12,12 @@ left alive raises `CountError`: so the reference counting is proved on the progr
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from dynlang.core.deep import on_deep_stack
 from dynlang.core.evaluate import SumValue, object_array
 from dynlang.diag import InternalError
 from dynlang.ops import OPS
@@ -39,31 +38,13 @@ class CountError(Exception):
 
 def interpret(module: Module, function: str, arguments: Sequence[Any], *, count: bool = False, depth: int = DEPTH_LIMIT) -> list[Any]:
     """The results of a function; `RunTimeError` where the program fails. Runs on a thread of its own, with room for deep recursion."""
-    answer: list[Any] = []
-    failure: list[BaseException] = []
 
-    def run() -> None:
-        limit = sys.getrecursionlimit()
-        sys.setrecursionlimit(max(limit, 20 * depth + 10_000))
-        try:
-            with np.errstate(all="ignore"):
-                heap = CountedHeap() if count else Heap()
-                answer.extend(_Machine(module, heap, depth).enter(function, arguments))
-        except BaseException as error:
-            failure.append(error)
-        finally:
-            sys.setrecursionlimit(limit)
+    def run() -> list[Any]:
+        with np.errstate(all="ignore"):
+            heap = CountedHeap() if count else Heap()
+            return list(_Machine(module, heap, depth).enter(function, arguments))
 
-    previous = threading.stack_size(512 * 1024 * 1024)
-    try:
-        worker = threading.Thread(target=run, daemon=True)
-        worker.start()
-    finally:
-        threading.stack_size(previous)
-    worker.join()
-    if failure:
-        raise failure[0]
-    return answer
+    return on_deep_stack(run, 20 * depth + 10_000)
 
 
 # ---------------------------------------------------------------- heaps
