@@ -2,6 +2,7 @@
 
     ```dyn NAME.dyn        a program that `dync check` accepts, kept under this name for the rest of the page;
     ```dyn                 the same, without a name
+    ```dyn wrong NAME.dyn  one that it refuses, kept
     ```console             `$ command` lines, each followed by exactly what it prints
     ```c NAME.c            a file, kept
 
@@ -61,10 +62,11 @@ def run_console(block: Block, folder: Path) -> None:
 
 
 def check_program(block: Block, folder: Path) -> None:
-    name = block.name or "block.dyn"
+    wrong = block.name.startswith("wrong ")
+    name = block.name.removeprefix("wrong ") or "block.dyn"
     (folder / name).write_text(block.text, encoding="utf-8")
     status, output = shell(f"dync check {name}", folder)
-    assert status == 0, f"line {block.line}:\n{output}"
+    assert (status == 1) == wrong, f"line {block.line}:\n{output}"
 
 
 def test_programs_on_the_pages_of_errors(tmp_path: Path) -> None:
