@@ -17,7 +17,9 @@ from dynlang.tools.session import Session
 
 PAGE = Path(__file__).parent.parent / "docs" / "features.md"
 SECTION = re.compile(r"^## (.+?)\n(.*?)(?=^## |\Z)", re.M | re.S)
-PART = re.compile(r"^```dyn\n(?P<block>.*?)^```|^\| *(?P<feature>[^|\n]+?) *\| (?P<entry>``? ?.+? ?``?) \| (?P<shown>`?.*?`?) \|$", re.M | re.S)
+PART = re.compile(
+    r"^```dyn\n(?P<block>.*?)^```"
+    r"|^\| *(?P<feature>[^|\n]+?) *\| (?P<entry>``? ?.+? ?``?) \| (?P<shown>`?.*?`?) \|$", re.M | re.S)
 
 
 @dataclass(frozen=True)
