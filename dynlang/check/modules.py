@@ -51,6 +51,8 @@ class Loader:
     sources: dict[str, Source] = field(default_factory=dict)
     fresh: str = ""
     """The library module that is checked for its own sake, and not taken from the cache."""
+    instead: dict[Path, Source] = field(default_factory=dict)
+    """Texts that stand for those of files: what an editor holds, or a repair that is tried."""
 
     def load_main(self, source: Source, path: Path | None) -> str:
         """The main module: its name is that of its file."""
@@ -173,7 +175,7 @@ class Loader:
             self.load_library(name)
         if name not in self.modules:
             try:
-                source = read_source(file)
+                source = self.instead.get(file.resolve()) or read_source(file)
             except CompileError as problem:
                 self.problems += problem.diagnostics
                 return None

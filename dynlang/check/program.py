@@ -46,9 +46,10 @@ def check_source(text: str, name: str = "program") -> typed.Program:
     return check(Source(name, text), None, False)
 
 
-def check(source: Source, path: Path | None, main_required: bool) -> typed.Program:
+def check(source: Source, path: Path | None, main_required: bool, instead: dict[Path, Source] | None = None) -> typed.Program:
+    """`instead`: texts that stand for those of imported files."""
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
-    loader = Loader(path.parent if path is not None else None)
+    loader = Loader(path.parent if path is not None else None, instead=instead or {})
     main = loader.load_main(source, path)
     if loader.problems:
         raise CompileError(first(loader.problems))
@@ -58,7 +59,7 @@ def check(source: Source, path: Path | None, main_required: bool) -> typed.Progr
     try:
         declare_modules(modules, world, diagnostics)
     except CompileError as problem:
-        raise CompileError([*diagnostics.errors, *problem.diagnostics]) from None
+        raise CompileError([*diagnostics.errors, *problem.diagnostics], diagnostics.left_off) from None
     program = check_bodies(modules, world, diagnostics, main, loader)
     if main_required and program.main is None:
         diagnostics.add(

@@ -88,6 +88,12 @@ def fmt_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if a file would change")
 
 
+def fix_arguments(parser: argparse.ArgumentParser) -> None:
+    several_files(parser)
+    parser.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
+    parser.add_argument("--check", action="store_true", help="the same; exit 1 if a file would change")
+
+
 def test_arguments(parser: argparse.ArgumentParser) -> None:
     several_files(parser)
     parser.add_argument("-k", dest="only", metavar="WORDS", help="run only those whose title contains WORDS")
@@ -140,6 +146,7 @@ VERBS = (
     Verb("build", "write a native program, or a library for C", "dynlang.tools.build:build", build_arguments),
     Verb("check", "report errors, write nothing", "dynlang.tools.inspect:check", check_arguments),
     Verb("fmt", "format files in place", "dynlang.tools.inspect:fmt", fmt_arguments),
+    Verb("fix", "apply the repairs that the errors offer", "dynlang.tools.repairs:fix", fix_arguments),
     Verb("test", "run the tests in the files", "dynlang.tools.execute:test", test_arguments),
     Verb("bench", "time the benchmarks in the files", "dynlang.tools.execute:bench", test_arguments),
     Verb("grad", "print the derivative of a function as Dyn", "dynlang.tools.inspect:grad", grad_arguments),
@@ -209,7 +216,7 @@ def _after_exception(error: Exception, arguments: list[str]) -> int:
         show(error.diagnostics)
         return EXIT_BUG
     if isinstance(error, diag.CompileError):
-        show(error.diagnostics)
+        show(with_fixes(error, arguments), error.left_off)
         return EXIT_INPUT
     if isinstance(error, OSError) and error.filename is None and error.errno is not None:
         raise error  # standard output: the file system is full, or the like
@@ -220,6 +227,18 @@ def _after_exception(error: Exception, arguments: list[str]) -> int:
     return EXIT_BUG
 
 
+def with_fixes(error: Any, arguments: list[str]) -> Sequence:
+    """The errors with the repairs that work; of the files on the command line, the first is the program's."""
+    if not any(one.repairs for one in error.diagnostics):
+        return error.diagnostics
+    from pathlib import Path
+
+    from dynlang.tools import repairs
+
+    files = [Path(one) for one in arguments if one.endswith(".dyn")]
+    return repairs.with_fixes(error.diagnostics, files[0] if files else None)
+
+
 def write_report(arguments: list[str]) -> str:
     """The trace of the exception at hand, in a file; its name."""
     descriptor, name = tempfile.mkstemp(prefix="dync-report-", suffix=".txt")
@@ -228,11 +247,11 @@ def write_report(arguments: list[str]) -> str:
     return name
 
 
-def show(diagnostics: Sequence) -> None:
-    """Print diagnostics to standard error."""
+def show(diagnostics: Sequence, left_off: int = 0) -> None:
+    """Print diagnostics to standard error: the first of them, and how many more there are."""
     from dynlang import diag
 
-    print(diag.render_all(diagnostics, colour=diag.colour_wanted()), file=sys.stderr)
+    print(diag.render_all(diagnostics, colour=diag.colour_wanted(), left_off=left_off), file=sys.stderr)
 
 
 def complain(message: str, status: int = EXIT_INPUT) -> int:

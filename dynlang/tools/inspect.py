@@ -34,20 +34,24 @@ def built(request: pipeline.Request, until: str) -> Any:
 
 def check(arguments: argparse.Namespace) -> int:
     """Everything the front end finds in several files, in the order of the files; what two report is shown once."""
+    from dynlang.tools.repairs import with_fixes
+
     found: list[diag.Diagnostic] = []
+    left_off = 0
     for file in arguments.files:
         try:
             program = pipeline.build(pipeline.Request(Path(file)), until="typed")
             new = list(program.warnings)
         except diag.CompileError as error:
-            new = error.diagnostics
+            new = with_fixes(error.diagnostics, Path(file))
+            left_off += error.left_off
         shown = {str(one) for one in found}
         found += [one for one in new if str(one) not in shown]
     if arguments.json:
         for one in found:
             print(json.dumps(diag.to_json(one), ensure_ascii=False))
     elif found:
-        show(found)
+        show(found, left_off)
     return EXIT_INPUT if any(one.severity == "error" for one in found) else 0
 
 
