@@ -103,10 +103,9 @@ def bind_arguments(
         slot = next((one for one in slots if one.name == argument.name.text), None)
         if slot is None:
             known = [one.name for one in slots[skip:]]
-            hint = errors.suggest(argument.name.text, known) or (
-                f"its parameters are {', '.join(f'`{one}`' for one in known)}" if known else ""
-            )
-            context.report(errors.UnknownParameter(f"{what} has no parameter `{argument.name.text}`", argument.name.span, hint=hint))
+            unknown = errors.UnknownParameter(f"{what} has no parameter `{argument.name.text}`", argument.name.span)
+            hint = f"its parameters are {', '.join(f'`{one}`' for one in known)}" if known else "it takes no arguments"
+            context.report(errors.misspelled(unknown, argument.name.text, known, hint))
             return None
         if slot.argument is not None:
             context.report(errors.WrongArity(f"the parameter `{slot.name}` of {what} is given twice", argument.span))

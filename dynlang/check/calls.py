@@ -202,7 +202,7 @@ def call_member(context: Context, node: ast.Call, function: ast.Attribute, hint:
             if result is not None:
                 return result
     infer_all(context, node.arguments)
-    return context.fail(unknown_member(context, receiver.type, function.name))
+    return context.fail(unknown_member(context, receiver.type, function.name, function.value.span))
 
 
 def call_method(

@@ -142,8 +142,8 @@ def enter_imported(module: ast.Module, interface: Interface, imports: dict[int, 
             found = source.exported.get(one.name.text) if source else None
             if found is None:
                 if source is not None:
-                    hint = errors.suggest(one.name.text, source.exported)
-                    diagnostics.add(errors.UnknownField(f"the module `{source.name}` has no `{one.name.text}`", one.name.span, hint=hint))
+                    unknown = errors.UnknownField(f"the module `{source.name}` has no `{one.name.text}`", one.name.span)
+                    diagnostics.add(errors.misspelled(unknown, one.name.text, source.exported))
                 continue
             name = (one.alias or one.name).text
             enter(interface, name, Symbol(found.kind, found.name, one.span), diagnostics, exported=interface.name == "prelude")

@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from dynlang.diag import Diagnostic, Warning
+from dynlang.diag import Diagnostic, Warning, replacing
+
+if TYPE_CHECKING:
+    from dynlang.source import Span
 
 # ---------------------------------------------------------------- names
 
@@ -389,18 +394,36 @@ class BadDerivative(Diagnostic):
 # ---------------------------------------------------------------- words
 
 
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """The names that may have been meant, the likeliest first.
+
+    >>> nearest("sigmiod", ["sigmoid", "tanh"])
+    ['sigmoid']
+    """
+    candidates = sorted({one for one in known if not one.startswith("_") and one != name})
+    same = [one for one in candidates if one.lower() == name.lower()]
+    return same or difflib.get_close_matches(name, candidates, n=3, cutoff=0.6 if len(name) < 5 else 0.7)
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """The hint for a name that isn't known: the nearest one that is, if any is near.
 
     >>> suggest("sigmiod", ["sigmoid", "tanh"])
     "did you mean 'sigmoid'?"
     """
-    candidates = sorted(one for one in known if not one.startswith("_"))
-    for candidate in candidates:
-        if candidate.lower() == name.lower() and candidate != name:
-            return f"did you mean '{candidate}'?"
-    near = difflib.get_close_matches(name, candidates, n=1, cutoff=0.6 if len(name) < 5 else 0.7)
+    near = nearest(name, known)
     return f"did you mean '{near[0]}'?" if near else ""
+
+
+def misspelled(found: Diagnostic, name: str, known: Iterable[str], otherwise: str = "", at: Span | None = None) -> Diagnostic:
+    """An error about a name that isn't known: with the nearest known ones as hint and as repairs, else with another hint.
+
+    `at`: where the name stands, if not at the error's own span."""
+    span = at or found.span
+    near = nearest(name, known)
+    if not near or span is None:
+        return replace(found, hint=otherwise)
+    return replace(found, hint=f"did you mean `{near[0]}`?", repairs=tuple(replacing(f"write `{one}`", span, one) for one in near))
 
 
 def plural(count: int, word: str) -> str:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from dynlang.check import errors, typed
+from dynlang.check import errors, typed, words
 from dynlang.check.arithmetic import condition
 from dynlang.check.context import ERROR, Context, LocalEntry, NestedEntry, SizeEntry, TypeEntry, handles
 from dynlang.check.fit import adapt, article, differing_sizes, fit, fitting, is_float, number_type, size_labels, unique_labels
 from dynlang.check.solve import HOLE, has_hole
 from dynlang.check.world import Symbol, show
-from dynlang.diag import Label
+from dynlang.diag import Diagnostic, Label
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
@@ -158,19 +158,10 @@ def reference(context: Context, local: typed.Local, span: Span) -> typed.Express
     return typed.LocalReference(local.type, span, local)
 
 
-def unknown_name(context: Context, name: str, span: Span) -> errors.UnknownName:
+def unknown_name(context: Context, name: str, span: Span) -> Diagnostic:
     from dynlang.check.calls import builtin_names
 
-    words = {
-        "None": "there is no null: use a sum type",
-        "True": "the word is `true`",
-        "False": "the word is `false`",
-        "lambda": "a lambda is `x => e`",
-        "null": "there is no null: use a sum type",
-        "self": "`self` is the first parameter of a method",
-    }
-    hint = words.get(name) or errors.suggest(name, context.names() | builtin_names())
-    return errors.UnknownName(f"there is no `{name}` here", span, hint=hint)
+    return words.unknown_name(name, span, context.names() | builtin_names(), words.library_modules())
 
 
 def infer_symbol(context: Context, symbol: Symbol, node: ast.Expr, name: str, hint: Type | None) -> typed.Expression:

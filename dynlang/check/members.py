@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dynlang.check import errors, typed
+from dataclasses import replace
+
+from dynlang.check import errors, typed, words
 from dynlang.check.context import ERROR, Context, handles
 from dynlang.check.expressions import given, infer_symbol
 from dynlang.check.fit import article
@@ -10,7 +12,7 @@ from dynlang.check.functions import eta
 from dynlang.check.typenames import bindings, put
 from dynlang.check.walk import nodes
 from dynlang.check.world import Symbol
-from dynlang.diag import Diagnostic
+from dynlang.diag import Diagnostic, replacing
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
@@ -56,7 +58,7 @@ def infer_attribute(context: Context, node: ast.Attribute, hint: Type | None) ->
         return context.fail(
             errors.UnknownField(f"{article(value.type)} has no `{node.name.text}`", node.name.span, hint="take it apart: `let a, b = ...`")
         )
-    return context.fail(unknown_member(context, value.type, node.name))
+    return context.fail(unknown_member(context, value.type, node.name, node.value.span))
 
 
 def shape_value(kind: ArrayType, span: Span) -> typed.Expression:
@@ -101,7 +103,7 @@ def field_of(context: Context, value: typed.Expression, name: ast.Identifier) ->
     return typed.Field(kind, Span(value.span.source, value.span.start, name.span.end), value, name.text)
 
 
-def unknown_member(context: Context, kind: Type, name: ast.Identifier) -> Diagnostic:
+def unknown_member(context: Context, kind: Type, name: ast.Identifier, receiver: Span) -> Diagnostic:
     known: set[str] = set()
     match kind:
         case RecordType(record) | TangentType(RecordType(record)):
@@ -119,21 +121,13 @@ def unknown_member(context: Context, kind: Type, name: ast.Identifier) -> Diagno
                 name.span,
                 hint="take it apart with `match`",
             )
-    hint = errors.suggest(name.text, known)
-    words = {
-        "append": "the method is called `push`",
-        "size": "`len(x)` is the first size, `x.shape` has all",
-        "length": "`len(x)`",
-        "T": "`transpose(x)`",
-        "sum": "`sum(x)`",
-        "mean": "`mean(x)`",
-        "max": "`max(x)`",
-    }
-    if not hint and isinstance(kind, (ArrayType, ListType, StringType)):
-        hint = words.get(name.text, "")
-    if not hint and known:
-        hint = f"it has {', '.join(f'`{one}`' for one in sorted(known)[:8])}"
-    return errors.UnknownField(f"{article(kind)} has no `{name.text}`", name.span, hint=hint)
+    found = errors.UnknownField(f"{article(kind)} has no `{name.text}`", name.span)
+    hint = f"it has {', '.join(f'`{one}`' for one in sorted(known)[:8])}" if known else ""
+    if isinstance(kind, ListType) and name.text == "append":
+        return replace(found, hint="the method is called `push`", repairs=(replacing("write `push`", name.span, "push"),))
+    if isinstance(kind, ArrayType):
+        return words.unknown_array_member(found, name.text, receiver, known, hint)
+    return errors.misspelled(found, name.text, known, hint)
 
 
 # ---------------------------------------------------------------- methods of builtin types

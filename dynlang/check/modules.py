@@ -147,10 +147,11 @@ class Loader:
             names |= {one.stem for one in self.root.glob("*.dyn")}
         where = f" in {self.root}" if self.root is not None and not importer.is_library else ""
         self.problems.append(
-            errors.MissingModule(
-                f"there is no module `{path.text}`",
-                path.span,
-                hint=errors.suggest(path.text, names) or f"no file {relative}{where} or in the standard library",
+            errors.misspelled(
+                errors.MissingModule(f"there is no module `{path.text}`", path.span),
+                path.text,
+                names,
+                f"no file {relative}{where} or in the standard library",
             )
         )
         return None

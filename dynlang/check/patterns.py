@@ -342,7 +342,7 @@ def name_fits(compiler: Compiler, path: ast.Dotted, kind: Type, names: dict[str,
     if len(path.parts) > 1 or (name[0].isupper() and isinstance(kind, SumType)):
         info = context.world.sums.get(kind.name) if isinstance(kind, SumType) else None
         known = [one.name for one in info.constructors] if info else []
-        context.report(errors.BadPattern(f"{article(kind)} has no alternative `{name}`", path.span, hint=errors.suggest(name, known)))
+        context.report(errors.misspelled(errors.BadPattern(f"{article(kind)} has no alternative `{name}`", path.span), name, known))
         return False
     if name in names:
         context.report(errors.DuplicateName(f"`{name}` is bound twice in one pattern", path.span))
@@ -357,8 +357,9 @@ def alternative_fits(compiler: Compiler, pattern: ast.AlternativePattern, kind: 
     found = compiler.constructor(pattern.path, kind)
     if found is None:
         info = context.world.sums.get(kind.name) if isinstance(kind, SumType) else None
-        hint = errors.suggest(name, [one.name for one in info.constructors]) if info else ""
-        context.report(errors.BadPattern(f"{article(kind)} has no alternative `{name}`", pattern.span, hint=hint))
+        known = [one.name for one in info.constructors] if info else []
+        unknown = errors.BadPattern(f"{article(kind)} has no alternative `{name}`", pattern.span)
+        context.report(errors.misspelled(unknown, name, known, at=pattern.path.span))
         return False
     assert isinstance(kind, SumType)
     kinds = payload_types(context.world.sums[kind.name], found, kind)
@@ -378,8 +379,8 @@ def alternative_fits(compiler: Compiler, pattern: ast.AlternativePattern, kind: 
         index, inner = position, item
         if isinstance(item, ast.NamedPattern):
             if item.name.text not in known:
-                hint = errors.suggest(item.name.text, known)
-                context.report(errors.BadPattern(f"`{name}` has no field `{item.name.text}`", item.name.span, hint=hint))
+                unknown = errors.BadPattern(f"`{name}` has no field `{item.name.text}`", item.name.span)
+                context.report(errors.misspelled(unknown, item.name.text, known))
                 return False
             index, inner = known.index(item.name.text), item.pattern
         fine = well_formed(compiler, inner, kinds[index], names) and fine  # type: ignore[arg-type]

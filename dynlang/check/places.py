@@ -75,7 +75,7 @@ def field_place(context: Context, inner: typed.Place, name: ast.Identifier, span
         kind = field_type(context, inner.type, name.text)
         if kind is not None:
             return typed.Place(inner.root, (*inner.steps, name.text), kind, span)
-    context.report(unknown_member(context, inner.type, name))
+    context.report(unknown_member(context, inner.type, name, inner.span))
     return None
 
 

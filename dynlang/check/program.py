@@ -59,7 +59,7 @@ def check(source: Source, path: Path | None, main_required: bool, instead: dict[
     try:
         declare_modules(modules, world, diagnostics)
     except CompileError as problem:
-        raise CompileError([*diagnostics.errors, *problem.diagnostics], diagnostics.left_off) from None
+        raise CompileError([*diagnostics.errors, *problem.diagnostics], diagnostics.left_off, diagnostics.silent) from None
     program = check_bodies(modules, world, diagnostics, main, loader)
     if main_required and program.main is None:
         diagnostics.add(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from dynlang.check import errors
+from dynlang.check import errors, words
 from dynlang.check.context import ERROR, Context, LocalEntry, SizeEntry, TypeEntry
 from dynlang.check.world import AliasInfo, Generic, RecordInfo, SumInfo, Symbol, show
 from dynlang.diag import NotBuilt
@@ -113,8 +113,8 @@ def find_symbol(context: Context, path: ast.Dotted, report: bool = True) -> Symb
         interface = context.world.interfaces.get(symbol.name)
         found = interface.exported.get(part.text) if interface else None
         if found is None and interface is not None and report:
-            hint = errors.suggest(part.text, interface.exported)
-            context.report(errors.UnknownField(f"the module `{symbol.name}` has no `{part.text}`", part.span, hint=hint))
+            unknown = errors.UnknownField(f"the module `{symbol.name}` has no `{part.text}`", part.span)
+            context.report(errors.misspelled(unknown, part.text, interface.exported))
         symbol = found
     return symbol
 
@@ -134,7 +134,7 @@ def read_builtin(context: Context, node: ast.TypeName, name: str) -> Type:
     if name not in GENERIC:
         if len(node.path.parts) == 1 or context.symbol(node.path.parts[0].text) is None:
             known = set(NAMED) | set(GENERIC) | type_names(context)
-            context.report(errors.UnknownType(f"there is no type `{name}`", node.span, hint=type_hint(name, known)))
+            context.report(words.unknown_type(name, node.path.span, known))
         return ERROR
     if len(node.arguments) != len(GENERIC[name]):
         context.report(errors.GenericArity(f"`{name}` takes {' and '.join(GENERIC[name])} in `<...>`", node.span))
@@ -149,28 +149,6 @@ def read_builtin(context: Context, node: ast.TypeName, name: str) -> Type:
     if name == "idx":
         return IndexType(known_sizes[0])
     return ArrayType(F32, known_sizes, row_sparse=True) if name == "TableRows" else RowsType("f32", known_sizes)
-
-
-def type_hint(name: str, known: set[str]) -> str:
-    words = {
-        "float": "f32",
-        "double": "f64",
-        "string": "str",
-        "String": "str",
-        "integer": "int",
-        "Tensor": "f32[n]",
-        "boolean": "bool",
-        "list": "List<T>",
-        "tuple": "(A, B)",
-        "float32": "f32",
-        "float64": "f64",
-        "int32": "i32",
-        "int64": "i64",
-        "None": "()",
-    }
-    if name in words:
-        return f"the type is written `{words[name]}`"
-    return errors.suggest(name, known)
 
 
 def type_names(context: Context) -> set[str]:
@@ -389,6 +367,6 @@ def read_size_name(context: Context, path: ast.Dotted) -> Size | None:
         context.report(errors.WrongKind(f"`{name}` is a {symbol.kind if symbol else 'type'}, and a size is needed", path.span))
         return None
     known = {found for scope in context.scopes for found, one in scope.items() if isinstance(one, (SizeEntry, LocalEntry))}
-    hint = errors.suggest(name, known) or f"a size parameter is declared after the name: `<{name}>`; an unknown size is written `?`"
-    context.report(errors.UnknownType(f"there is no size `{name}`", path.span, hint=hint))
+    hint = f"a size parameter is declared after the name: `<{name}>`; an unknown size is written `?`"
+    context.report(errors.misspelled(errors.UnknownType(f"there is no size `{name}`", path.span), name, known, hint))
     return None

@@ -105,13 +105,13 @@ class CompilerBug(Diagnostic):
 
 
 class CompileError(Exception):
-    """Raised when a stage can't go on; carries what it found, and how many more errors there were."""
+    """Raised when a stage can't go on; carries what it found. `silent`: what it found besides, and doesn't show."""
 
-    def __init__(self, diagnostics: Iterable[Diagnostic] | Diagnostic, left_off: int = 0):
+    def __init__(self, diagnostics: Iterable[Diagnostic] | Diagnostic, left_off: int = 0, silent: Iterable[Diagnostic] = ()):
         found = [diagnostics] if isinstance(diagnostics, Diagnostic) else list(diagnostics)
         super().__init__('\n'.join(str(d) for d in found))
         self.diagnostics: list[Diagnostic] = found
-        self.left_off = left_off
+        self.left_off, self.silent = left_off, tuple(silent)
 
 
 class NotBuilt(CompileError):
@@ -131,6 +131,15 @@ class InternalError(CompileError):
             hint='this is a bug of dync: please report it, with the program that shows it')])
 
 
+def in_order(found: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """The diagnostics of each file in the order of its text; the files in the order in which they first come up."""
+    everything = list(found)
+    files: dict[int, int] = {}
+    for one in everything:
+        files.setdefault(id(one.span.source) if one.span else 0, len(files))
+    return sorted(everything, key=lambda one: (files[id(one.span.source)], one.span.start) if one.span else (files[0], 0))
+
+
 class Diagnostics:
     """Collects what a stage finds: one error a line, no repeats, 20 at most; what is over is counted."""
 
@@ -139,19 +148,19 @@ class Diagnostics:
         self.errors: list[Diagnostic] = []
         self.warnings: list[Diagnostic] = []
         self.left_off = 0
+        self.silent: list[Diagnostic] = []
         self._places: set[object] = set()
 
     def add(self, found: Diagnostic) -> None:
         place = (id(found.span.source), found.span.line) if found.span is not None else found.title
         key = (found.severity, place)
-        if key in self._places:
-            return
-        self._places.add(key)
         chosen = self.errors if found.severity == 'error' else self.warnings
-        if len(chosen) < self.limit:
+        if key not in self._places and len(chosen) < self.limit:
             chosen.append(found)
         else:
-            self.left_off += 1
+            self.left_off += key not in self._places
+            self.silent.append(found)
+        self._places.add(key)
 
     def extend(self, found: Iterable[Diagnostic]) -> None:
         for one in found:
@@ -169,7 +178,7 @@ class Diagnostics:
     def raise_errors(self) -> None:
         """Raise a `CompileError` if there is any error."""
         if self.errors:
-            raise CompileError(self.errors, self.left_off)
+            raise CompileError(in_order(self.errors), self.left_off, self.silent)
 
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self.all)

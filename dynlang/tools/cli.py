@@ -236,7 +236,7 @@ def with_fixes(error: Any, arguments: list[str]) -> Sequence:
     from dynlang.tools import repairs
 
     files = [Path(one) for one in arguments if one.endswith(".dyn")]
-    return repairs.with_fixes(error.diagnostics, files[0] if files else None)
+    return repairs.with_fixes(error, files[0] if files else None)
 
 
 def write_report(arguments: list[str]) -> str:

@@ -43,7 +43,7 @@ def check(arguments: argparse.Namespace) -> int:
             program = pipeline.build(pipeline.Request(Path(file)), until="typed")
             new = list(program.warnings)
         except diag.CompileError as error:
-            new = with_fixes(error.diagnostics, Path(file))
+            new = with_fixes(error, Path(file))
             left_off += error.left_off
         shown = {str(one) for one in found}
         found += [one for one in new if str(one) not in shown]

@@ -28,16 +28,18 @@ LONGEST = 200_000
 SYNTAX = "DYN01"
 
 
-def with_fixes(found: Sequence[Diagnostic], main: Path | None, first: int = FIRST, seconds: float = SECONDS) -> list[Diagnostic]:
+def with_fixes(error: CompileError, main: Path | None, first: int = FIRST, seconds: float = SECONDS) -> list[Diagnostic]:
     """The errors, the first of them with the repair that was tried and works. `main`: the file whose program was checked."""
     until = time.monotonic() + seconds
+    found = error.diagnostics
+    known = [*found, *error.silent]
     kept: list[Diagnostic] = []
     tried = 0
     for one in found:
         fixed = None
         if one.repairs and one.span is not None and tried < first and time.monotonic() < until:
             tried += 1
-            fixed = first_that_works(one, found, main, until)
+            fixed = first_that_works(one, known, main, until)
         kept.append(replace(one, fix=fixed) if fixed is not None else one)
     return kept
 
@@ -56,7 +58,8 @@ def works(repair: Repair, error: Diagnostic, found: Sequence[Diagnostic], main: 
         return False
     before = Counter(what(one) for one in found if one.severity == "error")
     before[what(error)] -= 1
-    after = errors_of(Source(source.name, edited(source.text, repair.edits)), main)
+    problem = problem_of(Source(source.name, edited(source.text, repair.edits)), main)
+    after = problem.diagnostics if problem is not None else []
     if error.code.startswith(SYNTAX):  # with the text right, the checker may have its say
         after = [one for one in after if one.code.startswith(SYNTAX) or touches(one, repair)]
     left = Counter(what(one) for one in after)
@@ -80,7 +83,7 @@ def edited(text: str, edits: Iterable[Edit]) -> str:
     return text
 
 
-def errors_of(source: Source, main: Path | None) -> list[Diagnostic]:
+def problem_of(source: Source, main: Path | None) -> CompileError | None:
     """What is wrong with a program when this text stands for the file of its name."""
     from dynlang.check.program import check
 
@@ -91,8 +94,8 @@ def errors_of(source: Source, main: Path | None) -> list[Diagnostic]:
         else:
             check(read_source(main), main, False, {path.resolve(): source})
     except CompileError as error:
-        return [one for one in error.diagnostics if one.severity == "error"]
-    return []
+        return error
+    return None
 
 
 # ---------------------------------------------------------------- dync fix
@@ -126,15 +129,16 @@ def fix(arguments: argparse.Namespace) -> int:
 def repaired(source: Source, path: Path) -> tuple[str, list[Diagnostic], int]:
     """The text of a file with all repairs that work, the errors that are left, and how many repairs there were."""
     count = 0
-    left = errors_of(source, path)
-    while left:
-        fixed = next((one.fix for one in with_fixes(left, path, len(left), 20.0) if one.fix is not None and in_file(one.fix, source)), None)
+    problem = problem_of(source, path)
+    while problem is not None:
+        tried = with_fixes(problem, path, len(problem.diagnostics), 20.0)
+        fixed = next((one.fix for one in tried if one.fix is not None and in_file(one.fix, source)), None)
         if fixed is None:
-            break
+            return source.text, tried, count
         source = Source(source.name, edited(source.text, fixed.edits))
         count += 1
-        left = errors_of(source, path)
-    return source.text, left, count
+        problem = problem_of(source, path)
+    return source.text, [], count
 
 
 def in_file(repair: Repair, source: Source) -> bool:
