@@ -17,7 +17,7 @@ WINDOW = 100
 LINES = 12
 """How long one message may be: the least important of its further places give way."""
 
-SHOWN = 10
+SHOWN = 20
 """How many errors are shown at once; what is over is counted."""
 
 COLOURS = {'error': '\x1b[1;31m', 'warning': '\x1b[1;33m', 'bold': '\x1b[1m', 'frame': '\x1b[1;34m',
