@@ -189,9 +189,9 @@ def test_static_blocks_are_never_freed() -> None:
 def test_errors_hold_code_line_and_text(native: Runtime) -> None:
     assert native.call("fail", ErrorCode.FAILED, 7, b"oh no", 5) == ErrorCode.FAILED
     assert native.error() == (ErrorCode.FAILED, 7, "oh no")
-    text = b"index {} is outside 0..{}, {"
-    assert native.call("fail_with", ErrorCode.BOUNDS, 8, text, len(text), -(2**63), 5) == ErrorCode.BOUNDS
-    assert native.error() == (ErrorCode.BOUNDS, 8, "index -9223372036854775808 is outside 0..5, {")
+    text = b"index {} is outside 0..{} of {}, {"
+    assert native.call("fail_with", ErrorCode.BOUNDS, 8, text, len(text), -(2**63), 5, 7) == ErrorCode.BOUNDS
+    assert native.error() == (ErrorCode.BOUNDS, 8, "index -9223372036854775808 is outside 0..5 of 7, {")
     native.call("clear_error")
     assert native.error() == (0, 0, "")
 
@@ -200,7 +200,7 @@ def test_errors_hold_code_line_and_text(native: Runtime) -> None:
 def test_long_error_texts_are_cut(native: Runtime, length: int) -> None:
     native.call("fail", 6, 0, b"y" * length, length)
     assert native.error()[2] == "y" * min(length, layout.ERROR_TEXT_BYTES - 1)
-    native.call("fail_with", 6, 0, b"{}" * length, 2 * length, -(2**63), -(2**63))
+    native.call("fail_with", 6, 0, b"{}" * length, 2 * length, -(2**63), -(2**63), -(2**63))
     assert len(native.error()[2]) < layout.ERROR_TEXT_BYTES
 
 

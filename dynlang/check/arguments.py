@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dynlang.check import errors, typed
-from dynlang.check.context import Context, SizeEntry, TypeEntry
+from dynlang.check.arithmetic import as_size
+from dynlang.check.context import Context, SizeEntry, TypeEntry, is_int
 from dynlang.check.expressions import is_open
 from dynlang.check.fit import fit, fitting, mismatch
 from dynlang.check.functions import Use
+from dynlang.check.guards import explained, guards
 from dynlang.check.solve import HOLE
 from dynlang.check.typenames import put
 from dynlang.check.world import Generic, Signature, show
@@ -63,7 +65,7 @@ def pass_argument(context: Context, argument: ast.Argument, wanted: Type, inout:
 
 @dataclass
 class Slot:
-    """A parameter, the argument that is bound to it, and what checking made of it."""
+    """A parameter, the argument that is bound to it, and what checking made of it. `size`: see `ParameterInfo`."""
 
     name: str
     type: Type
@@ -71,6 +73,7 @@ class Slot:
     argument: ast.Argument | None
     default: ast.Expr | None
     passed: typed.Passed | None = None
+    size: str = ""
 
 
 def bind_arguments(
@@ -129,7 +132,15 @@ def signature_text(signature: Signature) -> str:
 
 
 def solve_arguments(
-    context: Context, use: Use, slots: list[Slot], returns: Type, hint: Type | None, what: str, span: Span, stored: bool = False
+    context: Context,
+    use: Use,
+    slots: list[Slot],
+    returns: Type,
+    hint: Type | None,
+    what: str,
+    span: Span,
+    module: str,
+    stored: bool = False,
 ) -> Type | None:
     """Checks the arguments in the order of rule 20 and solves the generics; gives the result type, None after an error.
 
@@ -151,12 +162,14 @@ def solve_arguments(
         else:
             slot.passed = value_argument(context, use, hints, pattern, slot.argument, f"the argument `{slot.name}` of {what}")
         bad = bad or is_bad(slot.passed)
+        give_size(context, use, slot, what)
     if bad:
         return None
     if stored:
         use.solver.widen()
     use.solver.learn(hints)
     use.solver.settle()
+    give_default_sizes(context, use, slots, module, what)
     solved = use.finish(context, what, span)
     if not solved:
         report_mismatch(context, use, slots, what)
@@ -173,10 +186,71 @@ def solve_arguments(
     return None if bad else use.solver.resolve(use.rename(returns))
 
 
+def give_size(context: Context, use: Use, slot: Slot, what: str) -> None:
+    """The argument of an int parameter that names a size is that size, from here on; one that is no polynomial is evaluated
+    first, under a name of its own (rule 2)."""
+    if not slot.size or not isinstance(slot.passed, typed.Expression) or not is_int(slot.passed.type):
+        return
+    value = slot.passed
+    size = as_size(context, value)
+    if size is None:
+        local = context.temporary(slot.name, value.type)
+        context.fresh_size_of(local, f"the argument `{slot.name}` of {what}", value.span)
+        binding = typed.Binding((local,), value, value.span)
+        slot.passed = typed.Sequence(value.type, value.span, (binding,), typed.LocalReference(value.type, value.span, local))
+        size = Size.variable(local.name)
+    use.solver.sizes[use.names[slot.size]] = size
+
+
+def solved_guards(context: Context, use: Use, what: str, span: Span) -> tuple[typed.Binding, ...] | None:
+    """The checks that what this use solved for sizes isn't negative; None, after an error, where it certainly is.
+
+    Of ``fn tail<n>(x: f32[n + 1]) -> f32[n]`` a call with no items asks for a size of -1."""
+    found: list[typed.Binding] = []
+    for one in (*use.generics, *use.given):
+        size = use.solver.sizes.get(use.names[one.name]) if one.is_size else None
+        if size is None:
+            continue
+        if size.value is not None and size.value < 0:
+            context.report(errors.NotASize(f"the size `{one.name}` of {what} would be {size}, and a size is never negative", span))
+            return None
+        found += guards(context, [size], span, *explained(size, f"the size `{one.name}` of {what}"))
+    return tuple(found)
+
+
+def guarded_last(context: Context, passed: Sequence[typed.Passed], before: tuple[typed.Binding, ...]) -> tuple[typed.Passed, ...]:
+    """The arguments, with checks that run when all are evaluated: the last one that is a value takes them along."""
+    last = max((place for place, one in enumerate(passed) if isinstance(one, typed.Expression)), default=None)
+    if not before or last is None:
+        return tuple(passed)
+    value = passed[last]
+    assert isinstance(value, typed.Expression)
+    local = context.temporary("last", value.type)
+    size = as_size(context, value) if is_int(value.type) else None
+    if size is not None:
+        context.local_sizes[local.name] = size
+    binding = typed.Binding((local,), value, value.span)
+    reference = typed.LocalReference(value.type, value.span, local)
+    guarded = typed.Sequence(value.type, value.span, (binding, *before), reference)
+    return (*passed[:last], guarded, *passed[last + 1 :])
+
+
+def give_default_sizes(context: Context, use: Use, slots: list[Slot], module: str, what: str) -> None:
+    """Int parameters that name sizes and have no argument take their defaults, which may mention the sizes known by now."""
+    for slot in slots:
+        if slot.size and slot.passed is None and slot.default is not None:
+            role = f"the default of `{slot.name}` of {what}"
+            slot.passed = default_value(context, slot.default, slot.type, module, use.generics, use, role)
+            give_size(context, use, slot, what)
+    use.solver.settle()
+
+
 def rank(context: Context, slot: Slot) -> int:
-    """When an argument is checked: 0 ordinary, 1 literals, 2 what has no type by itself, 3 functions."""
+    """When an argument is checked: -1 ints that name sizes, 0 ordinary, 1 literals, 2 what has no type by itself, 3 functions."""
     assert slot.argument is not None
     value = slot.argument.value
+    if slot.size:
+        return -1
     if isinstance(slot.type, FunctionType) or isinstance(value, ast.Lambda):
         return 3
     return 2 if is_open(context, value) else 1 if is_literal(value) else 0

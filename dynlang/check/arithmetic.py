@@ -50,6 +50,8 @@ def as_size(context: Context, value: typed.Expression, depth: int = 0) -> Size |
             return size
         case typed.LocalReference(_, _, local):
             return context.local_sizes.get(local.name)
+        case typed.Sequence(value=inner):
+            return as_size(context, inner, depth + 1)
         case typed.Primitive(_, _, "neg", (inner,)):
             size = as_size(context, inner, depth + 1)
             return None if size is None else -size

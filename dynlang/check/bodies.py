@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dynlang.check import errors, typed
 from dynlang.check.context import Context, generic_entries
+from dynlang.check.guards import is_signed, sizes_had
 from dynlang.check.nested import close_nested
 from dynlang.check.solve import type_variables
 from dynlang.check.statements import check_block, check_statements, falls_through
@@ -57,8 +58,9 @@ def check_function_body(context: Context, node: ast.Function, signature: Signatu
         context.world, context.module, context.diagnostics, scopes=[dict(scope) for scope in context.scopes], body=check_block
     )
     for one in signature.parameters:
-        local = context.declare(one.name, one.type, one.span, mutable=one.inout)
+        local = context.declare(one.name, one.type, one.span, mutable=one.inout, unique=one.size)
         context.parameters.add(local.name)
+        context.nonnegative |= {size for size in sizes_had(one.type) if size.value is None and is_signed(context, size)}
         default = checker.expect(one.default, one.type, f"the default of `{one.name}`") if one.default is not None else None
         if default is not None and isinstance(default.type, ErrorType):
             default = None

@@ -9,11 +9,13 @@ from dynlang.check.arguments import (
     bind_arguments,
     check_overlap,
     fill_defaults,
+    guarded_last,
     infer_all,
     is_bad,
     pass_argument,
     signature_text,
     solve_arguments,
+    solved_guards,
 )
 from dynlang.check.context import ERROR, Context, LocalEntry, NestedEntry, SizeEntry, TypeEntry, handles
 from dynlang.check.expressions import Given, given, unknown_name
@@ -321,8 +323,10 @@ def call_signature(
     if slots is None:
         infer_all(context, [one for one in arguments if not isinstance(one.value, Given)])
         return typed.Literal(ERROR, span, 0)
-    use = Use(context, signature.generics)
-    solved = solve_arguments(context, use, slots, signature.returns, hint, what, span)
+    for slot, parameter in zip(slots, signature.parameters, strict=True):
+        slot.size = parameter.size
+    use = Use(context, signature.generics, signature.given_sizes)
+    solved = solve_arguments(context, use, slots, signature.returns, hint, what, span, signature.module)
     if solved is None:
         return typed.Literal(ERROR, span, 0)
     fill_defaults(context, use, slots, signature.module, signature.generics, what)
@@ -330,8 +334,12 @@ def call_signature(
     if len(passed) < len(slots) or any(is_bad(one) for one in passed):
         return typed.Literal(ERROR, span, 0)
     check_overlap(context, passed)
+    before = solved_guards(context, use, what, span)
+    if before is None:
+        return typed.Literal(ERROR, span, 0)
     captured: tuple[typed.Passed, ...] = tuple(typed.LocalReference(one.type, span, one) for one in signature.captures)
-    return typed.Call(solved, span, signature.name, use.type_arguments(), use.size_arguments(), (*captured, *passed))
+    everything = (*captured, *guarded_last(context, passed, before))
+    return typed.Call(solved, span, signature.name, use.type_arguments(), use.size_arguments(), everything)
 
 
 def make_record(context: Context, info: RecordInfo, node: ast.Call, hint: Type | None) -> typed.Expression:
@@ -371,8 +379,11 @@ def construct(
         infer_all(context, node.arguments)
         return None
     use = Use(context, generics)
-    if solve_arguments(context, use, slots, kind, hint, what, node.span, stored=True) is None:
+    if solve_arguments(context, use, slots, kind, hint, what, node.span, module, stored=True) is None:
         return None
     fill_defaults(context, use, slots, module, generics, what)
-    values = tuple(one.passed for one in slots if isinstance(one.passed, typed.Expression) and not is_bad(one.passed))
-    return (use, values) if len(values) == len(slots) else None
+    before = solved_guards(context, use, what, node.span)
+    passed = [one.passed for one in slots if isinstance(one.passed, typed.Expression) and not is_bad(one.passed)]
+    if before is None or len(passed) < len(slots):
+        return None
+    return use, tuple(one for one in guarded_last(context, passed, before) if isinstance(one, typed.Expression))

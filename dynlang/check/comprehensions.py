@@ -368,7 +368,7 @@ def not_empty(context: Context, name: str, array: typed.Expression, axes: tuple[
     sizes = [size - 1 for axis in axes if isinstance(size := array.type.shape[axis], Size)]
     if any(size.value == -1 for size in sizes):
         return context.fail(errors.OutOfRange(f"`{name}` of nothing: {article(array.type)} has no elements", array.span))
-    tests = guards(context, sizes, span, f"{name} of nothing", "DYN0907")
+    tests = guards(context, sizes, span, f"{name} of nothing", code="DYN0907")
     if not tests:
         return reduce_array(context, name, array, axes, span)
     local = context.temporary("reduced", array.type)

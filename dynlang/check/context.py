@@ -106,6 +106,8 @@ class Context:
     """What immutable int locals are as sizes, by their unique names."""
     signed: set[str] = field(default_factory=set)
     """The sizes that are ints of the program, and may be negative."""
+    nonnegative: set[Size] = field(default_factory=set)
+    """Sizes that the parameters have, and that can't be negative for all their signs."""
     nested: list[typed.Function] = field(default_factory=list)
     nested_signatures: dict[str, Signature] = field(default_factory=dict)
     captured_sizes: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -143,11 +145,14 @@ class Context:
         self.taken.add(candidate)
         return candidate
 
-    def declare(self, name: str, kind: Type, span: Span, mutable: bool = False, size: Size | None = None) -> typed.Local:
-        """A new variable of the innermost scope; it hides outer ones of its name."""
+    def declare(
+        self, name: str, kind: Type, span: Span, mutable: bool = False, size: Size | None = None, unique: str = ""
+    ) -> typed.Local:
+        """A new variable of the innermost scope; it hides outer ones of its name. `unique`: its unique name, if that is settled."""
         if mutable and isinstance(kind, IndexType) and name in computed_names(self.following):
             kind = INT
-        local = typed.Local(self.unique(name), kind, mutable)
+        local = typed.Local(unique or self.unique(name), kind, mutable)
+        self.taken.add(local.name)
         self.declared[local.name] = span
         self.resizable = self.resizable or (mutable and bool(unknowns(kind)))
         if is_int(kind) and not mutable:

@@ -7,9 +7,10 @@ names (`enter_names`), then types, records, sums and signatures are read (`read_
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from dynlang.check import errors
-from dynlang.check.context import ERROR, Context, SizeEntry, generic_entries
+from dynlang.check.context import ERROR, Context, SizeEntry, generic_entries, is_int
 from dynlang.check.solve import determined, sizes_of, type_variables
 from dynlang.check.typenames import NAMED, has_kind, named_sizes, read_size_argument, read_type
 from dynlang.check.world import (
@@ -31,7 +32,6 @@ from dynlang.diag import Diagnostics, Label
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
-    INT,
     UNIT,
     Argument,
     ArrayType,
@@ -45,6 +45,7 @@ from dynlang.types import (
     Unknown,
     open_unknowns,
     parts,
+    size_variables,
     unknowns,
 )
 
@@ -301,14 +302,19 @@ def read_signature(context: Context, node: ast.Function, name: str, record: Reco
             context.report(errors.DuplicateName(f"the parameter `{one.name}` is one of the record already", one.span))
     opened = opened_sizes(context, node)
     parameters: list[ParameterInfo] = []
+    ints: dict[str, str] = {}
     for position, parameter in enumerate(node.params):
         if any(one.name == parameter.name.text for one in parameters):
             context.report(errors.DuplicateName(f"the parameter `{parameter.name.text}` is declared twice", parameter.span))
             continue
         kind, anonymous = parameter_type(context, parameter, record if position == 0 else None)
         opened += anonymous
+        if is_int(kind) and not parameter.inout:
+            ints[parameter.name.text] = enter_size(context, parameter)
         parameters.append(ParameterInfo(parameter.name.text, kind, parameter.span, parameter.inout, parameter.default))
     returns = read_type(context, node.result) if node.result is not None else UNIT
+    mentioned = {name for kind in (*(one.type for one in parameters), returns) for name in size_variables(kind)}
+    parameters = [replace(one, size=size) if (size := ints.get(one.name, "")) in mentioned else one for one in parameters]
     signature = Signature(
         name,
         node.is_proc,
@@ -321,6 +327,19 @@ def read_signature(context: Context, node: ast.Function, name: str, record: Reco
     )
     check_signature(context, node, signature, own)
     return signature
+
+
+def enter_size(context: Context, parameter: ast.Param) -> str:
+    """An int parameter may be a size in what follows it; gives its unique name."""
+    name = parameter.name.text
+    entry = context.find(name)
+    if isinstance(entry, SizeEntry) and name in context.scopes[-1]:
+        title = f"`{name}` is a size parameter and an int parameter"
+        hint = f"an int parameter names a size by itself: drop `<{name}>`"
+        context.report(errors.DuplicateName(title, parameter.span, secondary=(Label(entry.span, "first here"),), hint=hint))
+    unique = context.unique(name)
+    context.scopes[-1][name] = SizeEntry(Size.variable(unique), parameter.span)
+    return unique
 
 
 def opened_sizes(context: Context, node: ast.Function) -> tuple[Generic, ...]:
@@ -360,7 +379,7 @@ def check_signature(context: Context, node: ast.Function, signature: Signature, 
     if any(kind == ERROR for kind in kinds):
         return
     sizes = [one.name for one in signature.generics if one.is_size]
-    known = determined(sizes, kinds) | {one.name for one in signature.parameters if one.type == INT}
+    known = determined(sizes, kinds)
     mentioned = {variable for kind in kinds for size in sizes_of(kind) for variable in size.variables()}
     types = {one.name for kind in kinds for one in type_variables(kind)}
     for one in own:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from dynlang.check import errors, typed
 from dynlang.check.arguments import check_overlap, is_bad, pass_argument
+from dynlang.check.arithmetic import as_size
 from dynlang.check.calls import builtin, call_signature, module_member
 from dynlang.check.context import ERROR, Context, NestedEntry
 from dynlang.check.expressions import given
@@ -21,9 +22,11 @@ from dynlang.types import (
     ErrorType,
     FunctionType,
     ScalarType,
+    Size,
     TupleType,
     Type,
     TypeVariable,
+    substitute,
     tangent,
 )
 
@@ -84,8 +87,9 @@ def apply_function(
             return None
         sizes = dict(zip((one.name for one in signature.generics if one.is_size), call.sizes, strict=True))
         types = dict(zip((one.name for one in signature.generics if not one.is_size), call.types, strict=True))
-        from dynlang.types import substitute
-
+        for parameter, one in zip(signature.parameters, call.arguments, strict=True):
+            if parameter.size and isinstance(one, typed.Expression):
+                sizes[parameter.size] = as_size(context, one) or Size(())
         kind = substitute(signature.type, sizes, types)
         return typed.FunctionReference(kind, node.span, signature.name, call.types, call.sizes), call.arguments
     if isinstance(node, ast.Lambda) or any(one.borrow for one in arguments):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dynlang.check import errors, typed
 from dynlang.check.context import ERROR, Context
 from dynlang.check.expressions import given
+from dynlang.check.guards import guarded
 from dynlang.check.solve import HOLE, Solver, has_hole, rename
 from dynlang.check.world import Generic, Signature, Symbol, show
 from dynlang.source import Span
@@ -16,15 +17,18 @@ from dynlang.types import FunctionType, RecordType, Size, SumType, Type, substit
 
 
 class Use:
-    """One use of a generic declaration: fresh unknowns for its parameters, and what they turn out to be."""
+    """One use of a generic declaration: fresh unknowns for its parameters, and what they turn out to be.
 
-    def __init__(self, context: Context, generics: tuple[Generic, ...]):
+    `given`: sizes that int arguments are; they are solved like the others, and passed as the arguments alone."""
+
+    def __init__(self, context: Context, generics: tuple[Generic, ...], given: tuple[Generic, ...] = ()):
         self.generics = generics
+        self.given = given
         context.uses += 1
-        self.names = {one.name: f"{one.name}'{context.uses}" for one in generics}
+        self.names = {one.name: f"{one.name}'{context.uses}" for one in (*generics, *given)}
         self.kinds = {one.name: one.kind for one in generics if not one.is_size}
         self.solver = Solver(
-            {self.names[one.name]: None for one in generics if one.is_size},
+            {self.names[one.name]: None for one in (*generics, *given) if one.is_size},
             {self.names[one.name]: None for one in generics if not one.is_size},
         )
 
@@ -52,7 +56,7 @@ class Use:
             name = self.names[one.name]
             if not one.is_size and self.solver.types[name] is None and one.default is not None and not isinstance(one.default, (Size,)):
                 self.solver.types[name] = self.solver.resolve(self.rename(one.default))  # type: ignore[arg-type]
-        for one in self.generics:
+        for one in (*self.generics, *self.given):
             name = self.names[one.name]
             if one.is_size and self.solver.sizes[name] is None:
                 context.report(self.size_error(one, what, span))
@@ -112,7 +116,8 @@ def function_value(context: Context, signature: Signature, node: ast.Expr, hint:
             )
     if not use.finish(context, f"`{signature.short}`", node.span):
         return typed.Literal(ERROR, node.span, 0)
-    return typed.FunctionReference(use.solver.resolve(kind), node.span, signature.name, use.type_arguments(), use.size_arguments())
+    found = typed.FunctionReference(use.solver.resolve(kind), node.span, signature.name, use.type_arguments(), use.size_arguments())
+    return guarded(context, found, use.size_arguments())
 
 
 def defaults_from(signature: Signature, count: int) -> bool:

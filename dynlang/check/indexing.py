@@ -202,12 +202,13 @@ def slice_item(
     stop_size = stop_size if stop_size is not None else named_end(context, stop_value, bindings)
     count = stop_size - start_size if step == 1 else (stop_size - start_size + (step - 1)) // step
     inside = (start_size, stop_size - start_size, size - stop_size)
-    message = f"the slice {node.span.text or 'a:b'} is outside 0..{size}"
+    text = node.span.text if "{" not in node.span.text else ""
     if any(one.value is not None and one.value < 0 for one in inside):
-        context.report(errors.OutOfRange(message, span))
+        context.report(errors.OutOfRange(f"the slice {text or 'a:b'} is outside 0..{size}", span))
         return None
+    message, numbers = f"the slice {text or 'a:b'} is {{}}:{{}}, outside 0..{{}}", (start_size, stop_size, size)
     proven = isinstance(stop_value.type, IndexType) and is_subtype(stop_value.type, IndexType(size + 1))
-    bindings += guards(context, inside[:2] if proven else inside, node.span, message)
+    bindings += guards(context, inside[:2] if proven else inside, node.span, message, numbers)
     if not bindings:
         return typed.SliceItem(start_value, count, step)
     begin = typed.SizeValue(INT, node.span, start_size)

@@ -87,6 +87,7 @@ def check_nested(context: Context, node: ast.Function, signature: Signature, cap
     )
     inner.local_sizes = dict(context.local_sizes)
     inner.signed = set(context.signed)
+    inner.nonnegative = set(context.nonnegative)
     inner.nested_signatures = context.nested_signatures
     inner.qualified = signature.name
     inner.captured = {local.name for local in captures.values()}

@@ -56,11 +56,14 @@ class Generic:
 
 @dataclass(frozen=True, slots=True)
 class ParameterInfo:
+    """`size`: the name under which later parameters or the result mention an int parameter as a size; "" if none does."""
+
     name: str
     type: Type
     span: Span
     inout: bool = False
     default: ast.Expr | None = None
+    size: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,11 @@ class Signature:
     def short(self) -> str:
         """The name as its module's author wrote it."""
         return self.name.removeprefix(self.module + ".").rpartition(".")[2]
+
+    @property
+    def given_sizes(self) -> tuple[Generic, ...]:
+        """The sizes that int arguments are: of ``fn first<n>(x: f32[n], k: int) -> f32[k]`` it is `k` (rule 2)."""
+        return tuple(Generic(one.size, "size", one.span) for one in self.parameters if one.size)
 
     @property
     def type(self) -> FunctionType:

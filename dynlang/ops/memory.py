@@ -42,8 +42,19 @@ class Failure(Exception):
 
 def _check(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int, ...]) -> Any:
     if not bool(a[0]):
-        raise Failure(str(attributes["message"]))
+        raise Failure(filled(str(attributes["message"]), [int(one) for one in a[1:]]))
     return ()
+
+
+def filled(message: str, numbers: list[int]) -> str:
+    """The text of an error, each `{}` replaced by the next number.
+
+    >>> filled("h - 2 is {} because h = {}", [-1, 1])
+    'h - 2 is -1 because h = 1'
+    """
+    for one in numbers:
+        message = message.replace("{}", str(one), 1)
+    return message
 
 
 def _check_index(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int, ...]) -> Any:
@@ -76,8 +87,8 @@ ROWS: list[Op] = [
        documentation="The list with element i replaced."),
     Op("list_length", ("l",), ("list",), lambda kinds, attributes, sizes: (INT,), lambda np, a, attributes, sizes: np.int64(len(a[0])), {}, documentation="How many elements."),
     # -- checks: kept, in order, never moved across one another
-    Op("check", ("condition",), ("bool",), lambda kinds, attributes, sizes: (), _check, {}, {}, frozenset({"check"}),
-       documentation="An error with attribute `message` (and `code`) where the condition is false."),
+    Op("check", ("condition", "*numbers"), ("bool", "int"), lambda kinds, attributes, sizes: (), _check, {}, {}, frozenset({"check"}),
+       documentation="An error with attribute `message` (and `code`) where the condition is false; each `{}` in it is one of the numbers, at most three."),
     Op("check_index", ("i", "n"), ("int", "int"), lambda kinds, attributes, sizes: (INT,), _check_index, {}, {}, frozenset({"check"}),
        documentation="i, or the error \"index I is outside 0..N\" (attribute `code`)."),
     Op("fail", ("message",), ("str",), lambda kinds, attributes, sizes: (), _fail, {}, {}, frozenset({"check"}), documentation="Always an error, with this text."),

@@ -48,7 +48,7 @@ _FAILURE = ("ptr context", "i32 code", "i32 line", "ptr text", "i64 length")
 _ERRORS = (
     signature("dyn.fail", "i32", *_FAILURE),
     # as fail, with each `{}` in the text replaced by the next number
-    signature("dyn.fail_with", "i32", *_FAILURE, "i64 first", "i64 second"),
+    signature("dyn.fail_with", "i32", *_FAILURE, "i64 first", "i64 second", "i64 third"),
     signature("dyn.clear_error", "void", "ptr context"),
     signature("dyn.error_code", "i32", "ptr context"),
     signature("dyn.error_line", "i32", "ptr context"),
@@ -142,11 +142,11 @@ def build(
 
 
 def fail(f: Function, code: ErrorCode, text: str, *numbers: Operand, line: Operand = 0) -> str:
-    """Emit a call that records an error, with up to two numbers for the `{}` in its text; gives the code as an operand."""
+    """Emit a call that records an error, with up to three numbers for the `{}` in its text; gives the code as an operand."""
     declare(f.module, "dyn.fail_with")
     data = text.encode()
-    first, second = (*numbers, 0, 0)[:2]
-    return f.call("dyn.fail_with", "%context", int(code), line, f.module.bytes_constant(data), len(data), first, second)
+    first, second, third = (*numbers, 0, 0, 0)[:3]
+    return f.call("dyn.fail_with", "%context", int(code), line, f.module.bytes_constant(data), len(data), first, second, third)
 
 
 def static_block(module: ModuleText, payload: bytes, align: int = 16) -> str:

@@ -26,11 +26,11 @@ def _fail(f: Function) -> None:
 
 
 def _fail_with(f: Function) -> None:
-    """As `fail`, with each `{}` replaced by the next of two numbers."""
+    """As `fail`, with each `{}` replaced by the next of three numbers."""
     put_i64(f.module)
     _store_code(f)
     text = field(f, layout.ERROR_TEXT)
-    left = f.slot("i64", "%first")
+    left, following = f.slot("i64", "%first"), f.slot("i64", "%second")
     # Room for one more number of at most 20 characters must be left at every step.
     end = layout.ERROR_TEXT_BYTES - 24
     with f.repeat([("i64", 0), ("i64", 0)]) as walk:
@@ -41,7 +41,8 @@ def _fail_with(f: Function) -> None:
         choice = f.choose(_is_placeholder(f, here, read))
         with choice.yes():
             digits = f.call("dyn.put_i64", f.offset(text, written, "i8"), f.load("i64", left))
-            f.store("i64", "%second", left)
+            f.store("i64", f.load("i64", following), left)
+            f.store("i64", "%third", following)
         with choice.no():
             f.store("i8", here, f.offset(text, written, "i8"))
         used, made = choice.merge("i64", 2, 1), choice.merge("i64", digits, 1)

@@ -10,6 +10,7 @@ from dynlang.core.elaborate.expressions import expression, handles
 from dynlang.core.elaborate.frame import Frame
 from dynlang.core.elaborate.functions import argument_atoms, call_function, expand_call, prepared_apply, results_of, tamed
 from dynlang.core.elaborate.module import Elaborator, Instance, Prepared, has_function
+from dynlang.core.elaborate.order import in_order
 from dynlang.core.elaborate.places import read_place, write_place
 from dynlang.core.elaborate.values import FunctionValue, StoredFunction, Value
 from dynlang.core.nodes import Atom, Function, Jvp, Let, Right, Variable, Vjp
@@ -22,13 +23,18 @@ from dynlang.types import FLOATS, INT, FunctionType, ScalarType, Size, TupleType
 @handles(typed.Derivative)
 def derivative(frame: Frame, node: typed.Derivative) -> Value:
     """A `Vjp` or `Jvp` of an instance. Captures are arguments that nothing is differentiated by."""
-    function = expression(frame, node.function).functions[0]
-    if isinstance(function, FunctionValue) and has_function(function.function.returns):
-        raise NotBuilt("the derivative of a function that returns a function", node.span)
     places = [one.place if isinstance(one, typed.Lend) else None for one in node.arguments]
     held = [read_place(frame, place)[1] if place is not None else None for place in places]
-    values = [read_place(frame, one.place, steps)[0] if isinstance(one, typed.Lend) else expression(frame, one)
-              for one, steps in zip(node.arguments, held, strict=True)]
+
+    def read(position: int) -> Value:
+        one, steps = parts[position], (None, *held)[position]
+        return read_place(frame, one.place, steps)[0] if isinstance(one, typed.Lend) else expression(frame, one)
+
+    parts = (node.function, *node.arguments)
+    (callee, *values) = in_order(frame, parts, read)
+    function = callee.functions[0]
+    if isinstance(function, FunctionValue) and has_function(function.function.returns):
+        raise NotBuilt("the derivative of a function that returns a function", node.span)
     extra = [expression(frame, one) for one in node.extra]
     frame.builder.span = node.span
     if isinstance(function, StoredFunction):

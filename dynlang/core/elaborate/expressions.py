@@ -139,13 +139,17 @@ def bind(frame: Frame, binding: typed.Binding) -> None:
 
 @handles(typed.MakeTuple)
 def make_tuple(frame: Frame, node: typed.MakeTuple) -> Value:
-    parts = [expression(frame, one) for one in node.items]
+    from dynlang.core.elaborate.order import expressions
+
+    parts = expressions(frame, node.items)
     return frame.joined(frame.type(node.type), parts)
 
 
 @handles(typed.MakeRecord)
 def make_record(frame: Frame, node: typed.MakeRecord) -> Value:
-    parts = [expression(frame, one) for one in node.fields]
+    from dynlang.core.elaborate.order import expressions
+
+    parts = expressions(frame, node.fields)
     return frame.joined(frame.type(node.type), parts)
 
 
@@ -168,7 +172,9 @@ def field(frame: Frame, node: typed.Field) -> Value:
 
 @handles(typed.Construct)
 def construct(frame: Frame, node: typed.Construct) -> Value:
-    atoms = [atom for one in node.arguments for atom in frame.stored(expression(frame, one))]
+    from dynlang.core.elaborate.order import expressions
+
+    atoms = [atom for one in expressions(frame, node.arguments) for atom in frame.stored(one)]
     kind = frame.type(node.type)
     assert isinstance(kind, SumType)
     core = frame.layouts.core_sum(kind)

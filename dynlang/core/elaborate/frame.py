@@ -316,9 +316,10 @@ class Frame:
 
     # -- checks
 
-    def check(self, condition: Atom, message: str, span: Span | None, code: str = "DYN0901") -> None:
+    def check(self, condition: Atom, message: str, span: Span | None, code: str = "DYN0901", *numbers: Atom) -> None:
+        """An error where the condition is false; each `{}` in the message is one of the numbers, at most three."""
         if isinstance(condition, Literal) and condition.value is True:
             return
         from dynlang.core.nodes import Operation
 
-        self.builder.emit(Operation("check", (condition,), (("message", message), ("code", code))), span=span)
+        self.builder.emit(Operation("check", (condition, *numbers), (("message", message), ("code", code))), span=span)

@@ -8,6 +8,7 @@ from dynlang.check import typed
 from dynlang.core.elaborate.expressions import expression, handles
 from dynlang.core.elaborate.frame import Frame
 from dynlang.core.elaborate.module import Prepared, SizeAtom, has_function
+from dynlang.core.elaborate.order import in_order
 from dynlang.core.elaborate.places import read_place, write_place
 from dynlang.core.elaborate.values import AnyFunction, FunctionValue, StoredFunction, Value
 from dynlang.core.nodes import Atom, Call
@@ -51,19 +52,14 @@ def call_passed(frame: Frame, function: Callable[[], AnyFunction], passed: Seque
 
     The function and the type of the result may mention sizes that the arguments open."""
     outer = frame.builder.span
-    values: list[Value] = []
-    places: list[typed.Place | None] = []
-    steps: list[object] = []
-    for one in passed:
-        if isinstance(one, typed.Lend):
-            value, held = read_place(frame, one.place)
-            places.append(one.place)
-            steps.append(held)
-            values.append(value)
-        else:
-            places.append(None)
-            steps.append(None)
-            values.append(expression(frame, one))
+
+    def read(position: int) -> tuple[Value, object]:
+        one = passed[position]
+        return read_place(frame, one.place) if isinstance(one, typed.Lend) else (expression(frame, one), None)
+
+    places = [one.place if isinstance(one, typed.Lend) else None for one in passed]
+    found = in_order(frame, passed, read)
+    values, steps = [value for value, _ in found], [held for _, held in found]
     for position, one in enumerate(passed):
         if isinstance(one, typed.Lend):
             values[position] = read_place(frame, one.place, steps[position])[0]

@@ -88,8 +88,11 @@ def _list_set(printer: FunctionPrinter, statement: Let, operation: Operation) ->
 
 
 def _check(printer: FunctionPrinter, statement: Let, operation: Operation) -> None:
-    condition = printer.atom(operation.arguments[0])
-    printer.write(f"assert {condition.text}, {quoted(str(operation.attribute('message', 'a check')))}")
+    condition, *numbers = printer.atoms(operation.arguments)
+    message = quoted(str(operation.attribute("message", "a check")))
+    for one in numbers:
+        message = message.replace("{}", f"{{{one.text}}}", 1)
+    printer.write(f"assert {condition.text}, {'f' if numbers else ''}{message}")
 
 
 def _check_index(printer: FunctionPrinter, statement: Let, operation: Operation) -> None:

@@ -215,6 +215,7 @@ class _Call:
         f, export = self.f, self.export
         self.glue.enter(f)
         self.find_sizes()
+        self.check_sizes()
         arguments = [self.known[one] for one in export.sizes]
         for place, part in enumerate(export.parameters):
             arguments += self.argument(part, f"%argument.{place}")
@@ -259,6 +260,14 @@ class _Call:
             wanted = size_value(f, size, self.known)
             self.frame.fail_unless(f.icmp("eq", actual, wanted), ErrorCode.ARGUMENT,
                                    f"a size of {part.name} is {{}}, but {size} is {{}}", actual, wanted)
+
+    def check_sizes(self) -> None:
+        """What the caller says of sizes, and what follows from it for arrays, isn't negative."""
+        told = [(one, Size.variable(one)) for one in self.export.given]
+        shapes = [(str(size), size) for part in self.export.parameters for size in part.shape if size.value is None]
+        for name, size in dict([*told, *shapes]).items():
+            value = size_value(self.f, size, self.known)
+            self.frame.fail_unless(self.f.icmp("sge", value, 0), ErrorCode.ARGUMENT, f"the size {name} is {{}}", value)
 
     # -- arguments
 
@@ -394,7 +403,9 @@ def size_value(f: Function, size: Size, known: Mapping[str, str]) -> str:
         for atom in monomial:
             if isinstance(atom, FloorDivision):
                 numerator = size_value(f, atom.numerator, known)
-                factor = f.value(f"sdiv i64 {numerator}, {atom.divisor}")
+                left = f.value(f"srem i64 {numerator}, {atom.divisor}")
+                below = f.value(f"ashr i64 {left}, 63")
+                factor = f.add(f.value(f"sdiv i64 {numerator}, {atom.divisor}"), below)
             else:
                 factor = known[atom.name]
             term = factor if term == "1" else f.mul(term, factor)

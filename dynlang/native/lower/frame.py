@@ -226,7 +226,7 @@ class Frame:
         self.f.place(stay)
 
     def fail_unless(self, condition: str, code: ErrorCode | int, message: str, *numbers: str) -> None:
-        """An error with a message (and up to two numbers for the `{}` in it) where the condition is false."""
+        """An error with a message (and up to three numbers for the `{}` in it) where the condition is false."""
         stay, bad = self.f.label("fine"), self.f.label("bad")
         self.f.branch_if(condition, stay, bad)
         self.f.place(bad)
@@ -238,7 +238,7 @@ class Frame:
         address, length = self.text(message)
         if numbers:
             self.lowering.declare_runtime("dyn.fail_with")
-            self.f.call("dyn.fail_with", "%context", int(code), self.line, address, length, *numbers, *["0"] * (2 - len(numbers)))
+            self.f.call("dyn.fail_with", "%context", int(code), self.line, address, length, *numbers, *["0"] * (3 - len(numbers)))
         else:
             self.lowering.declare_runtime("dyn.fail")
             self.f.call("dyn.fail", "%context", int(code), self.line, address, length)

@@ -23,8 +23,9 @@ def code_of(operation: Operation, otherwise: ErrorCode) -> int:
 
 @lowers("check")
 def lower_check(frame: Frame, operation: Operation) -> None:
-    (condition,) = operation.operands
-    frame.fail_unless(frame[condition], code_of(operation, ErrorCode.FAILED), str(operation.attributes.get("message", "a check failed")))
+    condition, *numbers = (frame[one] for one in operation.operands)
+    message = str(operation.attributes.get("message", "a check failed"))
+    frame.fail_unless(condition, code_of(operation, ErrorCode.FAILED), message, *numbers)
 
 
 @lowers("check_index")
