@@ -11,7 +11,8 @@ from dynlang.ssa import interpret
 from dynlang.tools.execute import compiled
 from dynlang.tools.running import failure
 
-FILES = sorted((Path(__file__).parent / "language").glob("[!_]*.dyn"))
+FOLDER = Path(__file__).parent / "language"
+FILES = sorted([*FOLDER.glob("[!_]*.dyn"), *FOLDER.glob("rules/*.dyn")])
 
 
 def ways(path: Path, way: str) -> list[str]:

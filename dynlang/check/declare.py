@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from dynlang.check import errors
-from dynlang.check.context import ERROR, Context, SizeEntry, generic_entries, is_int
+from dynlang.check import errors, typed
+from dynlang.check.context import ERROR, Context, LocalEntry, SizeEntry, generic_entries, is_int
 from dynlang.check.solve import determined, sizes_of, type_variables
 from dynlang.check.typenames import NAMED, has_kind, named_sizes, read_size_argument, read_type
 from dynlang.check.world import (
@@ -309,8 +309,7 @@ def read_signature(context: Context, node: ast.Function, name: str, record: Reco
             continue
         kind, anonymous = parameter_type(context, parameter, record if position == 0 else None)
         opened += anonymous
-        if is_int(kind) and not parameter.inout:
-            ints[parameter.name.text] = enter_size(context, parameter)
+        ints[parameter.name.text] = enter_size(context, parameter, kind)
         parameters.append(ParameterInfo(parameter.name.text, kind, parameter.span, parameter.inout, parameter.default))
     returns = read_type(context, node.result) if node.result is not None else UNIT
     mentioned = {name for kind in (*(one.type for one in parameters), returns) for name in size_variables(kind)}
@@ -329,14 +328,19 @@ def read_signature(context: Context, node: ast.Function, name: str, record: Reco
     return signature
 
 
-def enter_size(context: Context, parameter: ast.Param) -> str:
-    """An int parameter may be a size in what follows it; gives its unique name."""
+def enter_size(context: Context, parameter: ast.Param, kind: Type) -> str:
+    """An int parameter may be a size in what follows it; gives its unique name. Other parameters give "", and are no sizes."""
     name = parameter.name.text
-    entry = context.find(name)
-    if isinstance(entry, SizeEntry) and name in context.scopes[-1]:
+    entry = context.scopes[-1].get(name)
+    if not is_int(kind) or parameter.inout:
+        if entry is None:
+            context.scopes[-1][name] = LocalEntry(typed.Local(name, kind, parameter.inout), parameter.span)
+        return ""
+    if isinstance(entry, SizeEntry):
         title = f"`{name}` is a size parameter and an int parameter"
         hint = f"an int parameter names a size by itself: drop `<{name}>`"
         context.report(errors.DuplicateName(title, parameter.span, secondary=(Label(entry.span, "first here"),), hint=hint))
+        return ""
     unique = context.unique(name)
     context.scopes[-1][name] = SizeEntry(Size.variable(unique), parameter.span)
     return unique

@@ -7,7 +7,8 @@ from dataclasses import fields, replace
 from typing import Any
 
 from dynlang.check import errors, words
-from dynlang.check.context import ERROR, Context, LocalEntry, SizeEntry, TypeEntry
+from dynlang.check.context import ERROR, Context, LocalEntry, SizeEntry, TypeEntry, is_int
+from dynlang.check.fit import article
 from dynlang.check.world import AliasInfo, Generic, RecordInfo, SumInfo, Symbol, show
 from dynlang.diag import NotBuilt
 from dynlang.syntax import nodes as ast
@@ -351,7 +352,9 @@ def read_size_name(context: Context, path: ast.Dotted) -> Size | None:
         case LocalEntry(local, _, size):
             if size is not None:
                 return size
-            reason = "a `var`, and sizes don't change: `let` names a size" if local.mutable else f"no int but {show(local.type)}"
+            reason = f"no int but {article(local.type)}"
+            if is_int(local.type):
+                reason = "a variable, and sizes don't change: `let` names a size"
             if local.type != ERROR:
                 context.report(errors.NotASize(f"`{name}` can't be a size: it is {reason}", path.span))
             return None
