@@ -8,6 +8,7 @@ from typing import Any
 from dynlang.check import errors, typed
 from dynlang.check.context import ERROR, Context, handles, is_int
 from dynlang.check.fit import adapt, article, cast_hint, is_float, number_type, origins, shape_of, size_labels, unique_labels, with_numbers
+from dynlang.check.settle import demand
 from dynlang.check.typenames import combine
 from dynlang.check.world import show
 from dynlang.diag import Diagnostic, Label
@@ -168,6 +169,9 @@ def elementwise(context: Context, op: str, values: Sequence[typed.Expression], s
     if others and not all(scalar_part(value.type) == BOOL for value in others):
         numbers = harmonise(others)
         if numbers is None:
+            for one in others:
+                for other in others:
+                    demand(context, one, other.type)
             return context.fail(number_error(context, word, others, span))
         others = numbers
         if "float" in row.accepts and not is_float(number_type(others[0].type)) and all(map(is_adaptable, others)):
@@ -178,6 +182,8 @@ def elementwise(context: Context, op: str, values: Sequence[typed.Expression], s
     values = [value if any(value is one for one in conditions) else next(waiting) for value in values]
     for value, accepted in zip(values, row.accepts, strict=True):
         if not accepts(value.type, accepted):
+            if accepted == "float":
+                demand(context, value, F32)
             return context.fail(unaccepted(word, value, accepted, span))
     aligned = align(values)
     if aligned is None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dynlang.check import errors, typed
 from dynlang.check.context import Context, generic_entries
 from dynlang.check.guards import is_signed, sizes_had
 from dynlang.check.nested import close_nested
+from dynlang.check.settle import Settled, best_reading
 from dynlang.check.solve import type_variables
 from dynlang.check.statements import check_block, check_statements, falls_through
 from dynlang.check.typenames import find_symbol, read_type
@@ -31,11 +34,18 @@ def check_function(
     world: World, module: str, node: ast.Function, signature: Signature, diagnostics: Diagnostics
 ) -> tuple[typed.Function, ...]:
     """A function of the top of a file or of a record, and the nested ones that it declares."""
-    context = Context(world, module, diagnostics, node.name.text, node.is_proc, signature.returns, origins={}, body=check_block)
-    context.qualified = signature.name
-    function = check_function_body(context, node, signature)
-    function = decorated(context, node, function, signature)
-    return close_nested((function, *context.nested), context.captured_sizes)
+
+    def read(found: Diagnostics, settled: Settled) -> tuple[tuple[typed.Function, ...], Settled]:
+        context = Context(world, module, found, node.name.text, node.is_proc, signature.returns, body=check_block, settled=settled)
+        context.qualified = signature.name
+        function = check_function_body(context, node, signature)
+        function = decorated(context, node, function, signature)
+        return close_nested((function, *context.nested), context.captured_sizes), context.demands
+
+    functions = best_reading(read, diagnostics)
+    if not diagnostics.errors:
+        ensure_understood(tuple(function.body for function in functions))
+    return functions
 
 
 def check_defaults(world: World, module: str, info: RecordInfo, diagnostics: Diagnostics) -> None:
@@ -76,8 +86,6 @@ def check_function_body(context: Context, node: ast.Function, signature: Signatu
                 hint="every path ends with `return`, or with `fail(...)`",
             )
         )
-    if not context.failed and not context.diagnostics.errors:
-        ensure_understood(body)
     types = tuple(TypeVariable(one.name, one.kind) for one in signature.generics if not one.is_size)
     sizes = tuple(one.name for one in signature.generics if one.is_size)
     return typed.Function(
@@ -94,7 +102,7 @@ def check_function_body(context: Context, node: ast.Function, signature: Signatu
     )
 
 
-def ensure_understood(body: tuple[typed.Statement, ...]) -> None:
+def ensure_understood(body: tuple[Any, ...]) -> None:
     """No expression is given up without a word: where nothing was reported, everything has its type."""
     for node in nodes(body):
         if isinstance(node, typed.Expression) and isinstance(node.type, ErrorType):
@@ -206,11 +214,15 @@ def check_constant(world: World, interface: Interface, node: ast.Let, diagnostic
 def check_block_item(
     world: World, module: str, node: ast.Test | ast.Bench, diagnostics: Diagnostics
 ) -> tuple[typed.Block, tuple[typed.Function, ...]]:
-    context = Context(world, module, diagnostics, "", True, None, body=check_block)
-    context.qualified = f"{module}.{'test' if isinstance(node, ast.Test) else 'bench'}_{node.span.line}"
-    body = check_block(context, node.body)
+
+    def read(found: Diagnostics, settled: Settled) -> tuple[tuple[typed.Function, ...], Settled]:
+        context = Context(world, module, found, "", True, None, body=check_block, settled=settled)
+        context.qualified = f"{module}.{'test' if isinstance(node, ast.Test) else 'bench'}_{node.span.line}"
+        body = check_block(context, node.body)
+        title = typed.Function(f"{module}.{node.title}", "proc", (), (), (), UNIT, body, node.span)
+        return close_nested((title, *context.nested), context.captured_sizes), context.demands
+
+    closed = best_reading(read, diagnostics)
     if not diagnostics.errors:
-        ensure_understood(body)
-    title = typed.Function(f"{module}.{node.title}", "proc", (), (), (), UNIT, body, node.span)
-    closed = close_nested((title, *context.nested), context.captured_sizes)
+        ensure_understood(tuple(function.body for function in closed))
     return typed.Block(node.title, closed[0].body, node.span), closed[1:]

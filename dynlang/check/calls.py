@@ -21,6 +21,7 @@ from dynlang.check.context import ERROR, Context, LocalEntry, NestedEntry, SizeE
 from dynlang.check.expressions import Given, given, unknown_name
 from dynlang.check.fit import article
 from dynlang.check.functions import Use, eta
+from dynlang.check.settle import demand_function, demand_list
 from dynlang.check.solve import HOLE
 from dynlang.check.typenames import NAMED, find_symbol
 from dynlang.check.world import ConstructorInfo, FieldInfo, Generic, RecordInfo, Signature, SumInfo, Symbol, show
@@ -185,6 +186,8 @@ def call_member(context: Context, node: ast.Call, function: ast.Attribute, hint:
     receiver = context.infer(function.value)
     match receiver.type:
         case ErrorType():
+            if name in ("push", "append", "insert") and node.arguments:
+                demand_list(context, receiver, context.infer(node.arguments[-1].value).type)
             infer_all(context, node.arguments)
             return receiver
         case RecordType(record):
@@ -240,6 +243,9 @@ def call_value(
     """A call of a function value or of a callable record."""
     match callee.type:
         case ErrorType():
+            plain = [one.value for one in arguments if not one.borrow and not isinstance(one.value, ast.Lambda)]
+            if len(plain) == len(arguments):
+                demand_function(context, callee, tuple(context.infer(one).type for one in plain))
             infer_all(context, arguments)
             return typed.Literal(ERROR, span, 0)
         case FunctionType():

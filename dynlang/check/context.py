@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -133,6 +133,10 @@ class Context:
     """Not empty inside lambdas and comprehensions, where nothing outer is assigned or lent: says which."""
     frozen_depth: int = 0
     body: Callable[[Context, ast.Block], tuple[typed.Statement, ...]] | None = None
+    settled: Mapping[int, Any] = field(default_factory=dict)
+    """What declarations without a type are to be, after an earlier reading of the body (`settle.py`)."""
+    demands: dict[int, Any] = field(default_factory=dict)
+    """What this reading asks of such declarations."""
 
     # ---------------------------------------------------------------- names
 

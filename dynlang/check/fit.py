@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from dynlang.check import errors, typed
 from dynlang.check.context import Context
+from dynlang.check.settle import demand
 from dynlang.check.solve import HOLE
 from dynlang.check.world import show
 from dynlang.diag import Diagnostic, Label
@@ -50,6 +51,8 @@ def fit(
 
     `others`: the values that the wanted type was learnt from; a message about a size names the ones that brought it."""
     fitted = fitting(context, value, wanted)
+    if fitted is None or isinstance(value.type, ErrorType):
+        demand(context, value, wanted)
     if fitted is not None:
         return fitted
     return context.fail(mismatch(context, value, wanted, role, others))

@@ -13,6 +13,7 @@ from dynlang.check.fit import article, differing_sizes, fit, fitting, is_subtype
 from dynlang.check.guards import guards
 from dynlang.check.iteration import bind_target, source
 from dynlang.check.places import place, with_opened_places
+from dynlang.check.settle import demand, demand_assigned, settled_value
 from dynlang.check.solve import sizes_of
 from dynlang.check.typenames import read_type
 from dynlang.check.world import show
@@ -117,7 +118,7 @@ def snapshots(context: Context, statement: ast.Statement) -> Statements:
 @checks(ast.Let)
 def check_let(context: Context, node: ast.Let) -> Statements:
     """``let a, b: T = e``; a `let` of unknown sizes opens them, a `var` declared with `?` keeps them closed (rule 4)."""
-    value = declared_value(context, node) if node.type is not None else context.infer(node.value)
+    value = declared_value(context, node) if node.type is not None else settled_value(context, node)
     if isinstance(value.type, TupleType) and not value.type.items and isinstance(node.target, ast.Identifier):
         value = context.fail(errors.TypeMismatch("this gives no value to bind", value.span))
     bindings = list(guards(context, sizes_of(value.type), node.span)) if node.type is not None else []
@@ -165,7 +166,10 @@ def check_assign(context: Context, node: ast.Assign) -> Statements:
             continue
         found = place(context, target, "assigned")
         if found is None:
-            return [typed.Evaluate(context.infer(node.value)), *failed(node.span)]
+            value = context.infer(node.value)
+            if len(targets) == 1 and isinstance(target, ast.Name):
+                demand(context, context.infer(target), value.type)
+            return [typed.Evaluate(value), *failed(node.span)]
         places.append(found)
     if len(targets) == 1:
         (only,) = places
@@ -196,6 +200,8 @@ def assigned(context: Context, value: typed.Expression, target: typed.Place, nod
     fitted = fitting(context, value, target.type)
     if fitted is not None:
         return fitted
+    demand_assigned(context, target, value.type)
+    demand(context, value, target.type)
     return context.fail(assign_error(context, value, target, node))
 
 
@@ -239,6 +245,7 @@ def check_augment(context: Context, node: ast.Augment) -> Statements:
     target = steady(context, target, found)
     total = binary(context, node.operator, read_place(context, target), value, node.span, node.span)
     if isinstance(total.type, ErrorType):
+        demand_assigned(context, target, value.type)
         return failed(node.span)
     total = assigned(context, total, target, node)
     return [*found, typed.Assign((target,), total, node.span)]

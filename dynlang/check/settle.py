@@ -1,0 +1,184 @@
+"""Types that a later use decides: ``var xs = List()``, ``let x = zeros(n)`` among f64, ``let f = x => x + 1``.
+
+A body is checked as it reads, from top to bottom. Where a value of a variable without a written type doesn't fit its use,
+the use is noted as a *demand* on the variable's declaration. A body that has errors and demands is checked again with the
+demands as hints for those declarations, as if the author had written the types. The reading with the fewest errors
+stands; the first one, if none is better. So a correct body is read once, a mistake is reported as the text reads, and
+no conversion is ever added: a value that can't be made of the demanded type in the first place refuses the hint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from dynlang.check import typed
+from dynlang.check.solve import HOLE, has_hole
+from dynlang.check.walk import nodes
+from dynlang.diag import CompileError, Diagnostics
+from dynlang.syntax import nodes as ast
+from dynlang.types import (
+    ErrorType,
+    FunctionType,
+    ListType,
+    TupleType,
+    Type,
+    size_variables,
+)
+
+if TYPE_CHECKING:
+    from dynlang.check.context import Context
+
+Result = TypeVar("Result")
+READINGS = 12
+"""A body is read at most this often; each reading after the first settles at least one more declaration."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberOf:
+    """The demand that a scalar or an array is one of this number type, whatever its shape."""
+
+    number: Type
+
+
+Demand = Type | NumberOf
+Settled = Mapping[int, Demand]
+"""Demands by the place of the declared name in the text."""
+
+
+def best_reading(read: Callable[[Diagnostics, Settled], tuple[Result, Settled]], diagnostics: Diagnostics) -> Result:
+    """The reading with the fewest errors. `read` checks a body with what is settled, and gives its demands, too."""
+    settled: dict[int, Demand] = {}
+    chosen, fewest, best = None, None, Diagnostics(diagnostics.limit)
+    for _ in range(READINGS):
+        found = Diagnostics(diagnostics.limit)
+        try:
+            result, demands = read(found, settled)
+        except CompileError:
+            if fewest is None:
+                diagnostics.extend(found)
+                raise
+            break
+        errors = len(found.errors) + found.left_off
+        if fewest is None or errors < fewest:
+            chosen, fewest, best = result, errors, found
+        news = {place: demand for place, demand in demands.items() if place not in settled}
+        if not errors or not news:
+            break
+        settled |= news
+    diagnostics.extend(best)
+    assert fewest is not None
+    return chosen  # type: ignore[return-value]
+
+
+# ---------------------------------------------------------------- noting demands
+
+
+def demand(context: Context, value: typed.Expression, wanted: Type) -> None:
+    """A value doesn't fit where one of the wanted type is needed."""
+    from dynlang.check.fit import number_type
+
+    if isinstance(value.type, ErrorType):
+        if isinstance(value, typed.LocalReference) and is_complete(wanted):
+            note(context, value.local, wanted)
+        return
+    own, number = number_type(value.type), number_type(wanted)
+    if own is None or number is None or own == number:
+        return
+    for local in numbers_in(value):
+        if number_type(local.type) == own and not (local.mutable and counts(own, number)):
+            note(context, local, NumberOf(number))
+
+
+def demand_assigned(context: Context, target: typed.Place, wanted: Type) -> None:
+    """A value of the wanted type is assigned to a place that doesn't take it."""
+    from dynlang.check.fit import number_type
+
+    own, number = number_type(target.type), number_type(wanted)
+    if own is not None and number is not None and own != number and number_type(target.root.type) == own:
+        note(context, target.root, NumberOf(number))
+
+
+def demand_function(context: Context, callee: typed.Expression, arguments: tuple[Type, ...]) -> None:
+    """A variable that nothing is known of is called with arguments of these types."""
+    if isinstance(callee, typed.LocalReference) and all(is_complete(one) for one in arguments):
+        note(context, callee.local, FunctionType(arguments, HOLE))
+
+
+def demand_list(context: Context, receiver: typed.Expression, item: Type) -> None:
+    """An item of this type is pushed to a variable that nothing is known of."""
+    if isinstance(receiver, typed.LocalReference) and is_complete(item):
+        note(context, receiver.local, ListType((item,)))
+
+
+def note(context: Context, local: typed.Local, wanted: Demand) -> None:
+    declared = context.declared.get(local.name)
+    if declared is not None:
+        context.demands.setdefault(declared.start, wanted)
+
+
+def numbers_in(value: typed.Expression) -> Iterator[typed.Local]:
+    """The variables that a value is computed from."""
+    for node in nodes(value):
+        if isinstance(node, typed.LocalReference):
+            yield node.local
+
+
+def counts(own: Type, number: Type) -> bool:
+    """A counter doesn't become a float because it is read as one; a sum that floats are added to does."""
+    from dynlang.check.context import is_int
+    from dynlang.check.fit import is_float
+
+    return is_int(own) and is_float(number)
+
+
+def is_complete(kind: Type) -> bool:
+    return not isinstance(kind, ErrorType) and not has_hole(kind) and not any("'" in name for name in size_variables(kind))
+
+
+# ---------------------------------------------------------------- using demands
+
+
+def settled_value(context: Context, node: ast.Let) -> typed.Expression:
+    """The value of a declaration without a type, as what its uses demand."""
+    from dynlang.check.fit import fitting
+
+    wanted = demanded_type(context, node.target, node.value)
+    if wanted is None:
+        return context.infer(node.value)
+    value = context.infer(node.value, wanted)
+    if isinstance(value.type, ErrorType) or has_hole(wanted):
+        return value
+    fitted = fitting(context, value, wanted)
+    if fitted is None:
+        demand(context, value, wanted)
+    return fitted or value
+
+
+def demanded_type(context: Context, target: ast.Target, value: ast.Expr) -> Type | None:
+    """What the names of a declaration are to be, as one type; None if nothing is demanded that can be said here."""
+    demands = [context.settled.get(one.span.start) if isinstance(one, ast.Identifier) else None for one in names_of(target)]
+    if not any(demands):
+        return None
+    with context.trial():
+        plain = context.infer(value).type
+    if isinstance(target, ast.Identifier):
+        return wanted_type(context, plain, demands[0])
+    if not isinstance(plain, TupleType) or len(plain.items) != len(demands):
+        return None
+    items = [wanted_type(context, own, one) or own for own, one in zip(plain.items, demands, strict=True)]
+    return None if any(isinstance(one, ErrorType) for one in items) else TupleType(tuple(items))
+
+
+def names_of(target: ast.Target) -> tuple[ast.Target, ...]:
+    return (target,) if isinstance(target, ast.Identifier) else target.items
+
+
+def wanted_type(context: Context, plain: Type, wanted: Demand | None) -> Type | None:
+    """The demanded type, if it can be said at the declaration: its sizes are in sight there."""
+    from dynlang.check.fit import number_type, with_numbers
+
+    if isinstance(wanted, NumberOf):
+        return with_numbers(plain, wanted.number) if number_type(plain) is not None else None
+    return wanted if wanted is not None and size_variables(wanted) <= context.size_names() else None
