@@ -7,12 +7,14 @@ from dynlang.check.arithmetic import condition, elementwise, respan, scalar_part
 from dynlang.check.context import ERROR, Context, handles
 from dynlang.check.expressions import given
 from dynlang.check.fit import article
+from dynlang.check.structure import contains, equal, is_structured, ordered
 from dynlang.check.world import show
 from dynlang.diag import Label
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
     BOOL,
+    ArrayType,
     ErrorType,
     StringType,
     TupleType,
@@ -25,6 +27,8 @@ COMPARISONS = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_e
 @handles(ast.Compare)
 def infer_compare(context: Context, node: ast.Compare, hint: Type | None) -> typed.Expression:
     """``a < b <= c``: every neighbouring pair holds, each operand evaluated once."""
+    if node.rest[0].operator in ("in", "not in"):
+        return contains(context, node)
     left = context.infer(node.first)
     bindings: list[typed.Binding] = []
     tests: list[typed.Expression] = []
@@ -49,8 +53,10 @@ def compare(context: Context, operator: str, left: typed.Expression, right: type
         return compare_strings(operator, left, right, span)
     if isinstance(left.type, ErrorType) or isinstance(right.type, ErrorType):
         return typed.Literal(ERROR, span, 0)
-    if operator in ("==", "!=") and isinstance(left.type, TupleType) and isinstance(right.type, TupleType):
+    if isinstance(left.type, TupleType) and isinstance(right.type, TupleType):
         return compare_tuples(context, operator, left, right, span, at)
+    if operator in ("==", "!=") and is_structured(left.type) and is_structured(right.type):
+        return equal(context, operator, left, right, span, at)
     if operator not in ("==", "!=") and scalar_part(left.type) == BOOL:
         return context.fail(errors.OperandTypes(f"`{operator}` orders numbers and strings, not `bool`", at))
     if scalar_part(left.type) is None or scalar_part(right.type) is None:
@@ -58,10 +64,14 @@ def compare(context: Context, operator: str, left: typed.Expression, right: type
         other = right if one is left else left
         return context.fail(
             errors.OperandTypes(
-                f"`{operator}` compares numbers, bools and strings, not {article(one.type)}",
+                f"`{operator}` orders numbers and strings, not {article(one.type)}"
+                if operator not in ("==", "!=")
+                else f"`{operator}` compares values of one type, not {article(left.type)} and {article(right.type)}",
                 at,
                 secondary=(Label(other.span, show(other.type)),),
-                hint="a sum type is taken apart with `match`" if "Sum" in type(one.type).__name__ else "",
+                hint=f"turn the number into text, `str(...)`, or the text into a number, `{show(other.type)}(...)`"
+                if isinstance(one.type, StringType)
+                else "",
             )
         )
     return respan(elementwise(context, COMPARISONS[operator], (left, right), at, operator), span)
@@ -70,30 +80,34 @@ def compare(context: Context, operator: str, left: typed.Expression, right: type
 def compare_tuples(
     context: Context, operator: str, left: typed.Expression, right: typed.Expression, span: Span, at: Span
 ) -> typed.Expression:
-    """Tuples are equal if their items are, from the left."""
+    """Tuples are equal if their items are; the first items that differ order them."""
     assert isinstance(left.type, TupleType) and isinstance(right.type, TupleType)
     if len(left.type.items) != len(right.type.items):
         return context.fail(
             errors.WrongCount(f"`{operator}` compares tuples of one length, not {show(left.type)} and {show(right.type)}", at)
         )
     bindings: list[typed.Binding] = []
+    ours, theirs = tuple_items(context, left, bindings), tuple_items(context, right, bindings)
+    if operator in ("==", "!="):
+        total = equal_tuples(context, operator, ours, theirs, span, at)
+    else:
+        total = ordered(context, operator, ours, theirs, span, at)
+    return typed.Sequence(total.type, span, tuple(bindings), total) if bindings else total
+
+
+def equal_tuples(
+    context: Context, operator: str, ours: tuple[typed.Expression, ...], theirs: tuple[typed.Expression, ...], span: Span, at: Span
+) -> typed.Expression:
+    """Item by item, so that literals take the types of what they are compared with; arrays are compared as wholes."""
     total: typed.Expression = typed.Literal(BOOL, span, True)
-    for position, (one, other) in enumerate(zip(tuple_items(context, left, bindings), tuple_items(context, right, bindings), strict=True)):
+    for position, (one, other) in enumerate(zip(ours, theirs, strict=True)):
         same = compare(context, "==", one, other, span, at)
         if isinstance(same.type, ErrorType):
             return same
-        if same.type != BOOL:
-            return context.fail(
-                errors.OperandTypes(
-                    f"item {position} of these tuples is an array, and has many truths",
-                    at,
-                    hint="take the tuples apart, and use `all(a == b)`",
-                )
-            )
+        if isinstance(same.type, ArrayType):
+            same = equal(context, "==", one, other, span, at)
         total = same if position == 0 else typed.ShortCircuit(BOOL, span, "and", total, same)
-    if operator == "!=":
-        total = typed.Primitive(BOOL, span, "logical_not", (total,))
-    return typed.Sequence(BOOL, span, tuple(bindings), total) if bindings else total
+    return typed.Primitive(BOOL, span, "logical_not", (total,)) if operator == "!=" else total
 
 
 def tuple_items(context: Context, value: typed.Expression, bindings: list[typed.Binding]) -> tuple[typed.Expression, ...]:

@@ -337,6 +337,14 @@ class Format(Expression):
 
 
 @dataclass(frozen=True, slots=True)
+class Structural(Expression):
+    """What is done by the structure of a type. `op` 'equal': whether two values of one type are the same; 'hash': of a key."""
+
+    op: str
+    arguments: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Derivative(Expression):
     """`kind`: grad value_and_grad vjp jvp. `function` is a function value, applied to `arguments`; `wrt` are parameter positions.
 

@@ -211,9 +211,23 @@ class ExpressionBuilder:
         return tuple([nodes.Operation(sign.value, operand, span=Span(self.source, sign.start, sign.end))
                       for sign, operand in zip(kids[1::2], kids[2::2], strict=True)])
 
+    def _joined_words(self, kids: list[Any]) -> list[Any]:
+        """'not' and 'in' as the one operator that they are."""
+        joined: list[Any] = []
+        for kid in kids:
+            before = joined[-1] if joined else None
+            if type(kid) is Token and type(before) is Token:
+                kid = Token(before.type, f'{before.value} {kid.value}', before.start, kid.end)
+                joined.pop()
+            joined.append(kid)
+        return joined
+
     def compare(self, kids: list[Any]) -> nodes.Compare:
-        rest = self._operations(kids)
+        rest = self._operations(self._joined_words(kids))
         ways = {operation.operator[0] for operation in rest if operation.operator[0] in '<>'}
+        if len(rest) > 1 and any(operation.operator[-1] == 'n' for operation in rest):
+            self.report(errors.MixedComparison("'in' stands in no chain of comparisons", rest[1].span,
+                                               hint="join them with 'and', or put one in brackets"))
         if len(ways) > 1:
             self.report(errors.MixedComparison(
                 "a chain of comparisons runs one way, '<' or '>'", rest[1].span,

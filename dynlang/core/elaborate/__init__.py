@@ -12,13 +12,14 @@ from dynlang.core.elaborate import (
     formats,
     functions,
     leaves,
+    structure,
 )
 from dynlang.core.elaborate.module import Elaborator, block_function
 from dynlang.core.nodes import Module
 from dynlang.core.simplify import simplify
 from dynlang.diag import CompileError, Diagnostic
 
-HANDLER_MODULES = (comprehensions, derivatives, formats, functions, leaves)
+HANDLER_MODULES = (comprehensions, derivatives, formats, functions, leaves, structure)
 """Imported for the handlers that they register."""
 
 
