@@ -24,6 +24,7 @@ from dynlang.types import (
     ArrayType,
     ErrorType,
     IndexType,
+    ListType,
     ScalarType,
     Size,
     StringType,
@@ -301,7 +302,7 @@ def infer_binary(context: Context, node: ast.Binary, hint: Type | None) -> typed
     total = context.infer(node.first, hint)  # type: ignore[arg-type]
     bindings: list[typed.Binding] = []
     for count, operation in enumerate(node.rest, 1):
-        operand = context.infer(operation.operand, hint)
+        operand = context.infer(operation.operand, hint if hint is not None else told_by(total))
         span = Span(node.span.source, node.span.start, operation.operand.span.end)
         total = binary(context, operation.operator, total, operand, span, operation.span)
         if count % CHAIN_LIMIT == 0 and count < len(node.rest) and not isinstance(total.type, ErrorType):
@@ -311,6 +312,14 @@ def infer_binary(context: Context, node: ast.Binary, hint: Type | None) -> typed
     if bindings and not isinstance(total.type, ErrorType):
         return typed.Sequence(total.type, node.span, tuple(bindings), total)
     return total
+
+
+def told_by(left: typed.Expression) -> Type | None:
+    """What the left operand tells the right one, where nothing else does: its float type, or that of its list."""
+    if isinstance(left.type, ListType):
+        return left.type
+    number = number_type(left.type)
+    return number if is_float(number) and not is_adaptable(left) else None
 
 
 def operand_hint(hint: Type | None) -> Type | None:
@@ -325,6 +334,8 @@ def binary(context: Context, operator: str, left: typed.Expression, right: typed
         return contract(context, left, right, span, at)
     if operator == "+" and isinstance(left.type, StringType) and isinstance(right.type, StringType):
         return typed.Primitive(left.type, span, "string_concat", (left, right))
+    if operator == "+" and isinstance(left.type, ListType):
+        return join_lists(context, left, right, span)
     op = BINARY[operator]
     if is_int(left.type) and is_int(right.type):
         found = int_arithmetic(context, op, operator, left, right, span)
@@ -332,6 +343,15 @@ def binary(context: Context, operator: str, left: typed.Expression, right: typed
             return found
     result = elementwise(context, op, (left, right), at, operator)
     return respan(result, span)
+
+
+def join_lists(context: Context, left: typed.Expression, right: typed.Expression, span: Span) -> typed.Expression:
+    """``xs + ys``: the items of both."""
+    from dynlang.check.calls import call_signature
+    from dynlang.check.expressions import given
+
+    arguments = tuple(ast.Argument(None, given(one), span=one.span) for one in (left, right))
+    return call_signature(context, context.world.signatures["lists.joined"], arguments, span, left.type)
 
 
 def respan(value: typed.Expression, span: Span) -> typed.Expression:

@@ -13,6 +13,7 @@ from dynlang.check.expressions import STRING, formatted, join_text
 from dynlang.check.fit import article, fitting, is_float, number_type, with_numbers
 from dynlang.check.guards import guards
 from dynlang.check.members import length
+from dynlang.check.typenames import kind_words
 from dynlang.check.world import show
 from dynlang.diag import NotBuilt
 from dynlang.source import Span
@@ -364,7 +365,7 @@ def call_len(context: Context, node: ast.Call, hint: Type | None) -> typed.Expre
     found = length(context, value, node.span)
     if found is None:
         return context.fail(
-            errors.OperandTypes(f"`len` takes an array, list or string, not {article(value.type)}", value.span, found=show(value.type))
+            errors.OperandTypes(f"`len` takes an array, list, map or string, not {article(value.type)}", value.span, found=show(value.type))
         )
     return found
 
@@ -393,7 +394,7 @@ def convert_call(context: Context, node: ast.Call, kind: Type) -> typed.Expressi
         )
     wanted = with_numbers(value.type, kind) if not isinstance(value.type, ArrayType) else array_of(kind, value.type.shape)
     if value.type == wanted:
-        return value
+        return typed.Convert(wanted, node.span, value) if is_adaptable(value) and is_float(kind) else value
     of_floats = is_float(kind) and is_float(number_type(value.type)) and is_adaptable(value)
     if of_floats or (isinstance(value, typed.Literal) and not isinstance(value.value, bool)):
         adapted = fitting(context, value, wanted)
@@ -475,14 +476,42 @@ def call_rows_dense(context: Context, node: ast.Call, hint: Type | None) -> type
 
 @builtin("List")
 def call_list(context: Context, node: ast.Call, hint: Type | None) -> typed.Expression:
-    """``List()``: a list without items, of the type that is asked for."""
-    if not plain_arguments(context, node, "List", 0, 0):
+    """``List()``: a list without items, of the type that is asked for; ``List(xs)``: the items of an array or list."""
+    if not plain_arguments(context, node, "List", 0, 1):
         return failed(node.span)
+    if node.arguments:
+        return list_of_items(context, node, hint)
     if not isinstance(hint, ListType):
         return context.fail(
             errors.CannotInfer("nothing tells the type of this list's items", node.span, hint="give it: `var xs: List<int> = List()`")
         )
     return typed.Primitive(hint, node.span, "list_empty", (), (("elements", hint.elements),))
+
+
+def list_of_items(context: Context, node: ast.Call, hint: Type | None) -> typed.Expression:
+    from dynlang.check.comprehensions import as_list
+
+    value = context.infer(node.arguments[0].value, hint if isinstance(hint, ListType) else None)
+    if isinstance(value.type, (ListType, ErrorType)):
+        return value
+    if not isinstance(value.type, ArrayType):
+        return context.fail(errors.OperandTypes(f"`List` takes the items of an array, not {article(value.type)}", value.span))
+    return as_list(context, value, hint if isinstance(hint, ListType) else None)
+
+
+@builtin("hash")
+def call_hash(context: Context, node: ast.Call, hint: Type | None) -> typed.Expression:
+    """``hash(key)``: an int that depends on all of the key; equal keys have equal ones, in every run."""
+    from dynlang.check.structure import is_key
+
+    if not plain_arguments(context, node, "hash", 1, 1):
+        return failed(node.span)
+    value = context.infer(node.arguments[0].value)
+    if isinstance(value.type, ErrorType):
+        return value
+    if not is_key(context.world, value.type):
+        return context.fail(errors.OperandTypes(f"`hash` takes {kind_words('key')}, not {article(value.type)}", value.span))
+    return typed.Structural(INT, node.span, "hash", (value,))
 
 
 @builtin("debug")

@@ -9,9 +9,11 @@ from dynlang.check.arithmetic import condition, elementwise, scalar_part
 from dynlang.check.builtins import failed
 from dynlang.check.calls import builtin
 from dynlang.check.context import ERROR, Context, handles, is_int
+from dynlang.check.expressions import given
 from dynlang.check.fit import article, is_float, number_type
 from dynlang.check.guards import guards
 from dynlang.check.iteration import Source, bind_target, source
+from dynlang.check.solve import has_hole
 from dynlang.check.world import show
 from dynlang.diag import Label
 from dynlang.source import Span
@@ -36,11 +38,23 @@ REDUCTIONS = ("sum", "prod", "max", "min", "mean", "any", "all", "argmax", "argm
 @handles(ast.Comprehension)
 def infer_comprehension(context: Context, node: ast.Comprehension, hint: Type | None) -> typed.Expression:
     """``[e for i, j]``: an array, its leading axes those of the comprehension."""
+    if isinstance(hint, ListType) and not has_hole(hint):
+        return as_list(context, comprehend(context, node, "array", hint.elements[0], node.span), hint)
     axes = sum(len(clause.axes) for clause in node.clauses)
     inner = None
     if isinstance(hint, ArrayType) and len(hint.shape) >= axes:
         inner = array_of(hint.element, hint.shape[axes:]) if hint.shape[axes:] else hint.element
     return comprehend(context, node, "array", inner, node.span)
+
+
+def as_list(context: Context, array: typed.Expression, wanted: ListType | None) -> typed.Expression:
+    """The items of an array as a list, where a list is asked for."""
+    from dynlang.check.calls import call_signature
+
+    if isinstance(array.type, ErrorType):
+        return array
+    items = ast.Argument(None, given(context.open(array)), span=array.span)
+    return call_signature(context, context.world.signatures["lists.of_array"], (items,), array.span, wanted)
 
 
 def comprehend(context: Context, node: ast.Comprehension, kind: str, hint: Type | None, span: Span) -> typed.Expression:

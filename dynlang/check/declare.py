@@ -12,7 +12,7 @@ from dataclasses import replace
 from dynlang.check import errors, typed
 from dynlang.check.context import ERROR, Context, LocalEntry, SizeEntry, generic_entries, is_int
 from dynlang.check.solve import determined, sizes_of, type_variables
-from dynlang.check.typenames import NAMED, has_kind, named_sizes, read_size_argument, read_type
+from dynlang.check.typenames import KINDS, NAMED, has_kind, named_sizes, read_size_argument, read_type
 from dynlang.check.world import (
     AliasInfo,
     ConstructorInfo,
@@ -177,9 +177,9 @@ def generic_kind(context: Context, node: ast.Generic, default: Argument | None) 
     if node.kind is None:
         fits_float = default is not None and not isinstance(default, (Size, Unknown)) and default != ERROR and has_kind(default, "float")
         return "float" if fits_float else "any"
-    if node.kind.text not in ("any", "number", "float"):
+    if node.kind.text not in KINDS:
         context.report(
-            errors.WrongKind(f"`{node.kind.text}` is no kind of type: the kinds are `any`, `number` and `float`", node.kind.span)
+            errors.WrongKind(f"`{node.kind.text}` is no kind of type: the kinds are `any`, `number`, `float`, `key` and `order`", node.kind.span)
         )
         return "any"
     return node.kind.text

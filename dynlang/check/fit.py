@@ -195,6 +195,7 @@ def with_numbers(kind: Type, number: Type) -> Type:
     return replace(kind, element=number) if isinstance(kind, ArrayType) else number
 
 
+REDUCING = frozenset({"reduce_sum", "reduce_prod", "reduce_max", "reduce_min", "reduce_mean"})
 ADAPTING = frozenset({"neg", "add", "sub", "mul", "div", "power"})
 
 
@@ -212,6 +213,8 @@ def adapt(value: typed.Expression, wanted: Type, depth: int = 0) -> typed.Expres
             if isinstance(number, IndexType) and size.has_no_negative_coefficient():
                 inside = (number.bound - size - 1).has_no_negative_coefficient()
                 return typed.SizeValue(number, value.span, size) if inside else None
+        case typed.Convert(_, span, typed.SizeValue() as count) if is_float(number) and not isinstance(wanted, ArrayType):
+            return typed.Convert(number, span, count)
         case typed.Primitive(kind, span, op, arguments) if op in ADAPTING and not isinstance(number, IndexType):
             if shape_of(kind) != shape_of(wanted) or (op == "div" and not is_float(number)):
                 return None
@@ -232,6 +235,12 @@ def adapt(value: typed.Expression, wanted: Type, depth: int = 0) -> typed.Expres
             adapted = [one if one.type == inner else adapt(one, inner, depth + 1) for one in items]
             if all(one is not None for one in adapted):
                 return typed.MakeArray(wanted, span, tuple(one for one in adapted if one is not None))
+        case typed.Comprehension(ArrayType() as kind, span, "array", axes, guard, body) if isinstance(wanted, ArrayType):
+            kept = adapt(body, with_numbers(body.type, number), depth + 1) if kind.shape == wanted.shape else None
+            return typed.Comprehension(wanted, span, "array", axes, guard, kept) if kept is not None else None
+        case typed.Primitive(kind, span, op, (inner,), attributes, sizes) if op in REDUCING and not isinstance(wanted, ArrayType):
+            kept = adapt(inner, with_numbers(inner.type, number), depth + 1)
+            return typed.Primitive(wanted, span, op, (kept,), attributes, sizes) if kept is not None and shape_of(kind) == () else None
         case typed.Conditional(_, span, condition, then, otherwise):
             left, right = adapt(then, wanted, depth + 1), adapt(otherwise, wanted, depth + 1)
             if left is not None and right is not None:

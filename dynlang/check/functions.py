@@ -50,7 +50,7 @@ class Use:
 
     def finish(self, context: Context, what: str, span: Span) -> bool:
         """Defaults for what is open; reports what nothing determines. True if all is known and of the right kind."""
-        from dynlang.check.typenames import has_kind
+        from dynlang.check.typenames import has_kind, kind_words
 
         for one in self.generics:
             name = self.names[one.name]
@@ -71,8 +71,8 @@ class Use:
                 )
                 return False
             found = self.solver.types.get(name)
-            if found is not None and not has_kind(found, one.kind):
-                context.report(errors.WrongKind(f"`{one.name}` of {what} must be a {one.kind} type, and is `{show(found)}`", span))
+            if found is not None and not has_kind(found, one.kind, context.world):
+                context.report(errors.WrongKind(f"`{one.name}` of {what} must be {kind_words(one.kind)}, and is `{show(found)}`", span))
                 return False
         return True
 

@@ -38,15 +38,21 @@ Item = typed.Expression | typed.SliceItem
 
 @handles(ast.Index)
 def infer_index(context: Context, node: ast.Index, hint: Type | None) -> typed.Expression:
+    from dynlang.check.maps import is_map, map_item
+
     value = context.infer(node.value)
     match value.type:
         case ErrorType():
             return value
         case ListType(elements):
-            if len(node.indices) != 1 or isinstance(node.indices[0], ast.Slice):
+            if len(node.indices) != 1:
                 return context.fail(errors.NotIndexable("a list takes one index", node.span))
+            if isinstance(node.indices[0], ast.Slice):
+                return slice_list(context, value, node.indices[0], node.span)
             index = item_index(context, node.indices[0])
             return typed.Literal(ERROR, node.span, 0) if index is None else typed.ListItem(elements[0], node.span, value, index)
+        case RecordType() if is_map(value.type):
+            return map_item(context, value, node)
         case StringType():
             return index_string(context, value, node)
         case ArrayType():
@@ -77,9 +83,49 @@ def index_string(context: Context, value: typed.Expression, node: ast.Index) -> 
         return typed.Literal(ERROR, node.span, 0) if position is None else string_code(context, value, position, node.span)
     if index.step is not None:
         raise NotBuilt("steps in slices of strings", node.span)
-    start = context.expect(index.start, INT, "the start") if index.start else typed.Literal(INT, node.span, 0)
-    stop = context.expect(index.stop, INT, "the end") if index.stop else typed.Primitive(INT, node.span, "string_length", (value,))
-    return typed.Primitive(value.type, node.span, "string_slice", (value, start, stop))
+    bindings: list[typed.Binding] = []
+    text = once(context, value, "text", bindings)
+    length = typed.Primitive(INT, node.span, "string_length", (text,))
+    start, stop = slice_ends(context, index, length, node.span)
+    if isinstance(start.type, ErrorType) or isinstance(stop.type, ErrorType):
+        return typed.Literal(ERROR, node.span, 0)
+    return typed.Sequence(value.type, node.span, tuple(bindings), typed.Primitive(value.type, node.span, "string_slice", (text, start, stop)))
+
+
+def once(context: Context, value: typed.Expression, name: str, bindings: list[typed.Binding]) -> typed.Expression:
+    """The value under a name, so that it is evaluated once."""
+    local = context.temporary(name, value.type)
+    bindings.append(typed.Binding((local,), value, value.span))
+    return typed.LocalReference(value.type, value.span, local)
+
+
+def slice_ends(context: Context, index: ast.Slice, length: typed.Expression, span: Span) -> tuple[typed.Expression, typed.Expression]:
+    """Start and end of a slice of a string or list; negative literals count from the end."""
+
+    def end(node: ast.Expr | None, otherwise: typed.Expression, role: str) -> typed.Expression:
+        if node is None:
+            return otherwise
+        value = context.expect(node, INT, role)
+        if isinstance(value, typed.Literal) and isinstance(value.value, int) and value.value < 0:
+            return typed.Primitive(INT, span, "add", (length, value))
+        return value
+
+    return end(index.start, typed.Literal(INT, span, 0), "the start"), end(index.stop, length, "the end")
+
+
+def slice_list(context: Context, value: typed.Expression, index: ast.Slice, span: Span) -> typed.Expression:
+    """``xs[a:b]``: the items there, as far as there are any."""
+    from dynlang.check.calls import call_signature
+    from dynlang.check.expressions import given
+
+    if index.step is not None:
+        raise NotBuilt("steps in slices of lists", span)
+    bindings: list[typed.Binding] = []
+    whole = once(context, value, "whole", bindings)
+    start, stop = slice_ends(context, index, typed.Primitive(INT, span, "list_length", (whole,)), span)
+    arguments = tuple(ast.Argument(None, given(one), span=one.span) for one in (whole, start, stop))
+    result = call_signature(context, context.world.signatures["lists.slice"], arguments, span, value.type)
+    return typed.Sequence(result.type, span, tuple(bindings), result)
 
 
 def string_code(context: Context, value: typed.Expression, position: typed.Expression, span: Span) -> typed.Expression:

@@ -56,6 +56,8 @@ def range_value(context: Context, node: ast.Range, _: Type | None) -> typed.Expr
 
 def source(context: Context, node: ast.Expr, is_loop: bool = False) -> Source | None:
     """What an expression after `in` runs over; reports and gives None if nothing can."""
+    from dynlang.check.maps import is_map, method_call
+
     if isinstance(node, ast.Call) and isinstance(node.function, ast.Name) and is_builtin(context, node.function.text):
         form = FORMS.get(node.function.text)
         if form is not None:
@@ -72,15 +74,25 @@ def source(context: Context, node: ast.Expr, is_loop: bool = False) -> Source | 
             return list_source(context, value, elements[0])
     if is_int(value.type):
         return int_source(context, value)
-    hint = "its bytes are `text[i]` for `i in len(text)`" if isinstance(value.type, StringType) else ""
+    if is_map(value.type):
+        return list_of(context, method_call(value, "keys", (), value.span))
+    if isinstance(value.type, StringType):
+        return list_of(context, method_call(value, "characters", (), value.span))
+    hint = ""
     if isinstance(value.type, TupleType):
         hint = "put the items into an array: `[a, b]`"
     context.report(
         errors.NotIterable(
-            f"`for` runs over ints, ranges, arrays and lists, not {article(value.type)}", value.span, found=show(value.type), hint=hint
+            f"`for` runs over ints, ranges, arrays, lists, maps and strings, not {article(value.type)}", value.span, found=show(value.type), hint=hint
         )
     )
     return None
+
+
+def list_of(context: Context, node: ast.Expr) -> Source | None:
+    """A source that is a list made by the library: the keys of a map, the characters of a text."""
+    value = context.infer(node)
+    return list_source(context, value, value.type.elements[0]) if isinstance(value.type, ListType) else None
 
 
 def held(context: Context, value: typed.Expression, name: str, bindings: list[typed.Binding]) -> typed.Expression:

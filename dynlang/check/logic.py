@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dynlang.check import errors, typed
-from dynlang.check.arithmetic import condition, elementwise, respan, scalar_part
+from dynlang.check.arithmetic import condition, elementwise, is_adaptable, operand_hint, respan, scalar_part
 from dynlang.check.context import ERROR, Context, handles
 from dynlang.check.expressions import given
 from dynlang.check.fit import article
-from dynlang.check.structure import contains, equal, is_structured, ordered
+from dynlang.check.structure import contains, equal, is_structured, less, ordered
 from dynlang.check.world import show
 from dynlang.diag import Label
 from dynlang.source import Span
@@ -19,6 +19,7 @@ from dynlang.types import (
     StringType,
     TupleType,
     Type,
+    TypeVariable,
 )
 
 COMPARISONS = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal", "==": "equal", "!=": "not_equal"}
@@ -33,7 +34,7 @@ def infer_compare(context: Context, node: ast.Compare, hint: Type | None) -> typ
     bindings: list[typed.Binding] = []
     tests: list[typed.Expression] = []
     for position, operation in enumerate(node.rest):
-        right = context.infer(operation.operand)
+        right = context.infer(operation.operand, compared_hint(left))
         if position < len(node.rest) - 1 and not isinstance(right, (typed.LocalReference, typed.Literal, typed.SizeValue)):
             local = context.temporary("middle", right.type)
             bindings.append(typed.Binding((local,), right, right.span))
@@ -48,6 +49,13 @@ def infer_compare(context: Context, node: ast.Compare, hint: Type | None) -> typ
     return typed.Sequence(total.type, node.span, tuple(bindings), total) if bindings else total
 
 
+def compared_hint(left: typed.Expression) -> Type | None:
+    """What the left operand tells the right one: ``xs == [1, 2]`` with a list `xs`, ``x == zeros(3)`` with f64."""
+    if is_structured(left.type):
+        return left.type
+    return None if is_adaptable(left) else operand_hint(left.type)
+
+
 def compare(context: Context, operator: str, left: typed.Expression, right: typed.Expression, span: Span, at: Span) -> typed.Expression:
     if isinstance(left.type, StringType) and isinstance(right.type, StringType):
         return compare_strings(operator, left, right, span)
@@ -59,6 +67,8 @@ def compare(context: Context, operator: str, left: typed.Expression, right: type
         return equal(context, operator, left, right, span, at)
     if operator not in ("==", "!=") and scalar_part(left.type) == BOOL:
         return context.fail(errors.OperandTypes(f"`{operator}` orders numbers and strings, not `bool`", at))
+    if isinstance(left.type, TypeVariable) and left.type.kind == "order" and left.type == right.type:
+        return less(operator, left, right, span)
     if scalar_part(left.type) is None or scalar_part(right.type) is None:
         one = left if scalar_part(left.type) is None else right
         other = right if one is left else left

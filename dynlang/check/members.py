@@ -11,7 +11,7 @@ from dynlang.check.fit import article
 from dynlang.check.functions import eta
 from dynlang.check.typenames import bindings, put
 from dynlang.check.walk import nodes
-from dynlang.check.world import Symbol
+from dynlang.check.world import Signature, Symbol
 from dynlang.diag import Diagnostic, replacing
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
@@ -112,9 +112,9 @@ def unknown_member(context: Context, kind: Type, name: ast.Identifier, receiver:
         case ArrayType():
             known = set(ARRAY_MEMBERS)
         case ListType():
-            known = LIST_METHODS
+            known = LIST_METHODS | set(library_methods(context, kind))
         case StringType():
-            known = set(string_methods(context))
+            known = set(library_methods(context, kind))
         case SumType():
             return errors.UnknownField(
                 f"{article(kind)} has no `{name.text}`: which payload it has, its alternative decides",
@@ -139,28 +139,35 @@ def call_builtin_method(
     name = function.name.text
     if isinstance(receiver.type, ListType) and name in LIST_METHODS:
         return call_list_method(context, receiver.type, name, node, function)
-    if isinstance(receiver.type, StringType):
-        return call_string_method(context, receiver, node, function, hint)
-    return None
-
-
-def string_methods(context: Context) -> dict[str, Symbol]:
-    """The functions of the library's module `text`: each is a method of strings."""
-    interface = context.world.interfaces.get("text")
-    return {name: one for name, one in interface.exported.items() if one.kind == "function"} if interface else {}
-
-
-def call_string_method(
-    context: Context, receiver: typed.Expression, node: ast.Call, function: ast.Attribute, hint: Type | None
-) -> typed.Expression | None:
-    """``text.upper()`` is ``upper(text)`` of the module `text`."""
-    from dynlang.check.calls import call_signature
-
-    symbol = string_methods(context).get(function.name.text)
+    symbol = library_methods(context, receiver.type).get(name)
     if symbol is None:
         return None
-    first = ast.Argument(None, given(receiver), span=receiver.span)
-    return call_signature(context, context.world.signatures[symbol.name], (first, *node.arguments), node.span, hint, method=True)
+    return call_library_method(context, context.world.signatures[symbol.name], receiver, node, function, hint)
+
+
+def library_methods(context: Context, kind: Type) -> dict[str, Symbol]:
+    """The methods of strings and lists: functions of the library's modules `text` and `lists` that take such a value first."""
+    module = {StringType: "text", ListType: "lists"}.get(type(kind), "")
+    interface = context.world.interfaces.get(module)
+    if interface is None:
+        return {}
+    found: dict[str, Symbol] = {}
+    for name, symbol in interface.exported.items():
+        signature = context.world.signatures.get(symbol.name) if symbol.kind == "function" else None
+        if signature is not None and signature.parameters and isinstance(signature.parameters[0].type, type(kind)):
+            found[name] = symbol
+    return found
+
+
+def call_library_method(
+    context: Context, signature: Signature, receiver: typed.Expression, node: ast.Call, function: ast.Attribute, hint: Type | None
+) -> typed.Expression:
+    """``text.upper()`` is ``upper(text)`` of the module `text`, ``xs.sort()`` is ``sort(&xs)`` of `lists`."""
+    from dynlang.check.calls import call_signature
+
+    lends = signature.parameters[0].inout
+    first = ast.Argument(None, function.value if lends else given(receiver), lends, span=receiver.span)
+    return call_signature(context, signature, (first, *node.arguments), node.span, hint, method=True)
 
 
 def call_list_method(context: Context, kind: ListType, name: str, node: ast.Call, function: ast.Attribute) -> typed.Expression:
@@ -192,7 +199,9 @@ def evaluated_first(context: Context, value: typed.Expression, known: typed.Expr
 
 
 def length(context: Context, value: typed.Expression, span: Span) -> typed.Expression | None:
-    """``len(x)`` of an array, list or string."""
+    """``len(x)`` of an array, list, string or map."""
+    from dynlang.check.maps import is_map, method_call
+
     match value.type:
         case ArrayType(_, shape) if isinstance(shape[0], Size):
             return evaluated_first(context, value, typed.SizeValue(INT, span, shape[0]))
@@ -200,4 +209,6 @@ def length(context: Context, value: typed.Expression, span: Span) -> typed.Expre
             return typed.Primitive(INT, span, "list_length", (value,))
         case StringType():
             return typed.Primitive(INT, span, "string_length", (value,))
+        case RecordType() if is_map(value.type):
+            return context.infer(method_call(value, "count", (), span))
     return None

@@ -16,6 +16,8 @@ Path = tuple[str, tuple]
 
 def place(context: Context, node: ast.Expr, purpose: str) -> typed.Place | None:
     """The place that an expression names; reports and gives None if it can't be assigned. `purpose`: 'assigned' or 'lent'."""
+    from dynlang.check.maps import is_map, map_place
+
     match node:
         case ast.Name(text):
             return root_place(context, text, node.span, purpose)
@@ -24,6 +26,8 @@ def place(context: Context, node: ast.Expr, purpose: str) -> typed.Place | None:
             return None if inner is None else field_place(context, inner, name, node.span)
         case ast.Index(value, indices):
             inner = place(context, value, purpose)
+            if inner is not None and is_map(inner.type):
+                return map_place(context, inner, node)
             return None if inner is None else index_place(context, inner, indices, node.span)
     context.report(errors.NotAPlace(f"only a variable, a field or an item can be {purpose}", node.span))
     return None

@@ -17,7 +17,7 @@ from dynlang.check.settle import demand, demand_assigned, settled_value
 from dynlang.check.solve import sizes_of
 from dynlang.check.typenames import read_type
 from dynlang.check.world import show
-from dynlang.diag import Label
+from dynlang.diag import Label, NotBuilt
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
@@ -158,7 +158,15 @@ def declared_value(context: Context, node: ast.Let) -> typed.Expression:
 @checks(ast.Assign)
 def check_assign(context: Context, node: ast.Assign) -> Statements:
     """``place = e`` and ``a, b[i] = e``; an array variable keeps its size unless it is declared with `?`."""
+    from dynlang.check.maps import is_map, place_type, set_item
+
     targets = node.target.items if isinstance(node.target, ast.Tuple) else (node.target,)
+    if isinstance(node.target, ast.Index):
+        done = set_item(context, node, node.target)
+        if done is not None:
+            return done
+    elif any(isinstance(one, ast.Index) and is_map(place_type(context, one.value)) for one in targets):
+        raise NotBuilt("assigning to an item of a map and to other places in one statement", node.span)
     places: list[typed.Place | None] = []
     for target in targets:
         if isinstance(target, ast.Name) and target.text == "_":

@@ -72,7 +72,7 @@ def members(world: World, kind: RecordType | SumType) -> list[Type]:
     return [put(one.type, *bindings(chosen.generics, kind.arguments)) for each in chosen.constructors for one in each.fields]
 
 
-def is_key(world: World, kind: Type, depth: int = 0) -> bool:
+def is_key(world: World | None, kind: Type, depth: int = 0) -> bool:
     """Whether values of a type can be keys: ints, indices, bools, strings, and tuples and records of those."""
     match kind:
         case ScalarType(dtype):
@@ -82,8 +82,20 @@ def is_key(world: World, kind: Type, depth: int = 0) -> bool:
         case TupleType(items):
             return bool(items) and all(is_key(world, one, depth + 1) for one in items)
         case RecordType():
-            return depth < 20 and all(is_key(world, one, depth + 1) for one in members(world, kind))
+            return world is not None and depth < 20 and all(is_key(world, one, depth + 1) for one in members(world, kind))
         case TypeVariable(_, "key"):
+            return True
+    return False
+
+
+def is_ordered(kind: Type) -> bool:
+    """Whether `<` orders values of a type: numbers, strings, and tuples of those."""
+    match kind:
+        case ScalarType(dtype):
+            return dtype != "bool"
+        case TupleType(items):
+            return bool(items) and all(map(is_ordered, items))
+        case IndexType() | StringType() | TypeVariable(_, "order"):
             return True
     return False
 
@@ -94,7 +106,7 @@ def is_key(world: World, kind: Type, depth: int = 0) -> bool:
 def is_structured(kind: Type) -> bool:
     """Whether `==` looks inside of values of a type, and gives one bool."""
     return isinstance(kind, (RecordType, SumType, ListType, TupleType)) or (
-        isinstance(kind, TypeVariable) and kind.kind in ("any", "key")
+        isinstance(kind, TypeVariable) and kind.kind in ("any", "key", "order")
     )
 
 
@@ -128,7 +140,14 @@ def equal(context: Context, operator: str, left: typed.Expression, right: typed.
     return same if operator == "==" else typed.Primitive(BOOL, span, "logical_not", (same,))
 
 
-# ---------------------------------------------------------------- order of tuples
+# ---------------------------------------------------------------- order
+
+
+def less(operator: str, left: typed.Expression, right: typed.Expression, span: Span) -> typed.Expression:
+    """``left < right`` of values of one type parameter that has an order."""
+    swapped, negated = operator in (">", "<="), operator in ("<=", ">=")
+    found: typed.Expression = typed.Structural(BOOL, span, "less", (right, left) if swapped else (left, right))
+    return typed.Primitive(BOOL, span, "logical_not", (found,)) if negated else found
 
 
 def ordered(
@@ -182,9 +201,9 @@ def membership(context: Context, item: ast.Expr, holder: ast.Expr, span: Span) -
         case RecordType("maps.Map"):
             return context.infer(method(given(where), "has", item, span))
         case ListType((element,)):
-            return in_items(context, item, where, element, "list_has", span)
+            return in_items(context, item, where, element, "contains", span)
         case ArrayType(element, (Size() | Unknown(),)):
-            return in_items(context, item, where, element, "array_has", span)
+            return in_items(context, item, where, element, "array_contains", span)
     context.infer(item)
     return context.fail(
         errors.OperandTypes(

@@ -338,7 +338,7 @@ class Format(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Structural(Expression):
-    """What is done by the structure of a type. `op` 'equal': whether two values of one type are the same; 'hash': of a key."""
+    """What is done by the structure of a type. `op` 'equal' and 'less': of two values of one type; 'hash': of a key."""
 
     op: str
     arguments: tuple[Expression, ...]

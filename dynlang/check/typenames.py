@@ -9,7 +9,7 @@ from typing import Any
 from dynlang.check import errors, words
 from dynlang.check.context import ERROR, Context, LocalEntry, SizeEntry, TypeEntry, is_int
 from dynlang.check.fit import article
-from dynlang.check.world import AliasInfo, Generic, RecordInfo, SumInfo, Symbol, show
+from dynlang.check.world import AliasInfo, Generic, RecordInfo, SumInfo, Symbol, World, show
 from dynlang.diag import NotBuilt
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
@@ -40,7 +40,7 @@ from dynlang.types import (
 
 NAMED: Mapping[str, Type] = {dtype: ScalarType(dtype) for dtype in DTYPES} | {"int": INT, "str": StringType()}
 GENERIC = {"idx": ("a size",), "List": ("a type",), "Tangent": ("a type",), "TableRows": ("a size", "a size"), "Rows": ("a size", "a size")}
-LATER = {"Map", "Memory", "Graph"}
+LATER = {"Memory", "Graph"}
 
 
 def read_type(context: Context, node: ast.Type) -> Type:
@@ -196,20 +196,38 @@ def read_argument(context: Context, node: ast.Type, generic: Generic) -> Argumen
     kind = read_type(context, node)
     if kind == ERROR:
         return None
-    if not has_kind(kind, generic.kind):
-        context.report(errors.WrongKind(f"`{generic.name}` must be a {generic.kind} type, and `{show(kind)}` is none", node.span))
+    if not has_kind(kind, generic.kind, context.world):
+        context.report(errors.WrongKind(f"`{generic.name}` must be {kind_words(generic.kind)}, and `{show(kind)}` is none", node.span))
         return None
     return kind
 
 
-def has_kind(kind: Type, wanted: str) -> bool:
-    """Whether a type is of a kind: `number` and `float` hold for scalars and arrays of them.
+KINDS = {
+    "any": "a type",
+    "number": "a number type",
+    "float": "a float type",
+    "key": "a key type (int, str, bool, an index, or a tuple or record of those)",
+    "order": "a type with an order (a number, str, or a tuple of those)",
+}
+"""What the word behind the colon in ``<T: word>`` asks of a type."""
+
+
+def kind_words(kind: str) -> str:
+    return KINDS[kind]
+
+
+def has_kind(kind: Type, wanted: str, world: World | None = None) -> bool:
+    """Whether a type is of a kind: `number` and `float` hold for scalars and arrays of them. Records are keys if their fields are.
 
     >>> has_kind(ArrayType(F32, (Size.constant(3),)), "float"), has_kind(INT, "float")
     (True, False)
     """
     if wanted == "any" or kind == ERROR:
         return True
+    if wanted in ("key", "order"):
+        from dynlang.check.structure import is_key, is_ordered
+
+        return is_ordered(kind) if wanted == "order" else is_key(world, kind)
     match kind:
         case ScalarType(dtype):
             return dtype in FLOATS if wanted == "float" else dtype != "bool"

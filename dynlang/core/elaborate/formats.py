@@ -15,7 +15,7 @@ from dynlang.core.elaborate.expressions import expression, handles
 from dynlang.core.elaborate.frame import Frame
 from dynlang.core.elaborate.indexing import Items, indexed, list_item, own_sizes
 from dynlang.core.elaborate.places import part_types, select_part
-from dynlang.core.elaborate.values import Abstraction, Value, named_places, rename_places, short_name
+from dynlang.core.elaborate.values import Abstraction, FunctionValue, Value, named_places, rename_places, short_name
 from dynlang.core.nodes import Arm, Atom, Call, Case, For, Function, If, Literal, Variable
 from dynlang.core.sizes import rename_telescope
 from dynlang.core.walk import Names
@@ -36,6 +36,7 @@ from dynlang.types import (
     TangentType,
     TupleType,
     Type,
+    Unknown,
     unknowns,
 )
 
@@ -61,6 +62,8 @@ def formatted(frame: Frame, value: Value, specification: str = "", nested: bool 
         case TupleType(items):
             parts = [formatted(frame, part, specification, True) for part in frame.split(value, items)]
             return joined_text(frame, ["(", *separated(parts), ",)" if len(parts) == 1 else ")"])
+        case RecordType("maps.Map"):
+            return map_text(frame, value, specification)
         case RecordType():
             return formatted_record(frame, value, specification)
         case FunctionType():
@@ -199,8 +202,26 @@ def array_text(frame: Frame, value: Value, specification: str) -> Atom:
                          lambda i: indexed(frame, value, Items((i,), value.type)), specification)
 
 
-def sequence_text(frame: Frame, count: Atom, item: Callable[[Atom], Value], specification: str) -> Atom:
-    """``[a, b, c]``"""
+def map_text(frame: Frame, value: Value, specification: str) -> Atom:
+    """``{key: value, key: value}``"""
+    pairs = library_call(frame, "maps.Map.items", [value], lambda types: ListType((TupleType(types),)))
+    count = frame.builder.operation("list_length", pairs.atom, name="length")
+    return sequence_text(frame, count, lambda i: list_item(frame, pairs, i), specification, "{}")
+
+
+def library_call(frame: Frame, name: str, arguments: Sequence[Value], result: Callable[[tuple[Type, ...]], Type]) -> Value:
+    """A call of a function of the library whose type parameters are those of its first argument."""
+    from dynlang.core.elaborate.functions import call_function
+
+    kind = arguments[0].type
+    assert isinstance(kind, RecordType)
+    types = tuple(one for one in kind.arguments if not isinstance(one, (Size, Unknown)))
+    function = FunctionValue(frame.elaborator.program.functions[name], types, ())
+    return call_function(frame, function, arguments, result(types))
+
+
+def sequence_text(frame: Frame, count: Atom, item: Callable[[Atom], Value], specification: str, brackets: str = "[]") -> Atom:
+    """``[a, b, c]``; in ``{}`` the items are pairs, ``{a: b, c: d}``."""
     builder = frame.builder
     index, so_far = Variable(builder.names.fresh("i"), INT), Variable(builder.names.fresh("text"), STRING)
     with frame.inside() as body:
@@ -208,10 +229,15 @@ def sequence_text(frame: Frame, count: Atom, item: Callable[[Atom], Value], spec
         same = body.inside().block(text(""))
         other = body.inside().block(text(", "))
         (between,) = body.emit(If(first, same, other), ["between"], [STRING])
-        shown = formatted(frame, item(index), specification, True)
+        one = item(index)
+        if brackets == "{}" and isinstance(one.type, TupleType):
+            key, held = frame.split(one, one.type.items)
+            shown = joined_text(frame, [formatted(frame, key, "", True), ": ", formatted(frame, held, specification, True)])
+        else:
+            shown = formatted(frame, one, specification, True)
         block = body.block(joined_text(frame, [so_far, between, shown]))
-    (inside,) = builder.emit(For(index, count, (so_far,), (text("["),), block), ["text"])
-    return joined_text(frame, [inside, "]"])
+    (inside,) = builder.emit(For(index, count, (so_far,), (text(brackets[0]),), block), ["text"])
+    return joined_text(frame, [inside, brackets[1]])
 
 
 def sum_text(frame: Frame, value: Value, specification: str) -> Atom:

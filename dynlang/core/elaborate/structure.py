@@ -41,8 +41,8 @@ from dynlang.types import (
 MOST_ALTERNATIVES = 60
 """A comparison of sums looks at every pair of alternatives."""
 
-HASH_FACTOR, HASH_START = 1_099_511_628_211, 1_469_598_103_934_665_603
-"""FNV-1a's, its step done with a sum in place of the exclusive or."""
+HASH_FACTOR, HASH_START = -7_046_029_254_386_353_131, 1_469_598_103_934_665_603
+"""2**64 divided by the golden ratio (Knuth, "Sorting and searching", 6.4): its multiples spread evenly, in the high bits above all."""
 
 
 @handles(typed.Structural)
@@ -50,6 +50,8 @@ def structural(frame: Frame, node: typed.Structural) -> Value:
     values = [expression(frame, one) for one in node.arguments]
     if node.op == "hash":
         return Value(INT, (hashed(frame, values[0], integer(HASH_START)),))
+    if node.op == "less":
+        return Value(BOOL, (less(frame, values[0], values[1]),))
     return Value(BOOL, (equal(frame, values[0], values[1]),))
 
 
@@ -71,6 +73,10 @@ def equal(frame: Frame, left: Value, right: Value) -> Atom:
             return builder.operation("equal", left.atom, right.atom, name="same")
         case TupleType(items):
             return all_equal(frame, list(zip(frame.split(left, items), frame.split(right, items), strict=True)))
+        case RecordType("maps.Map"):
+            from dynlang.core.elaborate.formats import library_call
+
+            return library_call(frame, "maps.same_maps", [left, right], lambda _: BOOL).atom
         case RecordType():
             kinds = [kind for _, kind in frame.layouts.fields(left.type)]
             return all_equal(frame, list(zip(frame.split(left, kinds), frame.split(right, kinds), strict=True)))
@@ -186,6 +192,33 @@ def by_alternative(frame: Frame, value: Value, body: Callable[[str, list[Value]]
                 at += count
             arms.append(Arm(constructor.name, fields, builder.block(body(declared.name, parts))))
     return frame.merge(Case(value.atom, tuple(arms)), frame.telescope([("found", kind)]))[0]
+
+
+# ---------------------------------------------------------------- order
+
+
+def less(frame: Frame, left: Value, right: Value) -> Atom:
+    """Whether one value comes before another; of tuples the first items that differ decide."""
+    match left.type:
+        case ScalarType() | IndexType():
+            return frame.builder.operation("less", left.atom, right.atom, name="before")
+        case StringType():
+            return frame.builder.operation("string_less", left.atom, right.atom, name="before")
+        case TupleType(items):
+            return less_items(frame, list(zip(frame.split(left, items), frame.split(right, items), strict=True)))
+    raise NotBuilt(f"an order of values of type {left.type}", frame.builder.span)
+
+
+def less_items(frame: Frame, pairs: list[tuple[Value, Value]]) -> Atom:
+    (one, other), rest = pairs[0], pairs[1:]
+    before = less(frame, one, other)
+    if not rest:
+        return before
+
+    def behind() -> list[Atom]:
+        return list(frame.branch(equal(frame, one, other), [("before", BOOL)], lambda: [less_items(frame, rest)], lambda: [truth(False)]))
+
+    return frame.branch(before, [("before", BOOL)], lambda: [truth(True)], behind)[0]
 
 
 # ---------------------------------------------------------------- hashes
