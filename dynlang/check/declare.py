@@ -179,7 +179,9 @@ def generic_kind(context: Context, node: ast.Generic, default: Argument | None) 
         return "float" if fits_float else "any"
     if node.kind.text not in KINDS:
         context.report(
-            errors.WrongKind(f"`{node.kind.text}` is no kind of type: the kinds are `any`, `number`, `float`, `key` and `order`", node.kind.span)
+            errors.WrongKind(
+                f"`{node.kind.text}` is no kind of type: the kinds are `any`, `number`, `float`, `key` and `order`", node.kind.span
+            )
         )
         return "any"
     return node.kind.text

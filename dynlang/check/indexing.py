@@ -89,7 +89,8 @@ def index_string(context: Context, value: typed.Expression, node: ast.Index) -> 
     start, stop = slice_ends(context, index, length, node.span)
     if isinstance(start.type, ErrorType) or isinstance(stop.type, ErrorType):
         return typed.Literal(ERROR, node.span, 0)
-    return typed.Sequence(value.type, node.span, tuple(bindings), typed.Primitive(value.type, node.span, "string_slice", (text, start, stop)))
+    part = typed.Primitive(value.type, node.span, "string_slice", (text, start, stop))
+    return typed.Sequence(part.type, node.span, tuple(bindings), part)
 
 
 def once(context: Context, value: typed.Expression, name: str, bindings: list[typed.Binding]) -> typed.Expression:

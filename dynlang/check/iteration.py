@@ -83,7 +83,10 @@ def source(context: Context, node: ast.Expr, is_loop: bool = False) -> Source | 
         hint = "put the items into an array: `[a, b]`"
     context.report(
         errors.NotIterable(
-            f"`for` runs over ints, ranges, arrays, lists, maps and strings, not {article(value.type)}", value.span, found=show(value.type), hint=hint
+            f"`for` runs over ints, ranges, arrays, lists, maps and strings, not {article(value.type)}",
+            value.span,
+            found=show(value.type),
+            hint=hint,
         )
     )
     return None

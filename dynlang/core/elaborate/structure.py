@@ -130,7 +130,7 @@ def equal_body(frame: Frame, values: tuple[Value, ...]) -> Atom:
         case ArrayType(_, shape):
             assert isinstance(shape[0], Size)
             count = builder.size(shape[0])
-            return equal_items(frame, count, lambda i: (indexed(frame, left, Items((i,), left.type)), indexed(frame, right, Items((i,), right.type))))
+            return equal_items(frame, count, lambda i: tuple(indexed(frame, one, Items((i,), one.type)) for one in (left, right)))
         case ListType():
             count = builder.operation("list_length", left.atom, name="length")
             other = builder.operation("list_length", right.atom, name="length")
@@ -143,7 +143,7 @@ def equal_body(frame: Frame, values: tuple[Value, ...]) -> Atom:
     return equal_sums(frame, left, right)
 
 
-def equal_items(frame: Frame, count: Atom, pair: Callable[[Atom], tuple[Value, Value]]) -> Atom:
+def equal_items(frame: Frame, count: Atom, pair: Callable[[Atom], tuple[Value, ...]]) -> Atom:
     """Whether the items at each place are equal."""
     builder = frame.builder
     index, so_far = Variable(builder.names.fresh("i"), INT), Variable(builder.names.fresh("same"), BOOL)
