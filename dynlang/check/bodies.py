@@ -6,6 +6,7 @@ from typing import Any
 
 from dynlang.check import errors, typed
 from dynlang.check.context import Context, generic_entries
+from dynlang.check.endings import missing_return
 from dynlang.check.guards import is_signed, sizes_had
 from dynlang.check.nested import close_nested
 from dynlang.check.settle import Settled, best_reading
@@ -78,14 +79,7 @@ def check_function_body(context: Context, node: ast.Function, signature: Signatu
     with context.scope():
         body = check_statements(context, node.body)
     if signature.returns != UNIT and not isinstance(signature.returns, ErrorType) and not context.failed and falls_through(body):
-        context.report(
-            errors.MissingReturn(
-                f"`{node.name.text}` can end without a result",
-                node.name.span,
-                expected=show(signature.returns),
-                hint="every path ends with `return`, or with `fail(...)`",
-            )
-        )
+        context.report(missing_return(node, show(signature.returns)))
     types = tuple(TypeVariable(one.name, one.kind) for one in signature.generics if not one.is_size)
     sizes = tuple(one.name for one in signature.generics if one.is_size)
     return typed.Function(

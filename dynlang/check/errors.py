@@ -244,6 +244,12 @@ class UnusedValue(Warning):
     code = "DYN0326"
 
 
+class RepeatedCase(Diagnostic):
+    """A case that names what one case above has taken already."""
+
+    code = "DYN0327"
+
+
 # ---------------------------------------------------------------- sizes
 
 

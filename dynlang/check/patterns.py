@@ -16,7 +16,7 @@ from dynlang.check.fit import article, fitting
 from dynlang.check.logic import compare
 from dynlang.check.typenames import bindings, find_symbol, put
 from dynlang.check.world import ConstructorInfo, SumInfo
-from dynlang.diag import NotBuilt
+from dynlang.diag import Diagnostic, Label, NotBuilt
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import BOOL, ErrorType, SumType, TupleType, Type
@@ -40,6 +40,38 @@ class Row:
     patterns: tuple[ast.Pattern, ...]
     names: tuple[tuple[ast.Identifier, typed.Local], ...]
     case: int
+
+
+def unreachable(node: ast.Match, position: int) -> Diagnostic:
+    """A case for nothing: a slip if one case above names the same alternative, else harmless (`_:` behind all alternatives)."""
+    pattern = node.cases[position].pattern
+    if isinstance(pattern, (ast.AlternativePattern, ast.NamePattern)) and pattern.path.parts[-1].text[0].isupper():
+        for above in node.cases[:position]:
+            if above.guard is None and covers(above.pattern, pattern):
+                name = pattern.path.text
+                taken = (Label(above.pattern.span, "taken here"),)
+                return errors.RepeatedCase(f"a case above takes every `{name}` that this one could", pattern.span, secondary=taken)
+    return errors.UnreachableCase("the cases above take everything that this one could", pattern.span)
+
+
+def covers(pattern: ast.Pattern, other: ast.Pattern) -> bool:
+    """Whether a pattern matches all that another one matches, by its spelling.
+
+    ``Leaf(_)`` covers ``Leaf(0)``; a name that begins with a small letter covers everything."""
+    match pattern, other:
+        case ast.NamePattern(path), _ if not path.parts[-1].text[0].isupper():
+            return True
+        case ast.NamePattern(path), ast.NamePattern(same):
+            return path.parts[-1].text == same.parts[-1].text
+        case ast.AlternativePattern(path, items), ast.AlternativePattern(same, others):
+            named = any(isinstance(one, ast.NamedPattern) for one in (*items, *others))
+            return (
+                path.parts[-1].text == same.parts[-1].text and not named and len(items) == len(others)
+                and all(covers(one, two) for one, two in zip(items, others, strict=True))  # type: ignore[arg-type]
+            )
+        case ast.EitherPattern(options), _:
+            return any(covers(one, other) for one in options)
+    return pattern == other
 
 
 WILD = ast.NamePattern(ast.Dotted((ast.Identifier("_"),)))
@@ -421,7 +453,7 @@ def check_match_statement(context: Context, node: ast.Match) -> list[typed.State
         context.report(
             errors.NotExhaustive(f"the match leaves out {shown}", node.subject.span, hint="add a case for it, or `_:` for all others")
         )
-    for position, case in enumerate(node.cases):
+    for position in range(len(node.cases)):
         if position not in compiler.used:
-            context.report(errors.UnreachableCase("the cases above take everything that this one could", case.pattern.span))
+            context.report(unreachable(node, position))
     return [*before, *found]
