@@ -428,10 +428,8 @@ def mean_of(array: typed.Expression, axes: tuple[int, ...], result: Type, attrib
         size = array.type.shape[axis]
         assert isinstance(size, Size)
         total = total * size
-    number = number_type(array.type)
-    assert number is not None
-    count = typed.Convert(number, span, typed.SizeValue(INT, span, total))
-    return typed.Primitive(result, span, "div", (typed.Primitive(result, span, "reduce_sum", (array,), attributes), count))
+    count = typed.SizeValue(INT, span, total)
+    return typed.Primitive(result, span, "mean", (array, count), attributes)
 
 
 def logsumexp_of(context: Context, array: typed.Expression, axes: tuple[int, ...], span: Span) -> typed.Expression:

@@ -126,7 +126,9 @@ class CallValue(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Primitive(Expression):
-    """A row of the op table. Elementwise operands have the result's shape or are scalars. `sizes`, `attributes`: see the row."""
+    """A row of the op table. Elementwise operands have the result's shape or are scalars. `sizes`, `attributes`: see the row.
+
+    `mean` (of an array and the number of elements that are added) is no row: it becomes a sum and a quotient."""
 
     op: str
     arguments: tuple[Expression, ...]

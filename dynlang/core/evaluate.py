@@ -205,13 +205,20 @@ class _Machine:
             negative = next(size for size in zip(operation.sizes, sizes, strict=True) if size[1] < 0)
             raise failed(f"the size {negative[0]} is {negative[1]}", statement.span)
         try:
-            found = row.meaning(np, arguments, dict(operation.attributes), sizes)
+            found = row.mean(np, arguments, dict(operation.attributes), sizes, first_dtype(operation))
         except Failure as error:
             raise failed(str(error), statement.span) from None
         results = found if isinstance(found, tuple) else (found,)
         if self.counter:
             self.counter.count(operation.op, row.cost, arguments, results)
         return [represented(one, place.type) for one, place in zip(results, statement.variables, strict=True)]
+
+
+def first_dtype(operation: Operation) -> str | None:
+    """The dtype of the numbers in the first operand, if there are any."""
+    kind = operation.arguments[0].type if operation.arguments else None
+    kind = kind.element if isinstance(kind, ArrayType) else kind
+    return kind.dtype if isinstance(kind, ScalarType) else None
 
 
 def failed(text: str, span: Span | None) -> CompileError:

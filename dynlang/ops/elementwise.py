@@ -91,8 +91,8 @@ def logic(name: str, meaning: Pointwise, word: str, documentation: str, surface:
 
 
 def bitwise(name: str, meaning: Pointwise, word: str, documentation: str) -> Op:
-    return Op(name, ("x", "y"), ("integer", "integer"), same, pointwise(meaning), {}, {"integer": f"{word} {{t}} {{0}}, {{1}}"},
-              frozenset({"elementwise"}), name, 0.0, 1.0, "vector", documentation)
+    return Op(name, ("x", "y"), ("integer", "integer"), same, pointwise(meaning), {},
+              {"integer": word if word == "math" else f"{word} {{t}} {{0}}, {{1}}"}, frozenset({"elementwise"}), name, 0.0, 1.0, "vector", documentation)
 
 
 def _sigmoid(np: Any, x: Any) -> Any:
@@ -111,10 +111,20 @@ def _floor_division(np: Any, x: Any, y: Any) -> Any:
     return np.floor_divide(x, y)
 
 
-def _logical_shift_right(np: Any, x: Any, y: Any) -> Any:
-    x = np.asarray(x)
-    unsigned = x.view(np.dtype(f"u{x.dtype.itemsize}"))
-    return (unsigned >> np.asarray(y).astype(unsigned.dtype)).view(x.dtype)
+def _shifted(word: str) -> Pointwise:
+    """On the bits; an amount that isn't the place of a bit leaves nothing."""
+
+    def shift(np: Any, x: Any, y: Any) -> Any:
+        x, y = np.broadcast_arrays(x, y)
+        bits = x.astype(np.dtype(f"u{x.dtype.itemsize}"))
+        inside = (y >= 0) & (y < 8 * x.dtype.itemsize)
+        moved = getattr(np, word)(bits, np.where(inside, y, 0).astype(bits.dtype))
+        return np.where(inside, moved, 0).astype(bits.dtype).astype(x.dtype)
+
+    return shift
+
+
+_shift_left, _shift_right = _shifted("left_shift"), _shifted("right_shift")
 
 
 def _convert(np: Any, operands: list[Any], attributes: Mapping[str, Any], sizes: tuple[int, ...]) -> Any:
@@ -186,8 +196,8 @@ ROWS: list[Op] = [
     bitwise("bit_and", lambda np, x, y: x & y, "and", "Bits set in both."),
     bitwise("bit_or", lambda np, x, y: x | y, "or", "Bits set in either."),
     bitwise("bit_xor", lambda np, x, y: x ^ y, "xor", "Bits set in exactly one."),
-    bitwise("shift_left", lambda np, x, y: x << y, "shl", "x * 2**y, bits lost at the top."),
-    bitwise("shift_right", _logical_shift_right, "lshr", "Bits moved down, zeros from above."),
+    bitwise("shift_left", _shift_left, "math", "x * 2**y, bits lost at the top; 0 where y isn't a place of a bit (below 0, or too large)."),
+    bitwise("shift_right", _shift_right, "math", "Bits moved down, zeros from above; 0 where y isn't a place of a bit (below 0, or too large)."),
     # -- conversion, and what stands in the way of derivatives
     Op("convert", ("x",), ("any",), converted, _convert, "rule", {"float": "math", "integer": "math", "bool": "math"},
        frozenset({"elementwise", "linear"}), documentation="To another dtype: floats round to nearest, float to int truncates and saturates (NaN is 0)."),

@@ -58,6 +58,15 @@ class Op:
     def has(self, trait: str) -> bool:
         return trait in self.traits
 
+    def mean(self, np: Any, operands: list[Any], attributes: Mapping[str, Any], sizes: tuple[int, ...], dtype: str | None) -> Any:
+        """The reference semantics on operands whose first holds numbers of `dtype`: sums and products of half types have their own."""
+        from dynlang.ops.halves import HALVES, MEANINGS
+
+        half = MEANINGS.get(self.name) if dtype in HALVES else None
+        if half is not None and dtype is not None and not isinstance(operands[0], list):
+            return half(np, operands, attributes, sizes, dtype)
+        return self.meaning(np, operands, attributes, sizes)
+
 
 def _collect() -> dict[str, Op]:
     from dynlang.ops import array, elementwise, memory, text

@@ -186,6 +186,13 @@ def attributes_of(one: Operation) -> Mapping[str, object]:
     return {"element": kind.element} if isinstance(kind, Array) else one.attributes
 
 
+def first_dtype(one: Operation) -> str | None:
+    """The dtype of the numbers in the first operand, if there are any."""
+    kind = one.operands[0].type if one.operands else None
+    kind = kind.element if isinstance(kind, Array) else kind
+    return kind.dtype if isinstance(kind, Scalar) else None
+
+
 def _kind_of(value: Any) -> ValueType:
     """The kind of a host's value inside a box, sizes left open."""
     if isinstance(value, SumValue):
@@ -283,7 +290,7 @@ class _Machine:
                 raise RunTimeError("SIZE", f"a size is {size}", line)
         row = OPS[one.name]
         try:
-            found = row.meaning(np, operands, attributes_of(one), sizes)
+            found = row.mean(np, operands, attributes_of(one), sizes, first_dtype(one))
         except Failure as error:
             raise RunTimeError(str(one.attributes.get("code", "FAILED")), str(error), line) from None
         results = found if isinstance(found, tuple) else (found,)

@@ -7,18 +7,21 @@ array comprehension fills an array element by element; a reduction carries what 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from dynlang.check import typed
 from dynlang.core.build import integer, number, truth
-from dynlang.core.elaborate.expressions import bind, expression, handles
+from dynlang.core.elaborate.expressions import bind, expression, handles, scalar_dtype
 from dynlang.core.elaborate.frame import Frame
 from dynlang.core.elaborate.indexing import unboxed_element
 from dynlang.core.elaborate.lifting import lifted_comprehension
 from dynlang.core.elaborate.values import Value
 from dynlang.core.nodes import Atom, For, If, Let, Literal, Variable
 from dynlang.diag import NotBuilt
+from dynlang.ops.halves import HALVES
 from dynlang.types import (
     BOOL,
+    F32,
     FLOATS,
     INT,
     ArrayType,
@@ -169,20 +172,49 @@ def filtered_array(frame: Frame, node: typed.Comprehension) -> Value:
 
 
 def fold(op: str, start: Callable[[Type], Literal]) -> Callable[[Frame, typed.Comprehension], Value]:
-    """A reduction by a binary op from a start."""
+    """A reduction by a binary op from a start; sums and products of half types are kept in f32 and rounded once (rule 22)."""
 
     def reduce(frame: Frame, node: typed.Comprehension) -> Value:
         kind = frame.type(node.type)
-        initial = filled(frame, kind, start)
+        wide = widened(kind) if node.kind in ("sum", "prod") else kind
+        initial = filled(frame, wide, start)
         carried = [Variable(frame.builder.names.fresh("total"), initial.type)]
 
         def body(indices: list[Variable], current: Sequence[Variable]) -> list[Atom]:
-            value = frame.retyped(expression(frame, node.body), kind)
-            return [frame.builder.operation(op, current[0], value.atom, name="total")]
+            return [frame.builder.operation(op, current[0], term(frame, node, kind, wide), name="total")]
 
-        return Value(kind, loop(frame, node, carried, [initial], body))
+        (total,) = loop(frame, node, carried, [initial], body)
+        return Value(kind, (in_dtype(frame, total, dtype_of(kind)),))
 
     return reduce
+
+
+def dtype_of(kind: Type) -> str:
+    """The dtype of a scalar, or of an array's elements."""
+    found = scalar_dtype(kind)
+    assert found is not None
+    return found
+
+
+def widened(kind: Type) -> Type:
+    """The type in which sums and products of a type are kept: f32 for half types."""
+    if scalar_dtype(kind) not in HALVES:
+        return kind
+    return ArrayType(F32, kind.shape) if isinstance(kind, ArrayType) else F32
+
+
+def in_dtype(frame: Frame, atom: Atom, dtype: str) -> Atom:
+    return atom if scalar_dtype(atom.type) == dtype else frame.builder.operation("convert", atom, dtype=dtype, name="rounded")
+
+
+def term(frame: Frame, node: typed.Comprehension, kind: Type, wide: Type) -> Atom:
+    """The value of the body in the wide type. The product of two half numbers that is added isn't rounded before."""
+    body = node.body
+    if wide != kind and node.kind != "prod" and isinstance(body, typed.Primitive) and body.op == "mul":
+        factors = [in_dtype(frame, expression(frame, one).atom, "f32") for one in body.arguments]
+        return frame.retyped_atom(frame.builder.operation("mul", *factors, name="term"), wide)
+    value = frame.retyped(expression(frame, body), kind).atom
+    return in_dtype(frame, value, dtype_of(wide))
 
 
 def filled(frame: Frame, kind: Type, start: Callable[[Type], Literal]) -> Atom:
@@ -221,14 +253,16 @@ def extreme(op: str, start: float) -> Callable[[Frame, typed.Comprehension], Val
         if isinstance(kind, ArrayType):
             raise NotBuilt(f"{node.kind} over arrays", node.span)
         names = frame.builder.names
-        carried = [Variable(names.fresh("best"), INT), Variable(names.fresh("some"), BOOL)]
+        scalar = frame.core_type(node.body.type)
+        assert isinstance(scalar, ScalarType)
+        carried = [Variable(names.fresh("best"), scalar), Variable(names.fresh("some"), BOOL)]
 
         def body(indices: list[Variable], current: Sequence[Variable]) -> list[Atom]:
             value = expression(frame, node.body).atom
             better = frame.builder.operation(op, current[0], value, name="better")
             return [frame.builder.operation("select", current[1], better, value, name="best"), truth(True)]
 
-        best, some = loop(frame, node, carried, [integer(0), truth(False)], body)
+        best, some = loop(frame, node, carried, [number(0, scalar.dtype), truth(False)], body)
         frame.check(some, f"{node.kind} of nothing", node.span, "DYN0907")
         return Value(kind, (best,))
 
@@ -236,7 +270,7 @@ def extreme(op: str, start: float) -> Callable[[Frame, typed.Comprehension], Val
 
 
 def best_index(op: str) -> Callable[[Frame, typed.Comprehension], Value]:
-    """``argmax`` and ``argmin``: the index of the first best, along one axis."""
+    """``argmax`` and ``argmin``: the index of the first best, along one axis; NaN is better than any number."""
 
     def reduce(frame: Frame, node: typed.Comprehension) -> Value:
         if len(node.axes) != 1:
@@ -251,6 +285,11 @@ def best_index(op: str) -> Callable[[Frame, typed.Comprehension], Value]:
             builder = frame.builder
             value = expression(frame, node.body).atom
             better = builder.operation(op, value, current[0], name="better")
+            if scalar.dtype in FLOATS:
+                is_nan = builder.operation("not_equal", value, value, name="is_nan")
+                was_number = builder.operation("equal", current[0], current[0], name="was_number")
+                becomes_nan = builder.operation("logical_and", is_nan, was_number, name="becomes_nan")
+                better = builder.operation("logical_or", better, becomes_nan, name="better")
             first = builder.operation("logical_not", current[2], name="first")
             takes = builder.operation("logical_or", first, better, name="takes")
             return [builder.operation("select", takes, value, current[0], name="best"),
@@ -266,50 +305,66 @@ def best_index(op: str) -> Callable[[Frame, typed.Comprehension], Value]:
 def mean(frame: Frame, node: typed.Comprehension) -> Value:
     """The sum divided by the number; of nothing an error."""
     kind = frame.type(node.type)
-    initial = filled(frame, kind, same_number(0.0))
+    wide = widened(kind)
+    initial = filled(frame, wide, same_number(0.0))
     names = frame.builder.names
     carried = [Variable(names.fresh("total"), initial.type), Variable(names.fresh("count"), INT)]
 
     def body(indices: list[Variable], current: Sequence[Variable]) -> list[Atom]:
-        value = frame.retyped(expression(frame, node.body), kind).atom
-        return [frame.builder.operation("add", current[0], value, name="total"),
+        return [frame.builder.operation("add", current[0], term(frame, node, kind, wide), name="total"),
                 frame.builder.operation("add", current[1], integer(1), name="count")]
 
     total, many = loop(frame, node, carried, [initial, integer(0)], body)
     some = frame.builder.operation("greater", many, integer(0), name="some")
     frame.check(some, "mean of nothing", node.span, "DYN0907")
-    dtype = total.type.element if isinstance(total.type, ArrayType) else total.type
-    assert isinstance(dtype, ScalarType)
-    divisor = frame.builder.operation("convert", many, dtype=dtype.dtype, name="divisor")
-    return Value(kind, (frame.builder.operation("div", total, divisor, name="mean"),))
+    return Value(kind, (divided(frame, total, many, dtype_of(kind)),))
+
+
+def divided(frame: Frame, total: Atom, many: Atom, dtype: str) -> Atom:
+    """A sum by the number of its terms, in the type of the sum, rounded to the type of the terms."""
+    divisor = in_dtype(frame, many, dtype_of(total.type))
+    return in_dtype(frame, frame.builder.operation("div", total, divisor, name="mean"), dtype)
+
+
+def mean_of_array(frame: Frame, node: typed.Primitive) -> Value:
+    """``mean(x, axis=1)``: the sum of the elements, of half types in f32, by their number."""
+    array, many = (expression(frame, one).atom for one in node.arguments)
+    kind = frame.type(node.type)
+    dtype = dtype_of(kind)
+    wide = in_dtype(frame, array, "f32" if dtype in HALVES else dtype)
+    attributes: dict[str, Any] = dict(node.attributes)
+    total = frame.builder.operation("reduce_sum", wide, name="total", **attributes)
+    return Value(kind, (divided(frame, total, many, dtype),))
 
 
 def logsumexp(frame: Frame, node: typed.Comprehension) -> Value:
     """Of the array of all terms: its maximum plus the logarithm of the sum of what is left."""
-    if node.guard is not None:
-        raise NotBuilt("logsumexp with a guard", node.span)
     kind = frame.type(node.type)
     if not isinstance(kind, ScalarType):
         raise NotBuilt("logsumexp over arrays", node.span)
-    sizes = tuple(counts(frame, node))
-    terms = terms_array(frame, node, ArrayType(kind, sizes))
-    return Value(kind, (logsumexp_of(frame, terms, kind),))
+    wide = widened(kind)
+    assert isinstance(wide, ScalarType)
+    terms = terms_array(frame, node, ArrayType(wide, tuple(counts(frame, node))))
+    return Value(kind, (in_dtype(frame, logsumexp_of(frame, terms, wide), kind.dtype),))
 
 
 def terms_array(frame: Frame, node: typed.Comprehension, kind: ArrayType) -> Atom:
+    """All terms; those that a guard keeps out are -inf, which adds nothing."""
     carried = [Variable(frame.builder.names.fresh("terms"), kind)]
+    dtype = dtype_of(kind)
+    initial = empty_array(frame, kind) if node.guard is None else filled(frame, kind, same_number(-INFINITY))
 
     def body(indices: list[Variable], current: Sequence[Variable]) -> list[Atom]:
-        return [written(frame, current[0], indices, expression(frame, node.body).atom)]
+        return [written(frame, current[0], indices, in_dtype(frame, expression(frame, node.body).atom, dtype))]
 
-    return loop(frame, node, carried, [empty_array(frame, kind)], body)[0]
+    return loop(frame, node, carried, [initial], body)[0]
 
 
 def logsumexp_of(frame: Frame, terms: Atom, kind: ScalarType) -> Atom:
-    """log(sum(exp(terms))) without overflow; -inf for no terms and where all are -inf."""
+    """log(sum(exp(terms))) without overflow; -inf for no terms and where all are -inf; inf where one is."""
     builder = frame.builder
     largest = builder.operation("stop_gradient", builder.operation("reduce_max", terms, name="largest"), name="largest")
-    finite = builder.operation("greater", largest, Literal(-INFINITY, kind), name="finite")
+    finite = builder.operation("less", builder.operation("abs", largest, name="size"), Literal(INFINITY, kind), name="finite")
     shift = builder.operation("select", finite, largest, number(0, kind.dtype), name="shift")
     powers = builder.operation("exp", builder.operation("sub", terms, shift, name="shifted"), name="powers")
     total = builder.operation("log", builder.operation("reduce_sum", powers, name="total"), name="log_total")

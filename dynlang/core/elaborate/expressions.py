@@ -187,6 +187,10 @@ def construct(frame: Frame, node: typed.Construct) -> Value:
 
 @handles(typed.Primitive)
 def primitive(frame: Frame, node: typed.Primitive) -> Value:
+    if node.op == "mean":
+        from dynlang.core.elaborate.comprehensions import mean_of_array
+
+        return mean_of_array(frame, node)
     row = OPS.get(node.op)
     if row is None:
         raise NotBuilt(f"the op {node.op}", node.span)

@@ -16,6 +16,7 @@ from dynlang.core.elaborate.frame import Frame
 from dynlang.core.elaborate.values import Value
 from dynlang.core.nodes import Atom
 from dynlang.ops import OPS
+from dynlang.ops.halves import HALVES
 from dynlang.types import FLOATS, ArrayType, IndexType, ScalarType, Size
 
 
@@ -87,6 +88,8 @@ def _lifted_reduction(frame: Frame, node: typed.Comprehension, axes: Axes) -> Va
         found = inner_product(frame, axes, node.body)
         if found is not None:
             return Value(kind, (found,))
+        if kind.dtype in HALVES and factors(node.body) is not None:
+            return None  # as arrays the products would be rounded before they are added
     array = lift(frame, node.body, axes)
     return Value(kind, (frame.builder.operation(op, array, name=node.kind),))
 

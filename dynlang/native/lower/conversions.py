@@ -27,6 +27,8 @@ def convert(f: Function, source: str, target: str, value: str, width: int) -> st
         case "float", _:
             return _float_to_integer(f, source, target, value, width)
         case "bool", "float":
+            if target in ("f16", "bf16"):
+                return convert(f, "f32", target, convert(f, source, "f32", value, width), width)
             return f.convert("uitofp", kinds[0], value, kinds[1])
         case "integer", "float":
             if target in ("f16", "bf16"):
@@ -49,7 +51,7 @@ def _swap(kinds: tuple[str, str], value: str) -> tuple[str, str, str]:
 def _float_to_float(f: Function, source: str, target: str, value: str, width: int) -> str:
     if target == "bf16":
         if source != "f32":
-            value = convert(f, source, "f32", value, width)
+            value = _round_to_odd(f, value, width) if source == "f64" else convert(f, source, "f32", value, width)
         return _to_bf16(f, value, width)
     if source == "bf16":
         words, wide = vector("i16", width), vector("i32", width)
@@ -105,7 +107,7 @@ def _single_to_half(f: Function, value: str, width: int) -> str:
 
 
 def _round_to_odd(f: Function, value: str, width: int) -> str:
-    """f64 to f32, inexact results made odd: rounding that once more to f16 gives what one rounding would."""
+    """f64 to f32, inexact results made odd: rounding that once more to f16 or bf16 gives what one rounding would."""
     double, single, wide = vector("double", width), vector("float", width), vector("i32", width)
     rounded = f.convert("fptrunc", double, value, single)
     back = f.convert("fpext", single, rounded, double)

@@ -84,13 +84,22 @@ def _math(f: Function, name: str, dtype: str, operands: Sequence[str], width: in
             return vectormath.emit_unary(f, name, dtype, width, operands[0])
         return vectormath.emit_binary(f, name, dtype, width, *operands)
     kind = vector(REGISTER[dtype], width)
+    if name == "sign" and dtype == "u8":
+        return f.intrinsic("llvm.umin", kind, operands[0], splat_constant(kind, 1))
     if name == "sign":
         raised = f.intrinsic("llvm.smax", kind, operands[0], splat_constant(kind, -1))
         return f.intrinsic("llvm.smin", kind, raised, splat_constant(kind, 1))
+    if name in ("shift_left", "shift_right"):
+        x, y = operands
+        bits = splat_constant(kind, 8 * BYTES[dtype])
+        moved = f.binary("shl" if name == "shift_left" else "lshr", kind, x, y)
+        return f.select(f.icmp("ult", y, bits, kind), kind, moved, splat_constant(kind, 0))
     if name in ("floor_division", "floor_modulo"):
         # The divisor is checked before; but lanes outside an array, and code moved ahead of the check, must not trap.
         x, y = operands
         operands = [x, f.select(f.icmp("eq", y, splat_constant(kind, 0), kind), kind, splat_constant(kind, 1), y)]
+        if dtype == "u8":
+            return f.binary("udiv" if name == "floor_division" else "urem", kind, *operands)
     return vectormath.emit_binary(f, name, dtype, width, *operands)
 
 

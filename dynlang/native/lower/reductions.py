@@ -5,9 +5,8 @@ Half types are added up in f32 and rounded once; integers wrap.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from dynlang.diag import NotBuilt
 from dynlang.native.emit import mangle, splat_constant, vector
 from dynlang.native.lower.arrays import begin
 from dynlang.native.lower.control import scalar_constant
@@ -16,6 +15,7 @@ from dynlang.native.lower.elementwise import apply, dtype_of, load_lanes
 from dynlang.native.lower.frame import Frame, lowers
 from dynlang.native.lower.layout import element_bytes, family, memory, register
 from dynlang.native.lower.memory import address, nest, shape_of
+from dynlang.ops.halves import neighbours
 from dynlang.ssa.nodes import Array, Operation, Scalar, Value
 
 KERNEL_DTYPES = ("f32", "f64")
@@ -43,38 +43,28 @@ def lower_reduction(frame: Frame, operation: Operation) -> None:
         whole = frame.kernel(word, dtype, count, frame[x]) if dtype in KERNEL_DTYPES else _reduce_run(frame, word, dtype, frame[x], count)
         frame.define(result, whole)
         return
-    block = frame[x]
+    block, source = frame[x], dtype
     made: list[str] = []
     for first, last in reversed(runs):
         outer, count, inner = (frame.product(one) for one in (shape[:first], shape[first:last], shape[last:]))
         del shape[first:last]
-        target = frame.allocate_array(Array(Scalar(dtype), tuple(shape)))
+        goal = dtype if (first, last) == runs[0] else accumulator(dtype)
+        target = frame.allocate_array(Array(Scalar(goal), tuple(shape)))
         made.append(target)
         if dtype in KERNEL_DTYPES:
             frame.kernel(f"reduce_{word}", dtype, outer, count, inner, block, target)
         else:
-            _reduce(frame, word, dtype, (outer, count, inner), block, target)
-        block = target
+            _reduce(frame, word, (source, goal), (outer, count, inner), block, target)
+        block, source = target, goal
     if not runs:
         block = frame.retain(block, x.type)
     for one in made[:-1]:
-        frame.release(one, Array(Scalar(dtype), ()))
+        frame.release(one, Array(Scalar(accumulator(dtype)), ()))
     if isinstance(result.type, Scalar):
         frame.define(result, frame.load_slot(block, result.type))
         frame.release(block, Array(result.type, ()))
     else:
         frame.define(result, block)
-
-
-def neighbours(axes: Sequence[int]) -> list[tuple[int, int]]:
-    """Runs of neighbouring axes: `neighbours([0, 1, 3])` is [(0, 2), (3, 4)]."""
-    runs: list[tuple[int, int]] = []
-    for axis in axes:
-        if runs and runs[-1][1] == axis:
-            runs[-1] = (runs[-1][0], axis + 1)
-        else:
-            runs.append((axis, axis + 1))
-    return runs
 
 
 def neutral(word: str, dtype: str) -> str:
@@ -84,7 +74,9 @@ def neutral(word: str, dtype: str) -> str:
     return scalar_constant(NEUTRAL[word], dtype)
 
 
-def _reduce(frame: Frame, word: str, dtype: str, counts: tuple[str, str, str], source: str, target: str) -> None:
+def _reduce(frame: Frame, word: str, dtypes: tuple[str, str], counts: tuple[str, str, str], source: str, target: str) -> None:
+    """`dtypes`: of the source and of the target, which differ where a sum of halves is handed on in f32."""
+    dtype, goal = dtypes
     f, kind = frame.f, Scalar(dtype)
     wide = accumulator(dtype)
     outer, count, inner = counts
@@ -98,8 +90,8 @@ def _reduce(frame: Frame, word: str, dtype: str, counts: tuple[str, str, str], s
             place = f.add(f.mul(f.add(f.mul(i, count), loop.index), inner), j)
             value = convert(f, dtype, wide, frame.load_slot(address(frame, source, place, kind), kind), 1)
             loop.next = [apply(f, STEP[word], {}, [wide, wide], [loop.carried[0], value], 1)]
-        reduced = convert(f, wide, dtype, loop.carried[0], 1)
-        frame.store_slot(address(frame, target, f.add(f.mul(i, inner), j), kind), reduced, kind)
+        reduced = convert(f, wide, goal, loop.carried[0], 1)
+        frame.store_slot(address(frame, target, f.add(f.mul(i, inner), j), Scalar(goal)), reduced, Scalar(goal))
 
 
 def _reduce_run(frame: Frame, word: str, dtype: str, source: str, count: str) -> str:
@@ -184,7 +176,7 @@ def lower_contraction(frame: Frame, operation: Operation) -> None:
         return
     block, _ = begin(frame, operation)
     if dtype not in KERNEL_DTYPES:
-        _multiply(frame, dtype, (m, depth, n), frame[left], frame[right], block)
+        _multiply(frame, dtype, (m, depth, n), ((depth, "1"), (n, "1")), (frame[left], frame[right]), block)
     elif len(shape_of(right.type)) == 1:
         frame.kernel("matvec", dtype, m, depth, frame[left], frame[right], block)
     elif not rows:
@@ -196,24 +188,33 @@ def lower_contraction(frame: Frame, operation: Operation) -> None:
 Places = Callable[[str], tuple[str, str]]
 
 
-def _inner_product(frame: Frame, dtype: str, count: str, places: Places, left: str, right: str) -> str:
+def _inner_product(frame: Frame, dtype: str, count: str, places: Places, left: str, right: str, start: str = "") -> str:
+    """The chain of products and additions, from `start` (0 unless told) of the dtype in which such sums are kept."""
     f, kind, wide = frame.f, Scalar(dtype), accumulator(dtype)
-    with f.loop(0, count, carried=[(register(Scalar(wide)), neutral("sum", wide))]) as loop:
+    with f.loop(0, count, carried=[(register(Scalar(wide)), start or neutral("sum", wide))]) as loop:
         pair = [convert(f, dtype, wide, f.load(memory(kind), address(frame, base, place, kind)), 1)
                 for base, place in zip((left, right), places(loop.index), strict=True)]
         loop.next = [apply(f, "add", {}, [wide, wide], [loop.carried[0], apply(f, "mul", {}, [wide, wide], pair, 1)], 1)]
     return convert(f, wide, dtype, loop.carried[0], 1)
 
 
-def _multiply(frame: Frame, dtype: str, counts: tuple[str, str, str], left: str, right: str, target: str) -> None:
-    f, kind = frame.f, Scalar(dtype)
+Strides = tuple[tuple[str, str], tuple[str, str]]
+"""How far the left operand's rows and terms lie apart, then the right operand's terms and columns."""
+
+
+def _multiply(frame: Frame, dtype: str, counts: tuple[str, str, str], strides: Strides, operands: tuple[str, str], target: str,
+              adds: bool = False) -> None:
+    """target[i, j] = sum over k of left[i, k] * right[k, j]; with `adds` on top of what stands there."""
+    f, kind, wide = frame.f, Scalar(dtype), accumulator(dtype)
     m, depth, n = counts
+    (row, left_term), (right_term, column) = strides
     with nest(frame, [m, n]) as (i, j):
         def places(k: str) -> tuple[str, str]:
-            return f.add(f.mul(i, depth), k), f.add(f.mul(k, n), j)
+            return f.add(f.mul(i, row), f.mul(k, left_term)), f.add(f.mul(k, right_term), f.mul(j, column))
 
-        product = _inner_product(frame, dtype, depth, places, left, right)
-        frame.store_slot(address(frame, target, f.add(f.mul(i, n), j), kind), product, kind)
+        place = address(frame, target, f.add(f.mul(i, n), j), kind)
+        start = convert(f, dtype, wide, frame.load_slot(place, kind), 1) if adds else ""
+        frame.store_slot(place, _inner_product(frame, dtype, depth, places, *operands, start), kind)
 
 
 @lowers("accumulate_outer", "accumulate_matmul_nt", "accumulate_matmul_tn")
@@ -227,14 +228,20 @@ def lower_accumulated_product(frame: Frame, operation: Operation) -> None:
 
 def _accumulated_product(frame: Frame, name: str, dtype: str, block: str, a: Value, b: Value) -> None:
     left, right = shape_of(a.type), shape_of(b.type)
-    if dtype not in KERNEL_DTYPES:
-        raise NotBuilt(f"{name} of {dtype}")
+    operands = frame[a], frame[b]
     match name:
         case "accumulate_outer":
-            frame.kernel("outer_accumulate", dtype, frame.product(left), frame.product(right), block, frame[a], frame[b])
+            m, k, n = frame.product(left), "1", frame.product(right)
+            kernel, sizes, strides = "outer_accumulate", (m, n), (("1", "1"), ("1", "1"))
         case "accumulate_matmul_nt":
             m, k, n = frame.product(left[:-1]), frame.size(left[-1]), frame.product(right[:-1])
-            frame.kernel("matmul_nt_accumulate", dtype, m, k, n, frame[a], frame[b], block)
-        case "accumulate_matmul_tn":
+            kernel, sizes, strides = "matmul_nt_accumulate", (m, k, n), ((k, "1"), ("1", k))
+        case _:
             m, k, n = frame.product(left[1:]), frame.size(left[0]), frame.product(right[1:])
-            frame.kernel("matmul_tn_accumulate", dtype, m, k, n, frame[a], frame[b], block)
+            kernel, sizes, strides = "matmul_tn_accumulate", (m, k, n), (("1", m), (n, "1"))
+    if dtype not in KERNEL_DTYPES:
+        _multiply(frame, dtype, (m, k, n), strides, operands, block, adds=True)
+    elif name == "accumulate_outer":
+        frame.kernel(kernel, dtype, *sizes, block, *operands)
+    else:
+        frame.kernel(kernel, dtype, *sizes, *operands, block)
