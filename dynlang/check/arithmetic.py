@@ -8,6 +8,7 @@ from typing import Any
 from dynlang.check import errors, typed
 from dynlang.check.context import ERROR, Context, handles, is_int
 from dynlang.check.fit import adapt, article, cast_hint, is_float, number_type, origins, shape_of, size_labels, unique_labels, with_numbers
+from dynlang.check.scalars import bool_hint, converted, number_error
 from dynlang.check.settle import demand
 from dynlang.check.typenames import combine
 from dynlang.check.world import show
@@ -108,6 +109,8 @@ def common_number(values: Sequence[typed.Expression]) -> Type | None:
     if fixed:
         return fixed[0]
     kinds = [number_type(value.type) for value in values]
+    if F64 in kinds:
+        return F64
     return next((kind for kind in kinds if is_float(kind)), kinds[0] if kinds else None)
 
 
@@ -231,26 +234,11 @@ def unaccepted(word: str, value: typed.Expression, accepted: str, span: Span) ->
     wanted = {"float": "floats", "integer": "integers", "number": "numbers"}.get(accepted, accepted)
     hint = ""
     if accepted == "float" and number_type(value.type) is not None:
-        hint = "`//` divides ints, rounding down; `f32(...)` converts" if word == "/" else "convert it: `f32(...)`"
+        repair = converted(value, F32)
+        hint = f"`//` divides ints, rounding down; {repair} makes a float of this one" if word == "/" else f"convert it: {repair}"
+    elif number_type(value.type) is None:
+        hint = bool_hint(value)
     return errors.OperandTypes(f"`{word}` takes {wanted}, not {article(value.type)}", span, found=show(value.type), hint=hint)
-
-
-def number_error(context: Context, word: str, values: Sequence[typed.Expression], span: Span) -> Diagnostic:
-    for value in values:
-        if number_type(value.type) is None:
-            hint = 'an f-string puts values into text: `f"{x}"`' if any(isinstance(one.type, StringType) for one in values) else ""
-            return errors.OperandTypes(f"`{word}` takes numbers, not {article(value.type)}", span, found=show(value.type), hint=hint)
-    kinds = [number_type(value.type) for value in values]
-    first = kinds[0]
-    other = next(kind for kind in kinds if kind != first)
-    wanted = next((kind for kind in kinds if is_float(kind)), other)
-    labels = tuple(Label(value.span, show(value.type)) for value in values)
-    return errors.OperandTypes(
-        f"the operands of `{word}` have different number types: {show(first or F32)} and {show(other or F32)}",
-        span,
-        secondary=labels,
-        hint=f"nothing is converted silently: write `{show(wanted or F32)}(...)` around the other",
-    )
 
 
 def shape_error(context: Context, word: str, values: Sequence[typed.Expression], span: Span) -> Diagnostic:
@@ -341,6 +329,8 @@ def binary(context: Context, operator: str, left: typed.Expression, right: typed
         found = int_arithmetic(context, op, operator, left, right, span)
         if found is not None:
             return found
+    if operator in ("//", "%") and any(is_float(number_type(value.type)) for value in (left, right)):
+        return respan(floored(context, operator, left, right, at), span)
     result = elementwise(context, op, (left, right), at, operator)
     return respan(result, span)
 
@@ -352,6 +342,23 @@ def join_lists(context: Context, left: typed.Expression, right: typed.Expression
 
     arguments = tuple(ast.Argument(None, given(one), span=one.span) for one in (left, right))
     return call_signature(context, context.world.signatures["lists.joined"], arguments, span, left.type)
+
+
+def floored(context: Context, operator: str, left: typed.Expression, right: typed.Expression, at: Span) -> typed.Expression:
+    """Of floats: ``x // y`` is floor(x / y), and ``x % y`` is x - y * (x // y)."""
+    if operator == "%" and not all(isinstance(value, (typed.LocalReference, typed.Literal)) for value in (left, right)):
+        values = harmonise((left, right))
+        if values is None:
+            return elementwise(context, "div", (left, right), at, operator)
+        locals_ = [context.temporary("operand", value.type) for value in values]
+        names = [typed.LocalReference(one.type, value.span, one) for one, value in zip(locals_, values, strict=True)]
+        found = floored(context, operator, names[0], names[1], at)
+        return typed.Sequence(found.type, at, tuple(typed.Binding((a,), b, b.span) for a, b in zip(locals_, values, strict=True)), found)
+    quotient = elementwise(context, "div", (left, right), at, operator)
+    if isinstance(quotient.type, ErrorType):
+        return quotient
+    whole = typed.Primitive(quotient.type, at, "floor", (quotient,))
+    return whole if operator == "//" else elementwise(context, "sub", (left, elementwise(context, "mul", (right, whole), at)), at)
 
 
 def respan(value: typed.Expression, span: Span) -> typed.Expression:

@@ -21,6 +21,7 @@ from dynlang.syntax import nodes as ast
 from dynlang.types import (
     BOOL,
     F32,
+    F64,
     INT,
     UNIT,
     ArrayType,
@@ -382,7 +383,7 @@ def convert_call(context: Context, node: ast.Call, kind: Type) -> typed.Expressi
         return formatted(context, context.infer(node.arguments[0].value))
     if not isinstance(kind, ScalarType) and not (isinstance(kind, TypeVariable) and kind.kind != "any"):
         return context.fail(errors.NotCallable(f"`{name}` is no type of numbers, and converts nothing", node.span))
-    value = context.infer(node.arguments[0].value)
+    value = context.infer(node.arguments[0].value, kind if kind == F64 else None)
     if isinstance(value.type, ErrorType):
         return value
     if scalar_part(value.type) is None or isinstance(value.type, RowsType):
@@ -394,7 +395,8 @@ def convert_call(context: Context, node: ast.Call, kind: Type) -> typed.Expressi
         )
     wanted = with_numbers(value.type, kind) if not isinstance(value.type, ArrayType) else array_of(kind, value.type.shape)
     if value.type == wanted:
-        return typed.Convert(wanted, node.span, value) if is_adaptable(value) and is_float(kind) else value
+        # what is written as f32(0.1) is an f32 for good: it takes no other type from its context
+        return typed.Convert(wanted, node.span, value) if is_float(kind) and is_adaptable(value) else value
     of_floats = is_float(kind) and is_float(number_type(value.type)) and is_adaptable(value)
     if of_floats or (isinstance(value, typed.Literal) and not isinstance(value.value, bool)):
         adapted = fitting(context, value, wanted)

@@ -9,7 +9,7 @@ from typing import cast
 from dynlang.check import errors, typed, words
 from dynlang.check.arithmetic import condition
 from dynlang.check.context import ERROR, Context, LocalEntry, NestedEntry, SizeEntry, TypeEntry, handles
-from dynlang.check.fit import adapt, article, differing_sizes, fit, fitting, is_float, number_type, size_labels, unique_labels
+from dynlang.check.fit import adapt, article, differing_sizes, fit, fits_float, fitting, is_float, number_type, size_labels, unique_labels
 from dynlang.check.solve import HOLE, has_hole
 from dynlang.check.world import Symbol, show
 from dynlang.diag import Diagnostic, Label
@@ -18,6 +18,7 @@ from dynlang.syntax import nodes as ast
 from dynlang.types import (
     BOOL,
     F32,
+    F64,
     INT,
     UNIT,
     ArrayType,
@@ -69,8 +70,13 @@ def infer_integer(context: Context, node: ast.Integer, hint: Type | None) -> typ
 
 @handles(ast.Float)
 def infer_float(context: Context, node: ast.Float, hint: Type | None) -> typed.Expression:
+    """A number with a decimal point has the type that is asked for, else f32; one that f32 can't hold is an f64."""
     number = number_type(hint) if hint is not None else None
-    return typed.Literal(number if number is not None and is_float(number) else F32, node.span, node.value)
+    if number is not None and is_float(number):
+        if not fits_float(node.value, number):
+            return context.fail(errors.LiteralRange(f"the number {node.span.text[:40]} is outside `{show(number)}`", node.span))
+        return typed.Literal(number, node.span, node.value)
+    return typed.Literal(F32 if fits_float(node.value, F32) else F64, node.span, node.value)
 
 
 @handles(ast.Boolean)

@@ -257,7 +257,8 @@ def adapt_literal(value: typed.Literal, number: Type) -> typed.Expression | None
     if isinstance(amount, int):
         match number:
             case ScalarType(dtype) if dtype in FLOATS:
-                return typed.Literal(number, value.span, float(amount)) if abs(amount) < 1 << 1000 else None
+                fine = abs(amount) < 1 << 1000 and fits_float(float(amount), number)
+                return typed.Literal(number, value.span, float(amount)) if fine else None
             case ScalarType(dtype) if dtype in INTEGERS:
                 return typed.Literal(number, value.span, amount) if in_range(amount, dtype) else None
             case TypeVariable(_, kind) if kind in ("float", "number"):
@@ -265,7 +266,16 @@ def adapt_literal(value: typed.Literal, number: Type) -> typed.Expression | None
             case IndexType(bound) if amount >= 0 and (bound - amount - 1).has_no_negative_coefficient():
                 return typed.Literal(number, value.span, amount)
         return None
-    return typed.Literal(number, value.span, amount) if is_float(number) else None
+    return typed.Literal(number, value.span, amount) if is_float(number) and fits_float(amount, number) else None
+
+
+LARGEST = {"f64": 1.7976931348623157e308, "f32": 3.4028235677973366e38, "f16": 65520.0, "bf16": 3.3961775292304601e38}
+"""From here on a number rounds to infinity; of f64, what a Python float can be at most."""
+
+
+def fits_float(amount: float, number: Type) -> bool:
+    """Whether a number that is written down isn't infinite in this type."""
+    return not isinstance(number, ScalarType) or abs(amount) < LARGEST[number.dtype] or (number.dtype == "f64" and amount - amount == 0)
 
 
 def in_range(amount: int, dtype: str) -> bool:
