@@ -148,7 +148,8 @@ def test_bits(call: Call, dtype: str) -> None:
     amounts = (np.arange(77) % (width + 3) - 1).astype(x.dtype)
     for word in ("left", "right"):
         bits = [int(one) % 2**width for one in x]
-        moved = [(b << int(k) if word == "left" else b >> int(k)) % 2**width if 0 <= k < width else 0 for b, k in zip(bits, amounts, strict=True)]
+        pairs = [(b, int(k)) for b, k in zip(bits, amounts, strict=True)]
+        moved = [(b << k if word == "left" else b >> k) % 2**width if 0 <= k < width else 0 for b, k in pairs]
         wanted = np.array(moved, f"u{x.dtype.itemsize}").astype(x.dtype)
         assert same(call(f"shift_{word}_{dtype}", x=x, y=amounts)["result"], wanted), word
 
