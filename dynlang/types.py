@@ -291,7 +291,10 @@ class FunctionType:
     modes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        left = str(self.parameters[0]) if len(self.parameters) == 1 else f"({', '.join(map(str, self.parameters))})"
+        lent = self.modes or ("value",) * len(self.parameters)
+        shown = [f"inout {one}" if mode == "inout" else str(one) for one, mode in zip(self.parameters, lent, strict=True)]
+        bare = len(shown) == 1 and lent[0] == "value" and not isinstance(self.parameters[0], (TupleType, FunctionType))
+        left = shown[0] if bare else f"({', '.join(shown)})"
         return f"{left} -> {self.result}"
 
 

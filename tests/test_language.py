@@ -1,4 +1,4 @@
-"""Every `test` block of tests/language/*.dyn holds natively, with and without optimisation, and in the interpreter."""
+"""Every `test` block of tests/language/ holds natively, with and without optimisation, and in the interpreter."""
 
 from __future__ import annotations
 

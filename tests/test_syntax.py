@@ -47,7 +47,7 @@ record Model<v, d, T: float = f32, k = 3*d + 1>:
     fn call(self, x: f32[d], y: idx<v>[?n]) -> (f32[d], f32[d]):
         return x, x
 
-    fn write(self: inout, at: inout f32[d], erase=1): ...
+    fn write(self: inout, at: inout f32[d], by: (inout A) -> A, erase=1): ...
 
 record Nothing:
     pass

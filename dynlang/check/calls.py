@@ -39,6 +39,7 @@ from dynlang.types import (
     SumType,
     TangentType,
     Type,
+    Unknown,
 )
 
 Builtin = Callable[[Context, ast.Call, "Type | None"], typed.Expression]
@@ -82,7 +83,7 @@ def infer_call(context: Context, node: ast.Call, hint: Type | None) -> typed.Exp
             return call_member(context, node, function, hint)
         case ast.Call(ast.Name(text), inner) if text in DERIVATIVES and is_builtin(context, text):
             return infer_derivative(context, text, inner, node.arguments, node.span, hint)
-        case ast.Call():
+        case ast.Call() | ast.Index(ast.List()):
             return call_curried(context, node, function, hint)
     return call_value(context, context.infer(function), node.arguments, node.span, hint)
 
@@ -219,8 +220,8 @@ def call_method(
     return call_signature(context, signature, (first, *node.arguments), node.span, hint, method=True)
 
 
-def call_curried(context: Context, node: ast.Call, function: ast.Call, hint: Type | None) -> typed.Expression:
-    """``f(a)(b)``: the types of `b` help to find the type of ``f(a)`` (rule 20)."""
+def call_curried(context: Context, node: ast.Call, function: ast.Call | ast.Index, hint: Type | None) -> typed.Expression:
+    """``f(a)(b)`` and ``[f, g][i](b)``: the types of `b` help to find the type of what is called (rule 20)."""
     if any(argument.borrow or argument.name for argument in node.arguments):
         return call_value(context, context.infer(function), node.arguments, node.span, hint)
     ready: list[ast.Argument] = []
@@ -233,7 +234,11 @@ def call_curried(context: Context, node: ast.Call, function: ast.Call, hint: Typ
         value = context.infer(argument.value)
         ready.append(ast.Argument(None, given(value), span=argument.span))
         kinds.append(HOLE if isinstance(value.type, ErrorType) else value.type)
-    callee = context.infer(function, FunctionType(tuple(kinds), HOLE))
+    wanted = FunctionType(tuple(kinds), HOLE)
+    if isinstance(function, ast.Index):
+        items = context.infer(function.value, ArrayType(wanted, (Unknown(),)))
+        function = ast.Index(given(items), function.indices, span=function.span)
+    callee = context.infer(function, wanted)
     return call_value(context, callee, ready, node.span, hint)
 
 

@@ -21,6 +21,7 @@ from dynlang.types import (
     UNIT,
     ErrorType,
     FunctionType,
+    RecordType,
     ScalarType,
     Size,
     TupleType,
@@ -46,19 +47,57 @@ def differentiated(context: Context, kind: str, inner: Sequence[ast.Argument], s
             )
         )
         return None
-    wrt = read_wrt(context, named[0].value) if named else (0,)
+    wrt = read_wrt(context, plain[0].value, named[0].value) if named else (0,)
     return None if wrt is None else (plain[0].value, wrt)
 
 
-def read_wrt(context: Context, node: ast.Expr) -> tuple[int, ...] | None:
+def read_wrt(context: Context, function: ast.Expr, node: ast.Expr) -> tuple[int, ...] | None:
+    """The parameters that ``wrt=m``, ``wrt=(m, x)`` or ``wrt=(0, 2)`` speak of, as positions."""
     items = node.items if isinstance(node, ast.Tuple) else (node,)
     found: list[int] = []
     for item in items:
-        if not isinstance(item, ast.Integer):
-            context.report(errors.BadDerivative("`wrt=` names parameters by position: a literal, or several in brackets", item.span))
+        position = item.value if isinstance(item, ast.Integer) else named_parameter(context, function, item)
+        if position is None:
             return None
-        found.append(item.value)
+        if position in found:
+            context.report(errors.BadDerivative(f"`wrt=` names the parameter `{item.span.text}` twice", item.span))
+            return None
+        found.append(position)
     return tuple(found)
+
+
+def named_parameter(context: Context, function: ast.Expr, node: ast.Expr) -> int | None:
+    """The position of the parameter that an item of `wrt=` names."""
+    if not isinstance(node, ast.Name):
+        context.report(errors.BadDerivative("`wrt=` takes a parameter's name or position, or several in brackets", node.span))
+        return None
+    names = parameter_names(context, function)
+    if names is None:
+        title = f"`wrt={node.text}`: the parameters of a function value have no names"
+        context.report(errors.BadDerivative(title, node.span, hint="give the position, from 0: `wrt=0`"))
+        return None
+    if node.text not in names:
+        hint = errors.suggest(node.text, names) or f"its parameters are {', '.join(f'`{one}`' for one in names)}"
+        context.report(errors.UnknownParameter(f"`wrt={node.text}`: the function has no parameter `{node.text}`", node.span, hint=hint))
+        return None
+    return names.index(node.text)
+
+
+def parameter_names(context: Context, node: ast.Expr) -> list[str] | None:
+    """The names of a function's parameters, where its expression tells: a lambda, a declared function, a method, a callable."""
+    if isinstance(node, ast.Lambda):
+        return [one.name.text for one in node.params]
+    signature = declared_function(context, node)
+    if signature is not None:
+        return [one.name for one in signature.parameters]
+    if isinstance(node, (ast.Name, ast.Attribute)):
+        with context.trial() as problems:
+            kind = context.infer(node.value if isinstance(node, ast.Attribute) else node).type
+        methods = context.world.records[kind.name].methods if isinstance(kind, RecordType) and not problems.errors else {}
+        method = methods.get(node.name.text if isinstance(node, ast.Attribute) else "call")
+        if method is not None:
+            return [one.name for one in context.world.signatures[method].parameters[1:]]
+    return None
 
 
 def infer_derivative(
@@ -274,7 +313,7 @@ def has_gradient(context: Context, kind: Type) -> bool:
     """Whether a type holds a float anywhere; looks into records and sums, once each."""
     from dynlang.check.members import field_type
     from dynlang.check.typenames import bindings, put
-    from dynlang.types import ArrayType, ListType, RecordType, SumType, TangentType
+    from dynlang.types import ArrayType, ListType, SumType, TangentType
 
     seen: set[str] = set()
 
@@ -401,7 +440,7 @@ def split_arguments(
             )
         )
         return None
-    wrt = read_wrt(context, named[0].value) if named else (0,)
+    wrt = read_wrt(context, plain[0].value, named[0].value) if named else (0,)
     if wrt is None:
         return None
     return plain[0].value, wrt, plain[1:-last], plain[-last:]

@@ -112,8 +112,6 @@ def formatted(context: Context, value: typed.Expression, specification: str = ""
     """A value as text; strings as they are."""
     if isinstance(value.type, ErrorType):
         return typed.Literal(STRING, value.span, "")
-    if isinstance(value.type, FunctionType):
-        return context.fail(errors.BadFormat(f"{article(value.type)} has no text", value.span))
     if specification and specification[-1] in "eEfFgG%" and not is_float(number_type(value.type)):
         return context.fail(
             errors.BadFormat(
@@ -226,6 +224,11 @@ def infer_array(context: Context, node: ast.List, hint: Type | None) -> typed.Ex
         values = tuple(context.expect(item, hint.elements[0], "an item of the list") for item in node.items)
         bad = any(isinstance(value.type, ErrorType) for value in values)
         return typed.Literal(ERROR, node.span, 0) if bad else typed.MakeArray(hint, node.span, values)
+    if isinstance(hint, ListType) and node.items:
+        array = infer_array(context, node, None)
+        if isinstance(array, typed.MakeArray):
+            return typed.MakeArray(ListType((array.items[0].type,)), node.span, array.items)
+        return array
     inner = element_hint(hint)
     items = infer_alike(context, node.items, inner)
     if any(isinstance(item.type, ErrorType) for item in items):
@@ -239,7 +242,7 @@ def infer_array(context: Context, node: ast.List, hint: Type | None) -> typed.Ex
             )
         )
     own = isinstance(hint, ArrayType) and len(hint.shape) > 1 and bool(unknowns(inner)) if inner is not None else False
-    if inner is not None and not own and all(fitting(context, item, inner) is not None for item in items):
+    if inner is not None and not own and not has_hole(inner) and all(fitting(context, item, inner) is not None for item in items):
         kind = inner
     else:
         kind = common_type(context, items)
@@ -268,7 +271,9 @@ def infer_alike(context: Context, nodes: Sequence[ast.Expr], hint: Type | None) 
 def is_open(context: Context, node: ast.Expr) -> bool:
     """Whether an expression may have no type by itself: a lambda, ``Nothing``, ``List()``, ``[]``, ``sin`` as a value."""
     match node:
-        case ast.Lambda() | ast.List(()):
+        case ast.Lambda(params):
+            return any(one.type is None for one in params)
+        case ast.List(()):
             return True
         case ast.Call(ast.Name("List"), ()):
             return True
@@ -282,6 +287,8 @@ def is_open(context: Context, node: ast.Expr) -> bool:
 
 def element_hint(hint: Type | None) -> Type | None:
     """What the items of an array should be, if the array should have the hinted type."""
+    if isinstance(hint, ArrayType) and isinstance(hint.element, FunctionType) and not any(map(has_hole, hint.element.parameters)):
+        return hint.element
     if not isinstance(hint, ArrayType) or has_hole(hint):
         return None
     return array_of(hint.element, hint.shape[1:]) if hint.shape[1:] else hint.element
@@ -394,7 +401,8 @@ def infer_lambda(context: Context, node: ast.Lambda, hint: Type | None) -> typed
         parameters: list[typed.Local] = []
         for position, parameter in enumerate(node.params):
             kind = lambda_parameter(context, parameter, wanted.parameters[position] if wanted else None)
-            parameters.append(context.declare(parameter.name.text, kind, parameter.span))
+            lent = wanted is not None and position < len(wanted.modes) and wanted.modes[position] == "inout"
+            parameters.append(context.declare(parameter.name.text, kind, parameter.span, mutable=lent))
         returns = wanted.result if wanted is not None and wanted.result != HOLE and not has_hole(wanted.result) else None
         body = context.infer_packed(node.body, returns)
         if returns is not None and not isinstance(body.type, ErrorType):

@@ -16,7 +16,9 @@ from dynlang.types import (
     BOOL,
     ArrayType,
     ErrorType,
+    FunctionType,
     StringType,
+    SumType,
     TupleType,
     Type,
     TypeVariable,
@@ -79,12 +81,23 @@ def compare(context: Context, operator: str, left: typed.Expression, right: type
                 else f"`{operator}` compares values of one type, not {article(left.type)} and {article(right.type)}",
                 at,
                 secondary=(Label(other.span, show(other.type)),),
-                hint=f"turn the number into text, `str(...)`, or the text into a number, `{show(other.type)}(...)`"
-                if isinstance(one.type, StringType)
-                else "",
+                hint=uncomparable_hint(one.type, other.type),
             )
         )
     return respan(elementwise(context, COMPARISONS[operator], (left, right), at, operator), span)
+
+
+def uncomparable_hint(kind: Type, other: Type) -> str:
+    match kind:
+        case StringType():
+            return f"turn the number into text, `str(...)`, or the text into a number, `{show(other)}(...)`"
+        case SumType():
+            return "a sum type is taken apart with `match`"
+        case FunctionType():
+            return "functions aren't compared: call both, and compare what they give"
+        case TypeVariable(name):
+            return f"a type parameter that can be ordered says so: `<{name}: order>`, or `<{name}: number>`"
+    return ""
 
 
 def compare_tuples(

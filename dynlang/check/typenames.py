@@ -57,7 +57,12 @@ def read_type(context: Context, node: ast.Type) -> Type:
         case ast.TupleType(items):
             return TupleType(tuple(read_type(context, item) for item in items))
         case ast.ArrowType(parameters, result):
-            return FunctionType(tuple(read_type(context, one) for one in parameters), read_type(context, result))
+            modes = tuple("inout" if isinstance(one, ast.LentType) else "value" for one in parameters)
+            inner = tuple(read_type(context, one.type if isinstance(one, ast.LentType) else one) for one in parameters)
+            return FunctionType(inner, read_type(context, result), modes if "inout" in modes else ())
+        case ast.LentType():
+            title = "`inout` belongs to a parameter, of a function or of a function type: `(inout T) -> U`"
+            context.report(errors.WrongKind(title, node.span))
         case ast.SparseType():
             raise NotBuilt("sparse types", node.span)
         case ast.Unknown():

@@ -73,7 +73,23 @@ def _fill(r: OpReversal) -> None:
     if isinstance(r.operand(0).type, ScalarType):
         r.give(0, r.builder.operation("reduce_sum", r.g, name=r.hint(0)))
     else:
-        raise NotBuilt("the derivative of an array filled with one value that isn't a number", r.builder.span)
+        r.give(0, _sum_of_elements(r))
+
+
+def _sum_of_elements(r: OpReversal) -> Atom:
+    """The adjoint of a sum that fills an array: those of all elements, merged one after another."""
+    kind = r.g.type
+    assert isinstance(kind, ArrayType)
+
+    def along(outer: Builder, total: Atom, indices: tuple[Variable, ...], rest: tuple[Size, ...]) -> Atom:
+        if not rest:
+            return r.adjoints.merge(outer, total, outer.operation("at", r.g, *indices, name="element"))
+        carried, index = Variable(outer.names.fresh("total"), kind.element), Variable(outer.names.fresh("k"), INT)
+        body = outer.inside()
+        block = body.block(along(body, carried, (*indices, index), rest[1:]))
+        return outer.emit(For(index, outer.size(rest[0]), (carried,), (total,), block), [r.hint(0)])[0]
+
+    return along(r.builder, r.adjoints.tangents.zero(r.builder, kind.element), (), array_sizes(kind))
 
 
 def _broadcast(r: OpReversal) -> None:

@@ -331,6 +331,9 @@ class ExpressionBuilder:
             return replace(group.items[0], span=group.span)
         return nodes.TupleType(group.items, span=group.span)
 
+    def lent(self, kids: list[Any]) -> nodes.LentType:
+        return nodes.LentType(kids[1], span=self.span(kids))
+
     def arrow(self, kids: list[Any]) -> nodes.ArrowType:
         left = kids[0]
         params = left.items if type(left) is nodes.TupleType and self._bare(left) else (left,)

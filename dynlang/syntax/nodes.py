@@ -576,9 +576,15 @@ class TupleType(Node):
 
 @dataclass(frozen=True, slots=True)
 class ArrowType(Node):
-    """`A -> B`, `(A, B) -> C`, `() -> A`; `((A, B)) -> C` takes one parameter, a tuple."""
+    """`A -> B`, `(A, B) -> C`, `() -> A`, `(inout A, B) -> C`; `((A, B)) -> C` takes one parameter, a tuple."""
     params: tuple[Type, ...]
     result: Type
+
+
+@dataclass(frozen=True, slots=True)
+class LentType(Node):
+    """`inout A`, a parameter of a function type."""
+    type: Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -588,7 +594,7 @@ class Unknown(Node):
 
 
 Target: TypeAlias = Identifier | Targets
-Type: TypeAlias = TypeName | ArrayType | SparseType | TupleType | ArrowType | Unknown | Integer | Binary
+Type: TypeAlias = TypeName | ArrayType | SparseType | TupleType | ArrowType | LentType | Unknown | Integer | Binary
 Pattern: TypeAlias = NamePattern | AlternativePattern | LiteralPattern | TuplePattern | EitherPattern
 Item: TypeAlias = Import | FromImport | Alias | TypeDef | Record | Test | Bench | Function | Let
 Statement: TypeAlias = (Let | Assign | Augment | ExprStmt | Return | Assert | Break | Continue | Pass | Todo | If

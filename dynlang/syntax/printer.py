@@ -347,7 +347,7 @@ def _array(node: nodes.ArrayType, texts: Texts) -> str:
 
 
 def _arrow(node: nodes.ArrowType, texts: Texts) -> str:
-    if len(node.params) == 1 and not isinstance(node.params[0], nodes.TupleType | nodes.Unknown):
+    if len(node.params) == 1 and not isinstance(node.params[0], nodes.TupleType | nodes.Unknown | nodes.LentType):
         left = _at(node.params[0], CAST, texts)
     else:
         left = '(' + ', '.join([texts[id(param)] for param in node.params]) + ')'
@@ -403,6 +403,7 @@ _TEXT: dict[type, Callable[[Any, Texts], str]] = {
     nodes.SparseType: lambda n, t: f'sparse {_at(n.type, ATOM, t)}',
     nodes.TupleType: lambda n, t: _tuple(n.items, t),
     nodes.ArrowType: _arrow,
+    nodes.LentType: lambda n, t: f'inout {t[id(n.type)]}',
     nodes.Unknown: lambda n, _: f'?{n.name}' if n.name else '?',
     nodes.NamePattern: lambda n, _: n.path.text,
     nodes.AlternativePattern: _alternative_pattern,

@@ -67,13 +67,13 @@ class Request:
         lent = [isinstance(one, typed.Lend) for one in node.arguments]
         if node.kind == "jvp":
             variables, tangents = self.forward(extra)
-            primal, backs = results_of(frame, self.prepared, self.bound, variables, returns, self.values, lent)
+            primal, backs = results_of(frame, self.prepared, variables, returns, self.values, lent)
             kind = frame.type(node.type)
             assert isinstance(kind, TupleType)
             wanted = len(frame.layouts.data(kind.items[1]))
             return Value(kind, (*primal.atoms, *tangents[:wanted]), primal.functions), backs
         variables, gradients = self.reverse(self.cotangents(extra))
-        primal, backs = results_of(frame, self.prepared, self.bound, variables, returns, self.values, lent)
+        primal, backs = results_of(frame, self.prepared, variables, returns, self.values, lent)
         kind = frame.type(node.type)
         gradient = self.gradient_atoms(gradients)
         if node.kind == "grad":

@@ -13,11 +13,11 @@ from dynlang.core.elaborate.places import read_place, write_place
 from dynlang.core.elaborate.values import AnyFunction, FunctionValue, StoredFunction, Value
 from dynlang.core.nodes import Atom, Call
 from dynlang.core.sizes import expand, size_of
-from dynlang.diag import NotBuilt
 from dynlang.types import INT, FunctionType, Size, SumType, Type, substitute
 
-DEEPEST_EXPANSION = 60
 DEEPEST_CAPTURE = 2
+DEEPEST_EXPANSION = 6
+"""How deep calls are replaced by bodies that make calls; further in, the functions that a call returns are stored."""
 
 
 @handles(typed.FunctionReference)
@@ -81,12 +81,11 @@ def call_function(frame: Frame, function: AnyFunction, arguments: Sequence[Value
 def call_function_lending(frame: Frame, function: AnyFunction, arguments: Sequence[Value], result: Type,
                           lent: Sequence[bool]) -> tuple[Value, list[Value | None]]:
     """The result, and for each argument that is lent its value afterwards."""
+    arguments = [frame.unstored(one.type, frame.stored(one)) if is_lent else one for one, is_lent in zip(arguments, lent, strict=True)]
     if isinstance(function, StoredFunction):
-        if any(lent):
-            raise NotBuilt("lending to a stored function", frame.builder.span)
-        return apply_stored(frame, function, arguments, result), [None] * len(arguments)
+        return apply_stored(frame, function, arguments, result, lent)
     everything = [*function.bound, *arguments]
-    if has_function(function.function.returns) or _returns_function(frame, function):
+    if returns_function(function) and may_expand(frame, function.function):
         value, frame_after = expand_call(frame, function, everything)
         backs: list[Value | None] = [
             frame_after.locals[parameter.local.name] if is_lent else None
@@ -96,15 +95,25 @@ def call_function_lending(frame: Frame, function: AnyFunction, arguments: Sequen
     prepared = frame.elaborator.instance(function.function, function.types, function.sizes, everything)
     atoms = argument_atoms(frame, prepared)
     results = frame.builder.emit(Call(prepared.instance.name, atoms), [one.name for one in prepared.instance.results])
-    return results_of(frame, prepared, len(function.bound), results, result, arguments, lent)
+    return results_of(frame, prepared, results, result, arguments, lent)
 
 
-def _returns_function(frame: Frame, function: FunctionValue) -> bool:
+def may_expand(frame: Frame, function: typed.Function) -> bool:
+    expanding = frame.elaborator.expanding
+    return len(expanding) <= DEEPEST_EXPANSION and not any(one is function for one in expanding)
+
+
+def returns_function(function: FunctionValue) -> bool:
+    """Whether a function's result holds a function, which is known if the call is expanded in place (rule 19).
+
+    One that calls itself is made as an instance, and the function that it returns is stored."""
+    if has_function(function.function.returns):
+        return True
     names = {one.name: kind for one, kind in zip(function.function.types, function.types, strict=True)}
     return bool(names) and has_function(substitute(function.function.returns, {}, names))
 
 
-def results_of(frame: Frame, prepared: Prepared, bound: int, results: Sequence[Atom], result: Type,
+def results_of(frame: Frame, prepared: Prepared, results: Sequence[Atom], result: Type,
                arguments: Sequence[Value], lent: Sequence[bool]) -> tuple[Value, list[Value | None]]:
     """The values that a call's results are: its own, and the lent ones handed back."""
     instance = prepared.instance
@@ -115,10 +124,9 @@ def results_of(frame: Frame, prepared: Prepared, bound: int, results: Sequence[A
         if not is_lent:
             backs.append(None)
             continue
-        count = len(argument.atoms)
-        places = frame.layouts.data(argument.type)
-        backs.append(Value(argument.type, tuple(frame.retyped_atoms(results[at:at + count], places))))
-        at += count
+        places = frame.layouts.stored(argument.type)
+        backs.append(frame.unstored(argument.type, frame.retyped_atoms(results[at:at + len(places)], places)))
+        at += len(places)
     return value, backs
 
 
@@ -153,20 +161,19 @@ def expand_call(frame: Frame, function: FunctionValue, arguments: Sequence[Value
     for parameter, value in zip(declared.parameters, arguments, strict=True):
         kind = inner.type(parameter.local.type)
         inner.bind(parameter.local, frame.retyped(value, kind))
-    elaborator.expansions += 1
-    if elaborator.expansions > DEEPEST_EXPANSION:
-        raise NotBuilt(f"a function that returns functions by recursion ({declared.name})", declared.span)
+    elaborator.expanding.append(declared)
     try:
         return expanded_body(inner, declared), inner
     finally:
-        elaborator.expansions -= 1
+        elaborator.expanding.pop()
 
 
-def apply_stored(frame: Frame, function: StoredFunction, arguments: Sequence[Value], result: Type) -> Value:
+def apply_stored(frame: Frame, function: StoredFunction, arguments: Sequence[Value], result: Type,
+                 lent: Sequence[bool]) -> tuple[Value, list[Value | None]]:
     """A call through the family's ``apply``."""
     prepared = prepared_apply(frame, function, arguments)
     results = frame.builder.emit(Call(prepared.instance.name, argument_atoms(frame, prepared)))
-    return frame.unstored(result, frame.retyped_atoms(results, frame.layouts.stored(result)))
+    return results_of(frame, prepared, results, result, arguments, lent)
 
 
 def tamed(frame: Frame, value: Value) -> Value:

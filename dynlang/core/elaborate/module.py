@@ -143,7 +143,8 @@ class Elaborator:
         self.applies: dict[str, str] = {}
         self.generated: dict[object, str] = {}
         self.exports: dict[str, str] = {}
-        self.expansions = 0
+        self.expanding: list[typed.Function] = []
+        """The functions whose bodies are being made: of an instance, and in place of calls in it."""
         self.roots: list[str] = []
 
     # -- the program
@@ -258,7 +259,7 @@ class Elaborator:
         labels = [one for one, _ in passed.slots]
         locals: dict[str, Value] = {}
         spread: list[tuple[int, int]] = []
-        inout_places: list[tuple[str, Type, int, int]] = []
+        inout_places: list[tuple[str, Type, int]] = []
         for position, parameter in enumerate(function.parameters):
             kind = substitute(parameter.local.type, sizes, types)
             group = captured[position] if position < len(captured) else []
@@ -273,7 +274,7 @@ class Elaborator:
                 labels += [one.name for one in variables]
             locals[parameter.local.name] = Value(kind, made, tuple(one for one, _, _ in group))
             if parameter.mode == "inout":
-                inout_places.append((parameter.name, kind, start, len(made)))
+                inout_places.append((parameter.name, kind, start))
             elif kind == INT or isinstance(kind, IndexType):
                 sizes[parameter.local.name] = Size.variable(made[0].name)
         returns = substitute(function.returns, sizes, types)
@@ -282,11 +283,9 @@ class Elaborator:
         result_labels = label_places(places)
         returned = len(results)
         inout: list[tuple[int, int]] = []
-        for label, kind, start, count in inout_places:
+        for label, kind, start in inout_places:
             again = self.layouts.stored(kind, label)
-            if len(again) != count:
-                raise NotBuilt("an inout parameter that holds a function", function.span)
-            inout += [(start + offset, len(results) + offset) for offset in range(count)]
+            inout += [(start + given, len(results) + back) for back, given in enumerate(self.layouts.given_order(kind))]
             results += rename_places(again, names.fresh, {}, label)
             result_labels += label_places(again)
         instance = Instance(name, function, names, tuple(parameters), tuple(results), len(passed.slots), tuple(inout), locals,
@@ -308,6 +307,7 @@ class Elaborator:
         function = instance.function
         frame = self.frame_of(instance)
         frame.builder.span = function.span
+        self.expanding = [function]
         body = function_body(frame, instance)
         made = Function(
             instance.name, instance.parameters, instance.results, body, instance.sizes, instance.inout,
@@ -400,7 +400,9 @@ class Elaborator:
         """A stored function that is never called."""
         family = self.layouts.function_sums[kind.name]
         if None not in family.constructors:
-            parameters = tuple(typed.Parameter(typed.Local(f"x{i}", one)) for i, one in enumerate(family.type.parameters))
+            lent = lent_positions(family.type)
+            parameters = tuple(typed.Parameter(typed.Local(f"x{i}", one, i in lent), "inout" if i in lent else "value")
+                               for i, one in enumerate(family.type.parameters))
             missing = typed.Function("no_function", "fn", (), family.sizes, parameters, family.type.result,
                                      (typed.Missing(NOWHERE),), NOWHERE)
             value = FunctionValue(missing, (), tuple(map(Size.variable, family.sizes)))
@@ -422,23 +424,33 @@ class Elaborator:
                 start = len(parameters)
                 parameters += rename_places(self.layouts.stored(one, f"x{position}"), names.fresh, {}, f"x{position}")
                 spread.append((start, len(parameters)))
-            results = rename_places(self.layouts.stored(family.type.result, "result"), names.fresh, {}, "result")
+            results = list(rename_places(self.layouts.stored(family.type.result, "result"), names.fresh, {}, "result"))
+            returned, inout = len(results), []
+            for position in lent_positions(family.type):
+                start, end = spread[position]
+                inout += [(start + offset, len(results) + offset) for offset in range(end - start)]
+                again = self.layouts.stored(family.type.parameters[position], f"x{position}")
+                results += rename_places(again, names.fresh, {}, f"x{position}")
             declared = typed.Function(name, "fn", (), family.sizes, (), family.type.result, (), NOWHERE)
-            self.signatures[name] = Instance(name, declared, names, tuple(parameters), results, len(family.sizes), (), {}, {}, {},
-                                             family.type.result, (), (), tuple(spread), len(results))
+            self.signatures[name] = Instance(name, declared, names, tuple(parameters), tuple(results), len(family.sizes), tuple(inout),
+                                             {}, {}, {}, family.type.result, (), (), tuple(spread), returned)
         return name
 
     def make_apply(self, family: FunctionSum) -> None:
         """``apply``: one arm for each function of the family."""
-        from dynlang.core.elaborate.functions import call_function
+        from dynlang.core.elaborate.functions import call_function_lending
 
         signature = self.signatures[self.applies[family.name]]
         names = Names(one.name for one in (*signature.parameters, *signature.results))
         builder = Builder(names, self.scope)
         sizes = {name: Size.variable(name) for name in family.sizes}
         frame = Frame(self, builder, {}, sizes, {}, family.type.result, signature.name)
+        self.expanding = []
         scrutinee = signature.parameters[len(family.sizes)]
         given = signature.parameters[len(family.sizes) + 1:]
+        lent = lent_positions(family.type)
+        outcome = [("result", family.type.result), *((f"x{position}", family.type.parameters[position]) for position in lent)]
+        places = [self.layouts.stored(kind) for _, kind in outcome]
         arms: list[Arm] = []
         for name, function, fields in list(family.constructors.values()):
             renamed = {one.name: names.fresh(one.name) for one in fields}
@@ -451,17 +463,25 @@ class Elaborator:
                     count = len(self.layouts.entries(kind))
                     arguments.append(frame.unstored(kind, given[at:at + count]))
                     at += count
-                value = call_function(frame, bound, arguments, family.type.result)
-                results = frame.retyped_atoms(frame.stored(value), self.layouts.stored(family.type.result))
+                is_lent = [position in lent for position in range(len(arguments))]
+                value, backs = call_function_lending(frame, bound, arguments, family.type.result, is_lent)
+                outcomes = [value, *(one for one in backs if one is not None)]
+                results = [atom for one, kinds in zip(outcomes, places, strict=True)
+                           for atom in frame.retyped_atoms(frame.stored(one), kinds)]
                 arms.append(Arm(name, variables, body.block(*results)))
-        telescope = frame.telescope([("result", family.type.result)])
+        telescope = frame.telescope(outcome)
         if arms:
             results = frame.merge(Case(scrutinee, tuple(arms)), telescope)
         else:
             builder.operations("fail", text("no function was stored"))
-            results = tuple(frame.placeholders(self.layouts.stored(family.type.result)))
+            results = [atom for kinds in places for atom in frame.placeholders(kinds)]
         self.functions[signature.name] = Function(signature.name, signature.parameters, signature.results, builder.block(*results),
-                                                  len(family.sizes))
+                                                  len(family.sizes), signature.inout)
+
+
+def lent_positions(kind: FunctionType) -> tuple[int, ...]:
+    """The parameters of a function type that are `inout`."""
+    return tuple(position for position, mode in enumerate(kind.modes) if mode == "inout")
 
 
 def rename_function(function: FunctionValue, sizes: dict[str, Size], atoms: dict[str, Variable]) -> FunctionValue:

@@ -153,6 +153,12 @@ class Layouts:
         return tuple(one if isinstance(one, Variable) else Variable(path or "function", self.function_sum(one))
                      for one in self.entries(kind, path))
 
+    def given_order(self, kind: Type) -> list[int]:
+        """For each place of `stored`, where an instance has it among its parameters: data first, then functions."""
+        entries = self.entries(kind)
+        data, functions = iter(range(len(entries))), iter(range(self.counts(kind)[0], len(entries)))
+        return [next(data) if isinstance(one, Variable) else next(functions) for one in entries]
+
     def counts(self, kind: Type) -> tuple[int, int]:
         """How many atoms and functions a value of the type has."""
         entries = self.entries(kind)
