@@ -31,7 +31,7 @@ CASES = Path(__file__).parent / "cases"
 ROOT = Path(__file__).parent.parent
 RUN = re.compile(r"^# run: dync (.*)$", re.M)
 MARK = re.compile(r"# ! (DYN\d{4})\b ?(.*?)\s*$")
-REPORTED = re.compile(r"^(?:error|warning)\[(DYN\d{4})\]: (.*)\n\s*(?:-->|┌─) ([^\s:]+):(\d+)", re.M)
+REPORTED = re.compile(r"^(?:error|warning|copy)\[(DYN\d{4})\]: (.*)\n\s*(?:-->|┌─) ([^\s:]+):(\d+)", re.M)
 SEPARATOR = "# ---"
 
 

@@ -337,6 +337,18 @@ def list_cases() -> list[Case]:
             f"{{ %l: {kind}, %a: i64, %b: str = list_pop %d return %l, %a, %b }}",
             (items,),
         ),
+        Case(
+            "list_take",
+            f"func @f(%d: {kind}, %i: i64, %s: str) -> ({kind}, i64, str) with {{owned = [0]}} "
+            f"{{ %l: {kind}, %a: i64, %b: str = list_take %d, %i retain %s %m: {kind} = list_set %l, %i, %i, %s return %m, %a, %b }}",
+            (items, 7, b"more"),
+        ),
+        Case(
+            "take",
+            "func @f(%d: str[9], %i: i64, %s: str) -> (str[9], str) with {owned = [0]} "
+            "{ %l: str[9], %b: str = take %d, %i retain %s %m: str[9] = update %l, %i, %s return %m, %b }",
+            (np.array([b"item %d" % i for i in range(9)], dtype=object), 7, b"more"),
+        ),
         Case("list_empty", "func @f() -> (list<f32[3]>) { %l: list<f32[3]> = list_empty return %l }", ()),
     ]
 

@@ -20,7 +20,7 @@ LINES = 12
 SHOWN = 20
 """How many errors are shown at once; what is over is counted."""
 
-COLOURS = {'error': '\x1b[1;31m', 'warning': '\x1b[1;33m', 'bold': '\x1b[1m', 'frame': '\x1b[1;34m',
+COLOURS = {'error': '\x1b[1;31m', 'warning': '\x1b[1;33m', 'copy': '\x1b[1;36m', 'bold': '\x1b[1m', 'frame': '\x1b[1;34m',
            'hint': '\x1b[1;32m', 'end': '\x1b[0m'}
 
 Paint = Callable[[str, str], str]

@@ -3,7 +3,8 @@
     ./train --epochs 3 --rate=0.01 --help
 
 Flags are main's parameters. Status 0 means success, 1 that the program failed ("error: ... (line N)" on standard error), 2 that
-the flags are wrong. With `DYN_LIVE_BLOCKS` set in the environment the number of blocks alive at the end goes to standard error.
+the flags are wrong. With `DYN_LIVE_BLOCKS` set in the environment the number of blocks alive at the end goes to standard error,
+with `DYN_COPIES` the number of blocks that had several owners and were copied to be written.
 """
 
 from __future__ import annotations
@@ -238,6 +239,8 @@ class _Main:
             f.ret(1)
         with f.when(f.icmp("ne", f.call("getenv", _c_text(self.module, "DYN_LIVE_BLOCKS")), "null", "ptr")):
             self.print_number("live blocks: ", f.call("dyn.live_blocks", "%context"), "\n")
+        with f.when(f.icmp("ne", f.call("getenv", _c_text(self.module, "DYN_COPIES")), "null", "ptr")):
+            self.print_number("copies: ", f.load("i64", f.offset("%context", context.COPIES, "i8")), "\n")
         f.ret(0)
 
     def report(self) -> None:

@@ -161,6 +161,12 @@ def _update(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int, ...
     return result
 
 
+def _take(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int, ...]) -> Any:
+    left, place = a[0].copy(), tuple(int(i) for i in a[1:])
+    left[place] = None
+    return left, a[0][place]
+
+
 def _accumulate_at(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int, ...]) -> Any:
     if isinstance(a[0], list):
         return [*a[0], (int(a[1]), a[-1])]
@@ -236,6 +242,8 @@ ROWS: list[Op] = [
        frozenset({"linear"}), "gather", documentation="x[i] for every i of an array of indices, stacked."),
     Op("update", ("x", "*indices", "v"), ("array", "int", "any"), _first_plain, _update, "rule", {}, frozenset({"consumes"}), "update",
        documentation="x with the element or subarray under the leading indices replaced by v."),
+    Op("take", ("x", "*indices"), ("array", "int"), lambda kinds, attributes, sizes: (kinds[0], *_item(kinds, attributes, sizes)), _take, None, {},
+       frozenset({"consumes"}), documentation="x, of references, with nothing in the place of an element, to be written before it is read, and that element."),
     Op("update_slice", ("x", "*starts", "v"), ("array", "int", "any"), _first_plain, lambda np, a, attributes, sizes: _write_slice(np, a, False, attributes), "rule", {},
        frozenset({"consumes"}), documentation="x with a window (one start an axis; the counts are v's sizes; `steps`) replaced by v."),
     # -- reducing (attribute `axes`: a tuple, absent for all)

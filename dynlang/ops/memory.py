@@ -71,6 +71,11 @@ def _one(item: list[Any]) -> tuple[Any, ...]:
     return tuple(item)
 
 
+def _list_take(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int, ...]) -> Any:
+    items, place = a[0], int(a[1])
+    return [*items[:place], (None,) * len(items[place]), *items[place + 1:]], *_one(items[place])
+
+
 ROWS: list[Op] = [
     # -- lists: an element is one or several values side by side (attribute `elements` of list_empty: their types)
     Op("list_empty", (), (), lambda kinds, attributes, sizes: (ListType(tuple(attributes["elements"])),), lambda np, a, attributes, sizes: [], "rule",
@@ -85,6 +90,8 @@ ROWS: list[Op] = [
     Op("list_set", ("l", "i", "*values"), ("list", "int", "any"), lambda kinds, attributes, sizes: (kinds[0],),
        lambda np, a, attributes, sizes: [*a[0][:int(a[1])], tuple(a[2:]), *a[0][int(a[1]) + 1:]], "rule", {}, frozenset({"consumes"}),
        documentation="The list with element i replaced."),
+    Op("list_take", ("l", "i"), ("list", "int"), lambda kinds, attributes, sizes: (kinds[0], *_list(kinds[0]).elements), _list_take, None, {},
+       frozenset({"consumes"}), documentation="The list with nothing in the place of element i, to be written before it is read, and that element."),
     Op("list_length", ("l",), ("list",), lambda kinds, attributes, sizes: (INT,), lambda np, a, attributes, sizes: np.int64(len(a[0])), {}, documentation="How many elements."),
     # -- checks: kept, in order, never moved across one another
     Op("check", ("condition", "*numbers"), ("bool", "int"), lambda kinds, attributes, sizes: (), _check, {}, {}, frozenset({"check"}),

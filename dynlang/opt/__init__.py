@@ -24,6 +24,7 @@ from dynlang.opt.own_parameters import own_parameters
 from dynlang.opt.reuse import reuse
 from dynlang.opt.share import share
 from dynlang.opt.simplify import simplify
+from dynlang.opt.take import take
 from dynlang.ssa.balance import check_balance
 from dynlang.ssa.nodes import Module
 from dynlang.ssa.print import print_module
@@ -49,6 +50,7 @@ PASSES: tuple[Pass, ...] = (
     Pass("hoist", hoist, ("share",), 1, "sizes and scalars leave loops, so that what is fused inside is small"),
     Pass("drop_unused", drop_unused, ("simplify", "share"), 1, "what the others replaced is still there"),
     Pass("own_parameters", own_parameters, ("inline", "drop_unused"), 1, "before fusion, which turns writes in place into plain loops"),
+    Pass("take", take, (), 0, "before fusion and the counts, which see what an operation takes over"),
     Pass("fuse", fuse, ("simplify", "share", "drop_unused", "own_parameters"), 1,
          "one loop instead of many arrays; nothing unused may hold a group apart"),
     Pass("drop_fused", drop_unused, ("fuse",), 1, "the pieces of arrays that loops now read in place"),

@@ -209,6 +209,13 @@ class _Simplifier:
             return found.operands[0]
         return None
 
+    def put_back(self, one: Operation, operands: list[Value]) -> Value | None:
+        """`update(x, i.., at(x, i..)) -> x`, and the same of lists: a part that was lent and not changed."""
+        places = 2 if one.name == "list_set" else len(operands) - 1
+        found = self.definitions.get(operands[places])
+        reads = found is not None and found.name == PUT_BACK[one.name] and found.operands == operands[:places]
+        return operands[0] if found is not None and reads and found.results == operands[places:] else None
+
     # -- operations made simpler
 
     def fold_fills(self, copy: Operation) -> None:
@@ -233,6 +240,10 @@ class _Simplifier:
             copy.name, copy.operands, copy.attributes = "constant", [], {"value": found}
 
 
+PUT_BACK = {"update": "at", "list_set": "list_get"}
+"""What reads the place that an operation writes."""
+
+
 def dtype_in(value: Value, dtypes: tuple[str, ...]) -> bool:
     kind = value.type.element if isinstance(value.type, Array) else value.type
     return isinstance(kind, Scalar) and kind.dtype in dtypes
@@ -248,4 +259,6 @@ _RULES: dict[str, Callable[[_Simplifier, Operation, list[Value]], Value | None]]
     "reshape": _Simplifier.reshaped,
     "at": _Simplifier.element,
     "check_index": _Simplifier.inside,
+    "update": _Simplifier.put_back,
+    "list_set": _Simplifier.put_back,
 }

@@ -15,6 +15,7 @@ offset  field
     72  i64  bytes of the caller's stack that a call into a library may use
     80  ptr  list of large blocks that are kept for the next request, linked one way
     88  i64  bytes in kept blocks
+    96  i64  copies: blocks of several owners that were copied to be written
    128  [48 x ptr]  free lists by size class
    512  [1024 x i8] text of the error, ends with a zero byte
 """
@@ -37,6 +38,7 @@ LARGE_BLOCKS = 64
 STACK_BUDGET = 72
 KEPT_BLOCKS = 80
 KEPT_BYTES = 88
+COPIES = 96
 FREE_LISTS = 128
 ERROR_TEXT = 512
 ERROR_TEXT_BYTES = 1024

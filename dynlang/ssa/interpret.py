@@ -36,12 +36,15 @@ class CountError(Exception):
     """Reference counts went wrong: a bug of the compiler."""
 
 
-def interpret(module: Module, function: str, arguments: Sequence[Any], *, count: bool = False, depth: int = DEPTH_LIMIT) -> list[Any]:
-    """The results of a function; `RunTimeError` where the program fails. Runs on a thread of its own, with room for deep recursion."""
+def interpret(module: Module, function: str, arguments: Sequence[Any], *, count: bool = False, depth: int = DEPTH_LIMIT,
+              copied: list[Operation] | None = None) -> list[Any]:
+    """The results of a function; `RunTimeError` where the program fails. Runs on a thread of its own, with room for deep recursion.
+
+    With `count`, `copied` takes up each operation that copied a block to write it, as often as it did."""
 
     def run() -> list[Any]:
         with np.errstate(all="ignore"):
-            heap = CountedHeap() if count else Heap()
+            heap = CountedHeap([] if copied is None else copied) if count else Heap()
             return list(_Machine(module, heap, depth).enter(function, arguments))
 
     return on_deep_stack(run, 20 * depth + 10_000)
@@ -101,9 +104,10 @@ FOR_EVER = 1 << 60
 class CountedHeap(Heap):
     """Every reference is a `Block`. A freed block releases what it holds."""
 
-    def __init__(self) -> None:
+    def __init__(self, copied: list[Operation] | None = None) -> None:
         self.live = 0
         self.made = 0
+        self.copied = [] if copied is None else copied
 
     def take_in(self, value: Any, kind: ValueType) -> Any:
         if isinstance(kind, Scalar):
@@ -325,6 +329,7 @@ class _Machine:
             first: Any = target
         elif isinstance(target, Block):
             before = []
+            heap.copied.append(one)
             heap.release(target)
             first = heap.new(payload, one.results[0].type)
         else:

@@ -81,6 +81,7 @@ def build_arguments(parser: argparse.ArgumentParser) -> None:
 def check_arguments(parser: argparse.ArgumentParser) -> None:
     several_files(parser)
     parser.add_argument("--json", action="store_true", help="print what was found as JSON, one object a line")
+    parser.add_argument("--copies", action="store_true", help="list where an array, a list or a record can be copied, and why")
 
 
 def fmt_arguments(parser: argparse.ArgumentParser) -> None:

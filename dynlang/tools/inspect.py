@@ -47,12 +47,25 @@ def check(arguments: argparse.Namespace) -> int:
             left_off += error.left_off
         shown = {str(one) for one in found}
         found += [one for one in new if str(one) not in shown]
+    if arguments.copies and not any(one.severity == "error" for one in found):
+        found += copies_in(arguments.files)
     if arguments.json:
         for one in found:
             print(json.dumps(diag.to_json(one), ensure_ascii=False))
     elif found:
         show(found, left_off)
     return EXIT_INPUT if any(one.severity == "error" for one in found) else 0
+
+
+def copies_in(files: list[str]) -> list[diag.Diagnostic]:
+    """Where the programs can copy a value."""
+    from dynlang.tools.copies import copies_of
+
+    found: dict[str, diag.Diagnostic] = {}
+    for file in files:
+        for one in copies_of(Path(file)):
+            found.setdefault(str(one), one)
+    return list(found.values())
 
 
 def fmt(arguments: argparse.Namespace) -> int:

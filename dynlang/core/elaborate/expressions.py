@@ -10,13 +10,15 @@ from dynlang.check import typed
 from dynlang.core.build import integer, text, truth
 from dynlang.core.elaborate.frame import Frame
 from dynlang.core.elaborate.indexing import (
+    Piece,
     check_index,
     check_indices,
-    indexed,
-    item_atoms,
+    item_of,
     list_item,
     list_position,
     name_of,
+    part_of,
+    read,
     unboxed_element,
 )
 from dynlang.core.elaborate.values import NOTHING, Value, matched_sizes
@@ -165,9 +167,21 @@ def tuple_item(frame: Frame, node: typed.TupleItem) -> Value:
 
 @handles(typed.Field)
 def field(frame: Frame, node: typed.Field) -> Value:
-    from dynlang.core.elaborate.places import select_part
+    return read(frame, piece(frame, node))
 
-    return select_part(frame, expression(frame, node.value), node.name)[0]
+
+def piece(frame: Frame, node: typed.Expression) -> Piece:
+    """What a path of fields and indices names, read only where something else needs it."""
+    match node:
+        case typed.Field(_, _, value, name):
+            return part_of(frame, piece(frame, value), name)[0]
+        case typed.Index(_, _, value, items):
+            whole = piece(frame, value)
+            if not isinstance(whole.type, ListType):
+                return item_of(frame, whole, items)[0]
+            assert isinstance(items[0], typed.Expression)
+            return Piece(list_item(frame, whole.value, list_position(frame, whole.value, items[0])))
+    return Piece(expression(frame, node))
 
 
 @handles(typed.Construct)
@@ -376,10 +390,7 @@ def scalar_dtype(kind: Type) -> str | None:
 
 @handles(typed.Index)
 def index(frame: Frame, node: typed.Index) -> Value:
-    value = expression(frame, node.value)
-    if isinstance(value.type, ListType):
-        return list_item(frame, value, list_position(frame, value, node.items[0]))  # type: ignore[arg-type]
-    found = indexed(frame, value, item_atoms(frame, value, node.items))
+    found = read(frame, piece(frame, node))
     return Value(frame.type(node.type), found.atoms, found.functions)
 
 

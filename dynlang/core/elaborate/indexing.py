@@ -107,6 +107,54 @@ def indexed(frame: Frame, value: Value, items: Items) -> Value:
     return opened_element(frame, kind.element, atoms)
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """``value[items]``, not read yet: the next index, or field, goes on from here, and nothing on the way is copied.
+
+    An array of records is an array for each field, so ``layers[i].w[j]`` is ``layers.w[i, j]``."""
+
+    value: Value
+    items: tuple[Atom, ...] = ()
+
+    @property
+    def type(self) -> Type:
+        """The type of what is named, where that is an array; else of what it is a part of."""
+        kind = self.value.type
+        return ArrayType(kind.element, kind.shape[len(self.items):]) if isinstance(kind, ArrayType) else kind
+
+    @property
+    def is_element(self) -> bool:
+        return isinstance(self.value.type, ArrayType) and len(self.items) == len(self.value.type.shape)
+
+
+def read(frame: Frame, piece: Piece) -> Value:
+    return indexed(frame, piece.value, Items(piece.items, piece.value.type)) if piece.items else piece.value
+
+
+def item_of(frame: Frame, piece: Piece, items: Sequence[typed.Expression | typed.SliceItem]) -> tuple[Piece, Items]:
+    """``piece[items]``, and the items from the beginning of its array. A piece that is an element holds an array: it is read."""
+    if piece.is_element:
+        piece = Piece(read(frame, piece))
+    own = item_atoms(frame, Value(piece.type, piece.value.atoms), items)
+    gathers = any(not isinstance(one, Window) and isinstance(one.type, ArrayType) for one in own.items)
+    if gathers and piece.items:
+        piece = Piece(read(frame, piece))
+    whole = Items((*piece.items, *own.items), piece.value.type)
+    if whole.is_element:
+        return Piece(piece.value, tuple(one for one in whole.items if not isinstance(one, Window))), whole
+    return Piece(indexed(frame, piece.value, whole)), whole
+
+
+def part_of(frame: Frame, piece: Piece, step: str | int) -> tuple[Piece, bool]:
+    """A field or item of a piece, and whether it is the same place of the array of that field."""
+    from dynlang.core.elaborate.places import select_part
+
+    kind = piece.value.type
+    flat = piece.is_element and piece.items and isinstance(kind, ArrayType) and not frame.layouts.is_boxed(kind.element)
+    value = piece.value if flat else read(frame, piece)
+    return Piece(select_part(frame, value, step)[0], piece.items if flat else ()), bool(flat)
+
+
 def remaining_shape(kind: ArrayType, items: Items) -> tuple[Size, ...]:
     shape: list[Size] = []
     for axis, size in enumerate(kind.shape):

@@ -14,16 +14,19 @@ from dynlang.check import typed
 from dynlang.core.elaborate.frame import Frame
 from dynlang.core.elaborate.indexing import (
     Items,
+    Piece,
     indexed,
-    item_atoms,
+    item_of,
     list_item,
     list_position,
+    part_of,
+    read,
     unboxed_element,
     updated,
 )
 from dynlang.core.elaborate.values import Value
 from dynlang.core.nodes import Atom
-from dynlang.diag import InternalError, NotBuilt
+from dynlang.diag import InternalError
 from dynlang.types import ArrayType, ListType, RecordType, TangentType, TupleType, Type
 
 
@@ -36,25 +39,34 @@ class Held:
 
 def read_place(frame: Frame, place: typed.Place, held: Any = None) -> tuple[Value, Held]:
     """The value of a place now, and its steps; indices are evaluated once, when `held` is not given."""
-    value = frame.local(place.root, place.span)
     if held is None:
-        steps: list[Any] = []
-        for step in place.steps:
-            evaluated = evaluate_step(frame, step, value)
-            steps.append(evaluated)
-            value = part(frame, value, evaluated)
-        return value, Held(tuple(steps))
+        piece, steps = walk(frame, place)
+        return read(frame, piece), Held(steps)
+    value = frame.local(place.root, place.span)
     for step in held.steps:
         value = part(frame, value, step)
     return value, held
 
 
-def evaluate_step(frame: Frame, step: Any, value: Value) -> Any:
-    if isinstance(step, (str, int)):
-        return step
-    if isinstance(value.type, ListType):
-        return list_position(frame, value, step[0])
-    return item_atoms(frame, value, step)
+def walk(frame: Frame, place: typed.Place) -> tuple[Piece, tuple[Any, ...]]:
+    """The place, not read yet, and its steps: a field of an element is an element of the field's array."""
+    piece, steps = Piece(frame.local(place.root, place.span)), []
+    for step in place.steps:
+        if isinstance(step, (str, int)):
+            piece, flat = part_of(frame, piece, step)
+            steps.insert(len(steps) - 1 if flat else len(steps), step)
+        elif isinstance(piece.value.type, ListType) or (piece.is_element and isinstance(piece.value.type.element, ListType)):  # type: ignore[union-attr]
+            value = read(frame, piece)
+            assert isinstance(step[0], typed.Expression)
+            steps.append(list_position(frame, value, step[0]))
+            piece = Piece(list_item(frame, value, steps[-1]))
+        else:
+            goes_on = bool(piece.items) and not piece.is_element
+            piece, items = item_of(frame, piece, step)
+            if goes_on and len(items.items) > len(step):
+                steps.pop()
+            steps.append(items)
+    return piece, tuple(steps)
 
 
 def part(frame: Frame, value: Value, step: Any) -> Value:
@@ -124,15 +136,8 @@ def write_place(frame: Frame, place: typed.Place, new: Value, held: Any = None) 
 
 
 def read_steps(frame: Frame, place: typed.Place) -> Held:
-    """The steps of a place; the last one is not read."""
-    value = frame.local(place.root, place.span)
-    steps: list[Any] = []
-    for position, step in enumerate(place.steps):
-        evaluated = evaluate_step(frame, step, value)
-        steps.append(evaluated)
-        if position + 1 < len(place.steps):
-            value = part(frame, value, evaluated)
-    return Held(tuple(steps))
+    """The steps of a place."""
+    return Held(walk(frame, place)[1])
 
 
 def written(frame: Frame, value: Value, steps: Sequence[Any], new: Value) -> Value:
@@ -149,8 +154,6 @@ def written(frame: Frame, value: Value, steps: Sequence[Any], new: Value) -> Val
         return written_list(frame, value, step, rest, new)
     if not rest:
         return updated(frame, value, step, new)
-    if frame.layouts.is_boxed(value.type.element):  # type: ignore[union-attr]
-        raise NotBuilt("changing a part of an element whose size is unknown", frame.builder.span)
     old = indexed(frame, value, step)
     inner = written(frame, old, rest, new)
     return updated(frame, value, step, inner, old)

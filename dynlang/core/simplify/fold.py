@@ -347,6 +347,13 @@ def _at(folder: Folder, one: Operation) -> Found:
     return None
 
 
+def _update(folder: Folder, one: Operation) -> Found:
+    """A part that is put back as it was read, after it was lent, changes nothing."""
+    *place, part = one.arguments
+    source = folder.definition(part)
+    return (place[0],) if isinstance(source, Operation) and source.op == "at" and list(source.arguments) == place else None
+
+
 def _string_concat(folder: Folder, one: Operation) -> Found:
     x, y = one.arguments
     if isinstance(x, Literal) and isinstance(y, Literal):
@@ -369,6 +376,7 @@ RULES: dict[str, Rule] = {
     "convert": _convert,
     "reshape": _reshape,
     "at": _at,
+    "update": _update,
     "string_concat": _string_concat,
 }
 """What is known of an op beyond its row: cases in which it is one of its operands."""

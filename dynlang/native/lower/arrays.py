@@ -179,6 +179,18 @@ def lower_update(frame: Frame, operation: Operation) -> None:
     frame.define(operation.results[0], block)
 
 
+@lowers("take")
+def lower_take(frame: Frame, operation: Operation) -> None:
+    """The element, a reference, leaves with the array's; in its place stands what can be released like any other."""
+    x, *indices = operation.operands
+    rest, value = operation.results
+    block = frame.own(x)
+    place = address(frame, block, flat_index(frame, [frame[one] for one in indices], shape_of(x.type)), element_of(x.type))
+    frame.define(value, frame.load_slot(place, value.type))
+    frame.f.store("ptr", static_block(frame.lowering.text, bytes(LIST_HEADER)), place)
+    frame.define(rest, block)
+
+
 @lowers("update_slice")
 def lower_update_slice(frame: Frame, operation: Operation) -> None:
     x, *starts, v = operation.operands

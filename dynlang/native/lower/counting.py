@@ -19,6 +19,7 @@ from dynlang import runtime
 from dynlang.core.nodes import SumDeclaration
 from dynlang.native.emit import Function, ModuleText, signature
 from dynlang.native.lower.layout import LIST_HEADER, SLOT_BYTES, bare, counted, has_children, of_core, spell
+from dynlang.runtime.context import COPIES
 from dynlang.ssa.nodes import Array, Box, List, Scalar, ValueType
 
 KIND_SHIFT = 46
@@ -153,6 +154,8 @@ class Counting:
             f.ret("null")
         if copies:
             f.copy_bytes(copy, "%block", payload)
+            copied = f.offset("%context", COPIES, "i8")
+            f.store("i64", f.add(f.load("i64", copied), 1), copied)
         if has_children(kind):
             self.visit_children(f, "%block", payload, kind, lambda place, _: self.retain(f, f.load("ptr", place)))
         with f.when(f.icmp("sgt", count, 1)):

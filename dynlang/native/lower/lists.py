@@ -6,6 +6,7 @@ from dynlang import runtime
 from dynlang.native.emit import ModuleText
 from dynlang.native.lower.frame import Frame, lowers
 from dynlang.native.lower.layout import LIST_HEADER, SLOT_BYTES, counted
+from dynlang.runtime import static_block
 from dynlang.ssa.nodes import List, Operation, Value, ValueType
 
 FIRST_CAPACITY = 4
@@ -90,6 +91,20 @@ def lower_list_get(frame: Frame, operation: Operation) -> None:
     for place, value in enumerate(values):
         loaded = frame.load_slot(slot(frame, frame[elements], frame[index], len(values), place), value.type)
         frame.define(value, frame.retain(loaded, value.type))
+
+
+@lowers("list_take")
+def lower_list_take(frame: Frame, operation: Operation) -> None:
+    """The element leaves with the list's reference to it; in its place stands what can be released like any other."""
+    elements, index = operation.operands
+    rest, *values = operation.results
+    block = frame.own(elements)
+    for place, value in enumerate(values):
+        at = slot(frame, block, frame[index], len(values), place)
+        frame.define(value, frame.load_slot(at, value.type))
+        if counted(value.type):
+            frame.f.store("ptr", static_block(frame.lowering.text, bytes(LIST_HEADER)), at)
+    frame.define(rest, block)
 
 
 @lowers("list_set")
