@@ -13,7 +13,8 @@ from dynlang.ssa.nodes import Array, Box, List, Rows, String, ValueType
 from dynlang.tools.inspect import default_entries
 
 WHY = {
-    "again": ("its old value is used again", "the old value is used again here", "move the change behind that use, or use the new value there"),
+    "again": ("its old value is used again", "the old value is used again here",
+              "move the change behind that use, or use the new value there"),
     "trip": ("a loop begins each trip with the old value", "each trip of this loop begins with the old value",
              "let the loop carry the variable on: declare it in front of the loop"),
     "caller": ("it belongs to the caller", "what this function is given isn't its own",

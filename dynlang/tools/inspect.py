@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -47,14 +48,17 @@ def check(arguments: argparse.Namespace) -> int:
             left_off += error.left_off
         shown = {str(one) for one in found}
         found += [one for one in new if str(one) not in shown]
-    if arguments.copies and not any(one.severity == "error" for one in found):
-        found += copies_in(arguments.files)
+    failed = any(one.severity == "error" for one in found)
+    copies = copies_in(arguments.files) if arguments.copies and not failed else []
     if arguments.json:
-        for one in found:
+        for one in [*found, *copies]:
             print(json.dumps(diag.to_json(one), ensure_ascii=False))
-    elif found:
+        return EXIT_INPUT if failed else 0
+    if found:
         show(found, left_off)
-    return EXIT_INPUT if any(one.severity == "error" for one in found) else 0
+    if copies:
+        print(diag.render_all(copies, colour=diag.colour_wanted(sys.stdout), limit=len(copies)))
+    return EXIT_INPUT if failed else 0
 
 
 def copies_in(files: list[str]) -> list[diag.Diagnostic]:
