@@ -9,7 +9,7 @@ from dynlang.check import errors, typed
 from dynlang.check.context import ERROR, Context, handles, is_int
 from dynlang.check.fit import adapt, article, cast_hint, is_float, number_type, origins, shape_of, size_labels, unique_labels, with_numbers
 from dynlang.check.scalars import bool_hint, converted, number_error
-from dynlang.check.settle import demand
+from dynlang.check.settle import demand, with_one_number
 from dynlang.check.typenames import combine
 from dynlang.check.world import show
 from dynlang.diag import Diagnostic, Label
@@ -291,6 +291,7 @@ def infer_binary(context: Context, node: ast.Binary, hint: Type | None) -> typed
     bindings: list[typed.Binding] = []
     for count, operation in enumerate(node.rest, 1):
         operand = context.infer(operation.operand, hint if hint is not None else told_by(total))
+        total, operand = with_one_number(context, total, node.first if count == 1 else None, operand, operation.operand)  # type: ignore[arg-type]
         span = Span(node.span.source, node.span.start, operation.operand.span.end)
         total = binary(context, operation.operator, total, operand, span, operation.span)
         if count % CHAIN_LIMIT == 0 and count < len(node.rest) and not isinstance(total.type, ErrorType):

@@ -13,6 +13,7 @@ from dynlang.check.expressions import given
 from dynlang.check.fit import article, is_float, number_type
 from dynlang.check.guards import guards
 from dynlang.check.iteration import Source, bind_target, source
+from dynlang.check.settle import asked_again, demand
 from dynlang.check.solve import has_hole
 from dynlang.check.world import show
 from dynlang.diag import Label
@@ -62,7 +63,7 @@ def comprehend(context: Context, node: ast.Comprehension, kind: str, hint: Type 
     known = set(context.taken)
     outer: list[typed.Binding] = []
     first = node.clauses[0].axes[0]
-    ready = source(context, first.iterable) if first.iterable is not None else None
+    ready = source(context, first.iterable, target=first.target) if first.iterable is not None else None
     with context.inside("a comprehension"):
         axes = read_axes(context, node, outer, ready)
         guard = None
@@ -75,7 +76,10 @@ def comprehend(context: Context, node: ast.Comprehension, kind: str, hint: Type 
     if hint is not None:
         from dynlang.check.fit import fitting
 
-        body = fitting(context, body, hint) or body
+        fitted = fitting(context, body, hint)
+        if fitted is None:
+            demand(context, body, hint)
+        body = fitted or body
     known |= {local.name for binding in outer for local in binding.locals if local is not None}
     known |= {name for axis in axes[:1] for name in axis.count.variables()}
     if kind == "array":
@@ -115,7 +119,7 @@ def read_axes(context: Context, node: ast.Comprehension, outer: list[typed.Bindi
             if axis.iterable is None:
                 found = inferred_axis(context, axis, node)
             else:
-                items = ready if axis is node.clauses[0].axes[0] else source(context, axis.iterable)
+                items = ready if axis is node.clauses[0].axes[0] else source(context, axis.iterable, target=axis.target)
                 found = (items.bindings, bind_axis(context, axis.target, items.count, items.item)) if items is not None else None
             if found is None:
                 fine = False
@@ -322,6 +326,8 @@ def call_reduction(context: Context, node: ast.Call, hint: Type | None) -> typed
     if isinstance(value, ast.Comprehension) and not named:
         return comprehend(context, value, name, wanted, node.span)
     array = context.infer(value)
+    if wanted is not None:
+        array = asked_again(context, value, array, wanted)
     if isinstance(array.type, ListType):
         item = ast.Identifier("item", span=value.span)
         clause = ast.Clause((ast.Axis(item, value, span=value.span),), span=value.span)

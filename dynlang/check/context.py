@@ -264,12 +264,14 @@ class Context:
         """Errors within are looked at, not reported; names made within are forgotten."""
         before, taken, origins = self.diagnostics, set(self.taken), dict(self.origins)
         nested, signatures, failed, opened = list(self.nested), dict(self.nested_signatures), self.failed, list(self.opened_places)
+        demands = dict(self.demands)
         self.diagnostics = Diagnostics(limit=1)
         try:
             yield self.diagnostics
         finally:
             self.diagnostics, self.taken, self.origins = before, taken, origins
             self.nested, self.nested_signatures, self.failed, self.opened_places = nested, signatures, failed, opened
+            self.demands = demands
 
     def origin_label(self, name: str) -> Label | None:
         """The place that a size variable came from."""

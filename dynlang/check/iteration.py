@@ -13,6 +13,7 @@ from dynlang.check.arithmetic import as_size, index_bound
 from dynlang.check.calls import is_builtin
 from dynlang.check.context import Context, handles, is_int
 from dynlang.check.fit import article, size_labels
+from dynlang.check.settle import settled_items
 from dynlang.check.world import show
 from dynlang.diag import Label
 from dynlang.source import Span
@@ -54,7 +55,7 @@ def range_value(context: Context, node: ast.Range, _: Type | None) -> typed.Expr
     )
 
 
-def source(context: Context, node: ast.Expr, is_loop: bool = False) -> Source | None:
+def source(context: Context, node: ast.Expr, is_loop: bool = False, target: ast.Target | None = None) -> Source | None:
     """What an expression after `in` runs over; reports and gives None if nothing can."""
     from dynlang.check.maps import is_map, method_call
 
@@ -65,6 +66,8 @@ def source(context: Context, node: ast.Expr, is_loop: bool = False) -> Source | 
     if isinstance(node, ast.Range):
         return range_source(context, node.start, node.stop, node.span)
     value = context.infer(node)
+    if target is not None:
+        value = settled_items(context, target, node, value)
     match value.type:
         case ErrorType():
             return None

@@ -7,6 +7,7 @@ from dynlang.check.arithmetic import condition, elementwise, is_adaptable, opera
 from dynlang.check.context import ERROR, Context, handles
 from dynlang.check.expressions import given
 from dynlang.check.fit import article
+from dynlang.check.settle import with_one_number
 from dynlang.check.structure import contains, equal, is_structured, less, ordered
 from dynlang.check.world import show
 from dynlang.diag import Label
@@ -37,6 +38,7 @@ def infer_compare(context: Context, node: ast.Compare, hint: Type | None) -> typ
     tests: list[typed.Expression] = []
     for position, operation in enumerate(node.rest):
         right = context.infer(operation.operand, compared_hint(left))
+        left, right = with_one_number(context, left, node.first if position == 0 else None, right, operation.operand)
         if position < len(node.rest) - 1 and not isinstance(right, (typed.LocalReference, typed.Literal, typed.SizeValue)):
             local = context.temporary("middle", right.type)
             bindings.append(typed.Binding((local,), right, right.span))

@@ -140,6 +140,52 @@ def is_complete(kind: Type) -> bool:
 # ---------------------------------------------------------------- using demands
 
 
+def with_one_number(
+    context: Context, left: typed.Expression, left_node: ast.Expr | None, right: typed.Expression, right_node: ast.Expr
+) -> tuple[typed.Expression, typed.Expression]:
+    """Two operands in one number type, where one of them leaves a choice: in ``a + 5.0 * identity(n)`` the right takes that of `a`."""
+    from dynlang.check.arithmetic import is_adaptable
+    from dynlang.check.fit import number_type
+
+    ours, theirs = number_type(left.type), number_type(right.type)
+    if ours is None or theirs is None or ours == theirs or is_adaptable(left) or is_adaptable(right):
+        return left, right
+    changed = asked_again(context, right_node, right, ours)
+    if changed is not right:
+        return left, changed
+    return asked_again(context, left_node, left, theirs), right
+
+
+def asked_again(context: Context, node: ast.Expr | None, value: typed.Expression, number: Type) -> typed.Expression:
+    """The expression with numbers of this type, if it is one that takes the type asked for; else the value as it was."""
+    from dynlang.check.fit import adapt, is_float, number_type, with_numbers
+
+    if node is None or not is_float(number):
+        return value
+    wanted = with_numbers(value.type, number)
+    adapted = adapt(value, wanted)
+    if adapted is not None:
+        return adapted
+    with context.trial() as problems:
+        found = context.infer(node, wanted)
+    if problems.errors or number_type(found.type) != number:
+        return value
+    return context.infer(node, wanted)
+
+
+def settled_items(context: Context, target: ast.Target, node: ast.Expr, value: typed.Expression) -> typed.Expression:
+    """What a loop runs over, with the numbers that the uses of the loop's variable demand."""
+    from dynlang.check.fit import with_numbers
+
+    wanted = context.settled.get(target.span.start) if isinstance(target, ast.Identifier) else None
+    if not isinstance(wanted, NumberOf):
+        return value
+    found = asked_again(context, node, value, wanted.number)
+    if found is value:
+        demand(context, value, with_numbers(value.type, wanted.number))
+    return found
+
+
 def settled_value(context: Context, node: ast.Let) -> typed.Expression:
     """The value of a declaration without a type, as what its uses demand."""
     from dynlang.check.fit import fitting

@@ -350,7 +350,7 @@ def check_for(context: Context, node: ast.For) -> Statements:
     """``for x, y in e:``; e is evaluated once and keeps its value (rule 15)."""
     from dynlang.check.comprehensions import bind_axis, declare_failed
 
-    found = source(context, node.iterable, is_loop=True)
+    found = source(context, node.iterable, is_loop=True, target=node.target)
     context.loops += 1
     with context.scope():
         if found is None:
