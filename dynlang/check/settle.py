@@ -19,6 +19,8 @@ from dynlang.check.walk import nodes
 from dynlang.diag import CompileError, Diagnostics
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
+    F32,
+    INT,
     ErrorType,
     FunctionType,
     ListType,
@@ -84,7 +86,7 @@ def demand(context: Context, value: typed.Expression, wanted: Type) -> None:
             note(context, value.local, wanted)
         return
     own, number = number_type(value.type), number_type(wanted)
-    if own is None or number is None or own == number:
+    if own is None or number is None or not may_become(own, number):
         return
     for local in numbers_in(value):
         if number_type(local.type) == own and not (local.mutable and counts(own, number)):
@@ -96,7 +98,7 @@ def demand_assigned(context: Context, target: typed.Place, wanted: Type) -> None
     from dynlang.check.fit import number_type
 
     own, number = number_type(target.type), number_type(wanted)
-    if own is not None and number is not None and own != number and number_type(target.root.type) == own:
+    if own is not None and number is not None and may_become(own, number) and number_type(target.root.type) == own:
         note(context, target.root, NumberOf(number))
 
 
@@ -123,6 +125,13 @@ def numbers_in(value: typed.Expression) -> Iterator[typed.Local]:
     for node in nodes(value):
         if isinstance(node, typed.LocalReference):
             yield node.local
+
+
+def may_become(own: Type, number: Type) -> bool:
+    """Only what a literal is by itself, `f32` or `int`, may have been left open."""
+    from dynlang.check.fit import is_float
+
+    return own != number and (own == INT or (own == F32 and is_float(number)))
 
 
 def counts(own: Type, number: Type) -> bool:
