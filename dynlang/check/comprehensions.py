@@ -10,7 +10,7 @@ from dynlang.check.builtins import failed
 from dynlang.check.calls import builtin
 from dynlang.check.context import ERROR, Context, handles, is_int
 from dynlang.check.expressions import given
-from dynlang.check.fit import article, is_float, number_type
+from dynlang.check.fit import article, is_float, number_type, with_numbers
 from dynlang.check.guards import guards
 from dynlang.check.iteration import Source, bind_target, source
 from dynlang.check.settle import asked_again, demand
@@ -273,10 +273,10 @@ def reduced_type(context: Context, kind: str, axes: list[typed.Axis], body: type
     """What a reduction of items of this type gives."""
     number = number_type(body.type)
     if kind in ("any", "all", "count"):
-        if body.type != BOOL:
+        if scalar_part(body.type) != BOOL:
             context.report(errors.OperandTypes(f"`{kind}` takes conditions, not {article(body.type)}", body.span, found=show(body.type)))
             return None
-        return INT if kind == "count" else BOOL
+        return with_numbers(body.type, INT) if kind == "count" else body.type
     if number is None or (kind in ("mean", "logsumexp") and not is_float(number)):
         wanted = "floats" if kind in ("mean", "logsumexp") else "numbers"
         hint = "convert it: `f32(...)`" if number is not None else "`count` counts conditions" if body.type == BOOL else ""
@@ -284,8 +284,11 @@ def reduced_type(context: Context, kind: str, axes: list[typed.Axis], body: type
             errors.OperandTypes(f"`{kind}` takes {wanted}, not {article(body.type)}", body.span, found=show(body.type), hint=hint)
         )
         return None
-    if isinstance(body.type, ArrayType) and kind not in ("sum", "mean", "prod"):
-        context.report(errors.OperandTypes(f"`{kind}` compares numbers, not {article(body.type)}", body.span, found=show(body.type)))
+    if isinstance(body.type, ArrayType) and kind in ("argmax", "argmin", "logsumexp"):
+        hint = f"of the items side by side: `{kind}([...], axis=0)`, with the comprehension in the brackets"
+        context.report(
+            errors.OperandTypes(f"`{kind}` takes numbers, not {article(body.type)}", body.span, found=show(body.type), hint=hint)
+        )
         return None
     if kind in ("argmax", "argmin"):
         if len(axes) > 1:

@@ -10,16 +10,19 @@ from dynlang.check import errors, typed
 from dynlang.check.builtins import failed
 from dynlang.check.calls import builtin
 from dynlang.check.context import Context
-from dynlang.check.fit import fit
+from dynlang.check.fit import fit, is_float
 from dynlang.check.solve import HOLE, has_hole
 from dynlang.check.world import show
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
+    Argument,
     ArrayType,
     ErrorType,
     FunctionType,
     RecordType,
+    ScalarType,
     Size,
+    TupleType,
     Type,
     TypeVariable,
     tangent,
@@ -165,3 +168,44 @@ def call_make_leaves(context: Context, node: ast.Call, hint: Type | None) -> typ
     if found is None:
         return failed(node.span)
     return typed.MakeLeaves(hint, node.span, found)
+
+
+@builtin("cast")
+def call_cast(context: Context, node: ast.Call, hint: Type | None) -> typed.Expression:
+    """``cast(model)``: every number in the precision that the wanted type has at its place."""
+    if len(node.arguments) != 1 or node.arguments[0].name is not None or node.arguments[0].borrow:
+        return context.fail(errors.WrongArity("`cast` takes one value, and the wanted type says the precision", node.span))
+    value = context.infer(node.arguments[0].value)
+    if isinstance(value.type, ErrorType):
+        return value
+    if hint is None or hint == HOLE or has_hole(hint):
+        return context.fail(
+            errors.CannotInfer(
+                "nothing tells the precision that `cast` should give", node.span, hint="say it: `let half: Model<bf16> = cast(model)`"
+            )
+        )
+    if not casts(value.type, hint):
+        return context.fail(
+            errors.TypeMismatch(
+                "`cast` changes the precision of floats, and nothing else",
+                node.span,
+                expected=show(hint),
+                found=show(value.type),
+                hint="to or from ints, numbers are converted by name: `f32(...)`",
+            )
+        )
+    return typed.Convert(hint, node.span, value)
+
+
+def casts(actual: Argument, wanted: Argument) -> bool:
+    """Whether two types differ in the precision of floats alone."""
+    match actual, wanted:
+        case ScalarType() | TypeVariable(), ScalarType() | TypeVariable():
+            return actual == wanted or (is_float(actual) and is_float(wanted))
+        case ArrayType(element, shape), ArrayType(other, other_shape):
+            return shape == other_shape and casts(element, other)
+        case RecordType(name, given), RecordType(other_name, taken):
+            return name == other_name and all(map(casts, given, taken))
+        case TupleType(items), TupleType(others):
+            return len(items) == len(others) and all(map(casts, items, others))
+    return actual == wanted

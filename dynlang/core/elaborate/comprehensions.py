@@ -233,36 +233,35 @@ def same_number(value: float) -> Callable[[Type], Literal]:
 
 
 def count(frame: Frame, node: typed.Comprehension) -> Value:
-    carried = [Variable(frame.builder.names.fresh("count"), INT)]
+    kind = frame.type(node.type)
+    initial = filled(frame, kind, same_number(0))
+    carried = [Variable(frame.builder.names.fresh("count"), initial.type)]
 
     def body(indices: list[Variable], current: Sequence[Variable]) -> list[Atom]:
         condition = expression(frame, node.body).atom
-        one = frame.builder.operation("select", condition, integer(1), integer(0), name="one")
-        return [frame.builder.operation("add", current[0], one, name="count")]
+        one = frame.builder.operation("convert", condition, dtype="i64", name="one")
+        return [frame.builder.operation("add", current[0], frame.retyped_atom(one, initial.type), name="count")]
 
-    return Value(INT, loop(frame, node, carried, [integer(0)], body))
+    return Value(kind, loop(frame, node, carried, [initial], body))
 
 
 def extreme(op: str, start: float) -> Callable[[Frame, typed.Comprehension], Value]:
-    """``max`` and ``min``: of no floats an infinity, of no ints an error."""
+    """``max`` and ``min``: of no floats an infinity, of no ints an error; of arrays place by place."""
 
     def reduce(frame: Frame, node: typed.Comprehension) -> Value:
         kind = frame.type(node.type)
-        if isinstance(kind, ScalarType) and kind.dtype in FLOATS:
+        if scalar_dtype(kind) in FLOATS:
             return fold(op, same_number(start))(frame, node)
-        if isinstance(kind, ArrayType):
-            raise NotBuilt(f"{node.kind} over arrays", node.span)
         names = frame.builder.names
-        scalar = frame.core_type(node.body.type)
-        assert isinstance(scalar, ScalarType)
-        carried = [Variable(names.fresh("best"), scalar), Variable(names.fresh("some"), BOOL)]
+        initial = filled(frame, kind, lambda one: number(0, dtype_of(one)))
+        carried = [Variable(names.fresh("best"), initial.type), Variable(names.fresh("some"), BOOL)]
 
         def body(indices: list[Variable], current: Sequence[Variable]) -> list[Atom]:
-            value = expression(frame, node.body).atom
+            value = frame.retyped_atom(expression(frame, node.body).atom, initial.type)
             better = frame.builder.operation(op, current[0], value, name="better")
             return [frame.builder.operation("select", current[1], better, value, name="best"), truth(True)]
 
-        best, some = loop(frame, node, carried, [number(0, scalar.dtype), truth(False)], body)
+        best, some = loop(frame, node, carried, [initial, truth(False)], body)
         frame.check(some, f"{node.kind} of nothing", node.span, "DYN0907")
         return Value(kind, (best,))
 

@@ -358,13 +358,15 @@ def convert(frame: Frame, node: typed.Convert) -> Value:
     atoms: list[Atom] = []
     for one, place in zip(value.atoms, frame.layouts.data(kind), strict=True):
         found, wanted = scalar_dtype(one.type), scalar_dtype(place.type)
+        if wanted is None and one.type != place.type:
+            raise NotBuilt("`cast` of what a list or a sum type holds", node.span)
         if wanted is None or found == wanted:
             atoms.append(one)
         elif isinstance(one, Literal):
             atoms.append(convert_literal(frame, one, wanted))
         else:
             atoms.append(frame.builder.operation("convert", one, dtype=wanted))
-    return Value(kind, tuple(atoms))
+    return Value(kind, tuple(atoms), value.functions)
 
 
 def convert_literal(frame: Frame, one: Literal, dtype: str) -> Atom:
