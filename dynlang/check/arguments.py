@@ -13,9 +13,10 @@ from dynlang.check import errors, typed
 from dynlang.check.arithmetic import as_size
 from dynlang.check.context import Context, SizeEntry, TypeEntry, is_int
 from dynlang.check.expressions import is_open
-from dynlang.check.fit import fit, fitting, mismatch
+from dynlang.check.fit import fit, fitting, mismatch, number_type
 from dynlang.check.functions import Use
 from dynlang.check.guards import explained, guards
+from dynlang.check.settle import asked_again
 from dynlang.check.solve import HOLE
 from dynlang.check.typenames import put
 from dynlang.check.world import Generic, Signature, show
@@ -181,6 +182,9 @@ def solve_arguments(
             bad = bad or not lent_fits(context, slot.passed, wanted, role)
         elif slot.passed is not None:
             others = [one.passed for one in slots if isinstance(one.passed, typed.Expression)]
+            number = number_type(wanted)
+            if slot.argument is not None and number is not None and number_type(slot.passed.type) not in (None, number):
+                slot.passed = asked_again(context, slot.argument.value, slot.passed, number)
             slot.passed = fit(context, slot.passed, wanted, role, others)
             bad = bad or is_bad(slot.passed)
     return None if bad else use.solver.resolve(use.rename(returns))
