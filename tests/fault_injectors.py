@@ -330,9 +330,10 @@ def an_argument_too_few(view: View) -> Made:
         elif name in view.constructors:
             parameters = [*view.constructors[name].payload]
         needed = bool(parameters) and getattr(parameters[-1], "default", None) is None
-        if needed and len(call.arguments) == len(parameters) and call.arguments[-1].name is None:
-            start = call.arguments[-2].span.end if len(call.arguments) > 1 else call.arguments[-1].span.start
-            yield view.put(Span(view.source, start, call.arguments[-1].span.end), "")
+        given = list(call.arguments)
+        if needed and len(given) == len(parameters) and given[-1].name is None:
+            start = given[-2].span.end if len(given) > 1 else given[-1].span.start
+            yield view.put(Span(view.source, start, given[-1].span.end), "")
 
 
 @injects("arity")
@@ -478,7 +479,7 @@ def typo(view: View, name: str, random_: random.Random) -> str:
         at = random_.randrange(len(name))
         slips = [name[:at] + name[at] + name[at:], name[:at] + name[at + 1 :], name + "x"]
         made = random_.choice(slips)
-        if made.isidentifier() and len(made) > 1 and made != name and not re.search(rf"\b{made}\b", view.text) and made not in KNOWN:
+        if made.isidentifier() and made[0].isupper() == name[0].isupper() and len(made) > 1 and made != name and not re.search(rf"\b{made}\b", view.text) and made not in KNOWN:
             return made
     return name + "_q"
 

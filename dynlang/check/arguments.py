@@ -164,7 +164,7 @@ def solve_arguments(
             slot.passed = value_argument(context, use, hints, pattern, slot.argument, f"the argument `{slot.name}` of {what}")
         bad = bad or is_bad(slot.passed)
         give_size(context, use, slot, what)
-    if bad:
+    if bad or any(isinstance(slot.type, ErrorType) for slot in slots):
         return None
     if stored:
         use.solver.widen()
@@ -329,7 +329,7 @@ def report_mismatch(context: Context, use: Use, slots: list[Slot], what: str) ->
 
 def lent_fits(context: Context, lent: typed.Lend, wanted: Type, role: str) -> bool:
     """A lent place has exactly the parameter's type."""
-    if lent.place.type == wanted or isinstance(lent.place.type, ErrorType):
+    if lent.place.type == wanted or isinstance(lent.place.type, ErrorType) or isinstance(wanted, ErrorType):
         return True
     value = typed.Literal(lent.place.type, lent.place.span, 0)
     context.report(mismatch(context, value, wanted, role))

@@ -165,6 +165,9 @@ class Diagnostics:
     def extend(self, found: Iterable[Diagnostic]) -> None:
         for one in found:
             self.add(one)
+        if isinstance(found, Diagnostics):
+            self.silent += found.silent
+            self.left_off += found.left_off
 
     @property
     def full(self) -> bool:
