@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from dynlang.check import errors, typed
 from dynlang.check.arithmetic import as_size
 from dynlang.check.context import Context, SizeEntry, TypeEntry, is_int
 from dynlang.check.expressions import is_open
-from dynlang.check.fit import fit, fitting, mismatch, number_type
+from dynlang.check.fit import fit, mismatch, number_type
 from dynlang.check.functions import Use
 from dynlang.check.guards import explained, guards
+from dynlang.check.misfits import misfit, with_swap
 from dynlang.check.settle import asked_again
 from dynlang.check.solve import HOLE
-from dynlang.check.typenames import put
 from dynlang.check.world import Generic, Signature, show
 from dynlang.diag import Label
 from dynlang.source import Span
@@ -29,7 +30,6 @@ from dynlang.types import (
     RecordType,
     Size,
     Type,
-    TypeVariable,
 )
 
 
@@ -171,9 +171,10 @@ def solve_arguments(
     use.solver.learn(hints)
     use.solver.settle()
     give_default_sizes(context, use, slots, module, what)
-    solved = use.finish(context, what, span)
+    with context.trial() as problems:
+        solved = use.finish(context, what, span)
     if not solved:
-        report_mismatch(context, use, slots, what)
+        context.report(misfit(context, use, slots, what) or problems.errors[0])
         return None
     for slot in slots:
         wanted = use.solver.resolve(use.rename(slot.type))
@@ -185,7 +186,7 @@ def solve_arguments(
             number = number_type(wanted)
             if slot.argument is not None and number is not None and number_type(slot.passed.type) not in (None, number):
                 slot.passed = asked_again(context, slot.argument.value, slot.passed, number)
-            slot.passed = fit(context, slot.passed, wanted, role, others)
+            slot.passed = fit(context, slot.passed, wanted, role, others, partial(with_swap, context, use, slots, slot))
             bad = bad or is_bad(slot.passed)
     return None if bad else use.solver.resolve(use.rename(returns))
 
@@ -309,22 +310,6 @@ def argument_hint(use: Use, hints: object, pattern: Type) -> Type | None:
             tuple(one if one is not None else HOLE for one in parameters), result if result is not None and closed else HOLE, pattern.modes
         )
     return both.resolve_hint(pattern)
-
-
-def report_mismatch(context: Context, use: Use, slots: list[Slot], what: str) -> None:
-    """Where generics stay open because an argument is built wrongly, that argument is the news."""
-    for slot in slots:
-        if isinstance(slot.passed, typed.Expression):
-            pattern = use.solver.resolve(use.rename(slot.type))
-            probe = use.solver.copy()
-            if not probe.match(pattern, slot.passed.type) and fitting(context, slot.passed, pattern) is None:
-                shown = {name: key for key, name in use.names.items()}
-                named = put(
-                    pattern,
-                    {name: Size.variable(key) for name, key in shown.items()},
-                    {name: TypeVariable(key) for name, key in shown.items()},
-                )
-                context.report(mismatch(context, slot.passed, named, f"the argument `{slot.name}` of {what}"))
 
 
 def lent_fits(context: Context, lent: typed.Lend, wanted: Type, role: str) -> bool:

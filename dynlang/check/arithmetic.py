@@ -7,12 +7,12 @@ from typing import Any
 
 from dynlang.check import errors, typed
 from dynlang.check.context import ERROR, Context, handles, is_int
-from dynlang.check.fit import adapt, article, cast_hint, is_float, number_type, origins, shape_of, size_labels, unique_labels, with_numbers
-from dynlang.check.scalars import bool_hint, converted, number_error
+from dynlang.check.fit import adapt, article, is_float, number_type, shape_of, with_numbers
+from dynlang.check.operands import inner_sizes, shape_error, unaccepted
+from dynlang.check.scalars import number_error
 from dynlang.check.settle import demand, with_one_number
 from dynlang.check.typenames import combine
 from dynlang.check.world import show
-from dynlang.diag import Diagnostic, Label
 from dynlang.ops.table import OPS
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
@@ -188,7 +188,7 @@ def elementwise(context: Context, op: str, values: Sequence[typed.Expression], s
         if not accepts(value.type, accepted):
             if accepted == "float":
                 demand(context, value, F32)
-            return context.fail(unaccepted(word, value, accepted, span))
+            return context.fail(unaccepted(word, values, value, accepted, span))
     aligned = align(values)
     if aligned is None:
         return context.fail(shape_error(context, word, values, span))
@@ -228,56 +228,6 @@ def accepts(kind: Type, word: str) -> bool:
         case "integer":
             return isinstance(number, ScalarType) and number.dtype in INTEGERS
     return True
-
-
-def unaccepted(word: str, value: typed.Expression, accepted: str, span: Span) -> Diagnostic:
-    wanted = {"float": "floats", "integer": "integers", "number": "numbers"}.get(accepted, accepted)
-    hint = ""
-    if accepted == "float" and number_type(value.type) is not None:
-        repair = converted(value, F32)
-        hint = f"`//` divides ints, rounding down; {repair} makes a float of this one" if word == "/" else f"convert it: {repair}"
-    elif number_type(value.type) is None:
-        hint = bool_hint(value)
-    return errors.OperandTypes(f"`{word}` takes {wanted}, not {article(value.type)}", span, found=show(value.type), hint=hint)
-
-
-def shape_error(context: Context, word: str, values: Sequence[typed.Expression], span: Span) -> Diagnostic:
-    left, right = two_that_differ(values)
-    a, b = shape_of(left.type), shape_of(right.type)
-    hint = ""
-    if a == b[::-1] and len(a) == 2:
-        hint = "the shapes fit if one of them is transposed: `transpose(...)`"
-    elif len(a) != len(b) and min(len(a), len(b)) == 1 and max(a, b, key=len)[0] == min(a, b, key=len)[0]:
-        hint = "a smaller rank repeats over leading axes: its sizes must be the last ones of the other operand"
-    elif all(isinstance(size, Size) for size in (*a, *b)) and len(a) == len(b):
-        differing = next((pair for pair in zip(a, b, strict=True) if pair[0] != pair[1]), None)
-        if differing and (differing[0] - differing[1]).value in (1, -1):  # type: ignore[operator]
-            hint = f"the sizes are one apart: {differing[0]} and {differing[1]}"
-        elif differing and (differing[0] - differing[1]).value is None:  # type: ignore[operator]
-            hint = cast_hint(context, right.type, left.type)
-    sizes = [size for size in (*a, *b) if isinstance(size, Size)]
-    labels = [label for size in sizes for label in size_labels(context, size)]
-    secondary = (
-        Label(left.span, show(left.type)),
-        Label(right.span, show(right.type)),
-        *origins(context, left),
-        *origins(context, right),
-        *labels,
-    )
-    return errors.SizeMismatch(
-        f"the operands of `{word}` have shapes that don't fit: {show(left.type)} and {show(right.type)}",
-        span,
-        secondary=unique_labels(secondary),
-        hint=hint,
-    )
-
-
-def two_that_differ(values: Sequence[typed.Expression]) -> tuple[typed.Expression, typed.Expression]:
-    arrays = [value for value in values if isinstance(value.type, ArrayType)]
-    for value in arrays[1:]:
-        if shape_of(value.type) != shape_of(arrays[0].type):
-            return arrays[0], value
-    return arrays[0], arrays[-1]
 
 
 # ---------------------------------------------------------------- operators
@@ -427,33 +377,6 @@ def contract_flattened(
     op = "matvec" if len(b) == 1 else "matmul"
     product = typed.Primitive(ArrayType(element, (rows, *b[1:])), span, op, (flat, right))
     return typed.Primitive(ArrayType(element, rest), span, "reshape", (product,), (), rest)
-
-
-def inner_sizes(context: Context, left: typed.Expression, right: typed.Expression, at: Span) -> Diagnostic:
-    """784 against 785, with both origins; a transposed operand is recognised."""
-    a, b = shape_of(left.type), shape_of(right.type)
-    inner, outer = a[-1], b[0]
-    hint = ""
-    if len(b) == 2 and inner == b[1]:
-        hint = f"they fit if the right operand is transposed: `... @ transpose({describe_value(right)})`"
-    elif len(a) == 2 and a[0] == outer:
-        hint = f"they fit if the left operand is transposed: `transpose({describe_value(left)}) @ ...`"
-    elif len(a) == 1 and len(b) == 2 and inner == b[1]:
-        hint = "they fit the other way round: `right @ left`"
-    elif isinstance(inner, Size) and isinstance(outer, Size) and (inner - outer).value in (1, -1):
-        hint = "the sizes are one apart: was a bias column added to one of them?"
-    labels = (
-        Label(left.span, f"{show(left.type)}: its last size is {inner}"),
-        Label(right.span, f"{show(right.type)}: its first size is {outer}"),
-        *origins(context, left),
-        *origins(context, right),
-    )
-    return errors.InnerSizes(f"the inner sizes of `@` differ: {inner} and {outer}", at, secondary=unique_labels(labels), hint=hint)
-
-
-def describe_value(value: typed.Expression) -> str:
-    text = value.span.text
-    return text if 0 < len(text) <= 20 else "..."
 
 
 @handles(ast.Negate)

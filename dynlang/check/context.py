@@ -28,6 +28,8 @@ from dynlang.types import (
 )
 
 ERROR = ErrorType()
+SIZE_PARAMETER = "a size parameter"
+"""The origin of a declared size."""
 
 Handler = Callable[["Context", Any, "Type | None"], typed.Expression]
 HANDLERS: dict[type, Handler] = {}

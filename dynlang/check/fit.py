@@ -7,15 +7,15 @@ function, method or callable record becomes a function value. Nothing else is co
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from dynlang.check import errors, typed
-from dynlang.check.context import Context
+from dynlang.check import errors, shapes, typed
+from dynlang.check.context import SIZE_PARAMETER, Context
 from dynlang.check.settle import demand
 from dynlang.check.solve import HOLE
 from dynlang.check.world import show
-from dynlang.diag import Diagnostic, Label
+from dynlang.diag import Diagnostic, Edit, Label, Repair, replacing, wrapping
 from dynlang.types import (
     FLOATS,
     INT,
@@ -30,6 +30,7 @@ from dynlang.types import (
     RowsType,
     ScalarType,
     Size,
+    StringType,
     SumType,
     TangentType,
     TupleType,
@@ -45,17 +46,24 @@ INTEGER_LIMITS = {"i64": 64, "i32": 32, "i16": 16, "i8": 8}
 
 
 def fit(
-    context: Context, value: typed.Expression, wanted: Type, role: str = "", others: Sequence[typed.Expression] = ()
+    context: Context,
+    value: typed.Expression,
+    wanted: Type,
+    role: str = "",
+    others: Sequence[typed.Expression] = (),
+    explain: Callable[[Diagnostic], Diagnostic] | None = None,
 ) -> typed.Expression:
     """The value as one of the wanted type; reports where it can't be, and gives the error expression.
 
-    `others`: the values that the wanted type was learnt from; a message about a size names the ones that brought it."""
+    `others`: the values that the wanted type was learnt from; a message about a size names the ones that brought it. `explain`
+    knows more about the mistake."""
     fitted = fitting(context, value, wanted)
     if fitted is None or isinstance(value.type, ErrorType):
         demand(context, value, wanted)
     if fitted is not None:
         return fitted
-    return context.fail(mismatch(context, value, wanted, role, others))
+    found = mismatch(context, value, wanted, role, others)
+    return context.fail(explain(found) if explain is not None else found)
 
 
 def fitting(context: Context, value: typed.Expression, wanted: Type) -> typed.Expression | None:
@@ -300,24 +308,45 @@ def mismatch(
     pair = differing_sizes(actual, wanted)
     if pair is not None:
         return size_mismatch(context, value, wanted, pair, subject, others)
-    hint = conversion_hint(value, wanted)
+    advice = conversion(context, value, wanted)
     title = f"{subject} is {article(actual)}, and {article(wanted)} is needed"
-    return errors.TypeMismatch(title, value.span, expected=show(wanted), found=show(actual), hint=hint, secondary=origins(context, value))
+    labels = unique_labels((*origins(context, value), *brought_by(context, value, wanted, others)))
+    return errors.TypeMismatch(
+        title, value.span, expected=show(wanted), found=show(actual), hint=advice.hint, secondary=labels, repairs=advice.repairs
+    )
+
+
+def brought_by(context: Context, value: typed.Expression, wanted: Type, others: Sequence[typed.Expression]) -> tuple[Label, ...]:
+    """Where the sizes of the wanted type were learnt from."""
+    sizes = sizes_in(wanted) if isinstance(value.type, ArrayType) else ()
+    return tuple(label for size in sizes for label in bringing(context, value, size, others))
+
+
+def bringing(context: Context, value: typed.Expression, size: Size, others: Sequence[typed.Expression]) -> Iterator[Label]:
+    """The other arguments that a size was learnt from: where they are declared, or where they stand."""
+    for other in others:
+        if other is not value and size in sizes_in(other.type):
+            yield from origins(context, other) or (Label(other.span, f"{show(other.type)} brings {size}"),)
 
 
 def size_mismatch(
     context: Context, value: typed.Expression, wanted: Type, pair: tuple[Size, Size], subject: str, others: Sequence[typed.Expression]
 ) -> Diagnostic:
     left, right = pair
-    hint = ""
-    if (left - right).value is None:
-        hint = cast_hint(context, value.type, wanted)
-    elif isinstance(actual := value.type, ArrayType) and isinstance(wanted, ArrayType) and actual.shape == wanted.shape[::-1]:
-        hint = "the sizes fit if it is transposed: `transpose(...)`"
+    advice = shapes.value(value, wanted)
+    if not advice.hint and (left - right).value is None:
+        advice = shapes.Advice(cast_hint(context, value.type, wanted))
     title = f"{subject} has the size {left} where {right} is needed"
-    brought = [label for other in others if other is not value and right in sizes_in(other.type) for label in origins(context, other)]
-    labels = (*origins(context, value), *brought, *size_labels(context, left), *size_labels(context, right))
-    return errors.SizeMismatch(title, value.span, expected=show(wanted), found=show(value.type), hint=hint, secondary=unique_labels(labels))
+    labels = (*origins(context, value), *bringing(context, value, right, others), *size_labels(context, left), *size_labels(context, right))
+    return errors.SizeMismatch(
+        title,
+        value.span,
+        expected=show(wanted),
+        found=show(value.type),
+        hint=advice.hint,
+        secondary=unique_labels(labels),
+        repairs=advice.repairs,
+    )
 
 
 def cast_hint(context: Context, actual: Type, wanted: Type) -> str:
@@ -382,22 +411,32 @@ def article(kind: Type) -> str:
     return f"{'an' if (text[0] in 'aeiouAEIOF' and not text.startswith(('u8', 'F'))) or text.startswith(('f', 'i8')) else 'a'} `{text}`"
 
 
-def conversion_hint(value: typed.Expression, wanted: Type) -> str:
-    actual = value.type
+def conversion(context: Context, value: typed.Expression, wanted: Type) -> shapes.Advice:
+    """How a value becomes one of the wanted type, where that is one step."""
+    actual, span = value.type, value.span
     have, want = number_type(actual), number_type(wanted)
-    if have and want and have != want and shape_of(actual) == shape_of(wanted) and isinstance(want, (ScalarType, TypeVariable)):
-        if isinstance(wanted, IndexType):
-            return f"a checked cast makes an index of it: `... as {show(wanted)}`"
-        return f"numbers are converted by name: `{show(want)}(...)`"
     if isinstance(wanted, IndexType) and have == INT and not shape_of(actual):
-        return f"a checked cast makes an index of it: `... as {show(wanted)}`"
+        text = f" as {show(wanted)}"
+        atom = isinstance(value, (typed.LocalReference, typed.Call, typed.Field, typed.Index, typed.Literal))
+        cast = wrapping("cast it", span, "" if atom else "(", text if atom else ")" + text)
+        return shapes.Advice(f"a checked cast makes an index of it: `...{text}`", (cast,) if nameable(context, wanted) else ())
+    if have and want and have != want and shape_of(actual) == shape_of(wanted) and isinstance(want, (ScalarType, TypeVariable)):
+        convert = wrapping(f"convert to `{show(want)}`", span, f"{show(want)}(", ")")
+        return shapes.Advice(f"numbers are converted by name: `{show(want)}({shapes.clip(value)})`", (convert,))
+    if isinstance(wanted, StringType) and number_type(actual) is not None and not set('"{}\n') & set(span.text):
+        written = replacing("write it into text", span, f'f"{{{span.text}}}"')
+        return shapes.Advice('an f-string makes text: `f"{x}"`', (written,))
     if isinstance(actual, TupleType) and wanted in actual.items:
-        return "take the tuple apart first: `let a, b = ...`"
+        return shapes.Advice("take the tuple apart first: `let a, b = ...`")
     if isinstance(wanted, ScalarType) and isinstance(actual, ArrayType) and actual.element == wanted:
-        return "reduce it with `sum` or `mean`, or take one item"
+        return shapes.Advice("reduce it with `sum` or `mean`, or take one item")
+    if isinstance(wanted, ArrayType) and actual == wanted.element and nameable(context, wanted):
+        sizes = ", ".join(str(size) for size in wanted.shape)
+        return shapes.Advice(f"`fill({shapes.clip(value)}, {sizes})` repeats one number")
     if isinstance(actual, FunctionType) and actual.result == wanted:
-        return "call it: `(...)` is missing"
-    return ""
+        call = Edit(span.source.span(span.end, span.end), "()")
+        return shapes.Advice("call it: `(...)` is missing", (Repair("call it", (call,)),) if not actual.parameters else ())
+    return shapes.value(value, wanted)
 
 
 def origins(context: Context, value: typed.Expression) -> tuple[Label, ...]:
@@ -426,10 +465,11 @@ def sizes_in(kind: Type) -> Iterator[Size]:
 
 
 def size_labels(context: Context, size: Size) -> Iterator[Label]:
+    """Where the variables of a size come from. Of a size parameter, the types that it stands in say more."""
     for name in sorted(size.variables()):
-        label = context.origin_label(name)
-        if label is not None:
-            yield label
+        origin = context.origins.get(name)
+        if origin is not None and origin.text != SIZE_PARAMETER:
+            yield Label(origin.span, f"`{name}` is {origin.text}")
 
 
 def unique_labels(labels: tuple[Label, ...]) -> tuple[Label, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from dynlang.check import errors, typed
 from dynlang.check.context import Context
 from dynlang.check.fit import INTEGER_LIMITS, adapt, article, is_float, number_type, with_numbers
 from dynlang.check.world import show
-from dynlang.diag import Diagnostic, Label
+from dynlang.diag import Diagnostic, Edit, Label, Repair, wrapping
 from dynlang.source import Span
 from dynlang.types import F32, ScalarType, StringType, Type
 
@@ -37,7 +37,23 @@ def number_error(context: Context, word: str, values: Sequence[typed.Expression]
         span,
         secondary=tuple(Label(value.span, show(value.type)) for value in values),
         hint=f"nothing is converted silently: write {converted(narrow, wanted)}",
+        repairs=tuple(conversions(values, kinds, wanted)),
     )
+
+
+def conversions(values: Sequence[typed.Expression], kinds: Sequence[Type], wanted: Type) -> Iterator[Repair]:
+    """The repairs that bring operands to one number type: the widest, or where that one is a float of another width, the other."""
+    for kind in dict.fromkeys((wanted, *kinds)):
+        if is_float(kind) == is_float(wanted):
+            yield converting([value for value, own in zip(values, kinds, strict=True) if own != kind], kind)
+
+
+def converting(values: Sequence[typed.Expression], number: Type) -> Repair:
+    """The repair that converts values by name: ``f32(n)``."""
+    edits: list[Edit] = []
+    for value in values:
+        edits += wrapping("", value.span, f"{show(number)}(", ")").edits
+    return Repair(f"convert to `{show(number)}`", tuple(edits))
 
 
 def bool_hint(value: typed.Expression) -> str:

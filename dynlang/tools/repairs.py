@@ -18,7 +18,7 @@ from dynlang.diag import CompileError, Diagnostic, Edit, Repair
 from dynlang.source import Source, read_source
 from dynlang.tools.cli import EXIT_INPUT, complain, show
 
-FIRST = 5
+FIRST = 10
 """How many errors are repaired on trial in one run: what is shown to people must come soon."""
 
 SECONDS = 2.0
