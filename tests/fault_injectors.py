@@ -479,7 +479,8 @@ def typo(view: View, name: str, random_: random.Random) -> str:
         at = random_.randrange(len(name))
         slips = [name[:at] + name[at] + name[at:], name[:at] + name[at + 1 :], name + "x"]
         made = random_.choice(slips)
-        if made.isidentifier() and made[0].isupper() == name[0].isupper() and len(made) > 1 and made != name and not re.search(rf"\b{made}\b", view.text) and made not in KNOWN:
+        fresh = made not in KNOWN and not re.search(rf"\b{made}\b", view.text)
+        if fresh and made.isidentifier() and made[0].isupper() == name[0].isupper() and len(made) > 1:
             return made
     return name + "_q"
 
