@@ -22,7 +22,7 @@ from dynlang.ops.memory import Failure
 from dynlang.runtime import context as layout
 from dynlang.runtime import reference
 from dynlang.runtime.context import ErrorCode
-from dynlang.runtime.specification import LONGEST, Specification, parse_specification
+from dynlang.ops.specification import LONGEST, Specification, parse_specification
 from native_calls import address, link
 
 

@@ -391,24 +391,40 @@ def infer_negate(context: Context, node: ast.Negate, hint: Type | None) -> typed
 
 @handles(ast.Power)
 def infer_power(context: Context, node: ast.Power, hint: Type | None) -> typed.Expression:
-    """``x ** y``; a square is a product, and ints take literal exponents alone."""
+    """``x ** y``; a square is a product, and an int to a variable power is the library's."""
     base = context.infer(node.base, operand_hint(hint))
     exponent = context.infer(node.exponent, operand_hint(hint))
     if isinstance(base.type, ErrorType) or isinstance(exponent.type, ErrorType):
         return typed.Literal(ERROR, node.span, 0)
     amount = exponent.value if isinstance(exponent, typed.Literal) else None
     integral = number_type(base.type) is not None and not is_float(number_type(base.type))
-    if isinstance(base, typed.Literal) and integral and not isinstance(amount, int):
+    if isinstance(base, typed.Literal) and integral and not is_int(exponent.type):
         integral = False
-    if integral:
-        if not isinstance(amount, int) or isinstance(amount, bool) or not 0 <= amount <= 64:
-            return context.fail(
-                errors.OperandTypes("ints take a literal exponent from 0 to 64", exponent.span, hint="convert the base: `f32(...) ** ...`")
-            )
+    if integral and isinstance(amount, int) and not isinstance(amount, bool) and 0 <= amount <= 64:
         return repeated_product(context, base, amount, node.span)
+    if is_int(base.type) and is_int(exponent.type):
+        return int_power(context, base, exponent, node.span)
+    if integral:
+        return context.fail(
+            errors.OperandTypes(
+                f"`**` takes an int exponent here, not {article(exponent.type)}", exponent.span, hint="convert the base: `f32(...) ** ...`"
+            )
+        )
     if amount == 2 and number_type(base.type) is not None:
         return repeated_product(context, base, 2, node.span)
     return elementwise(context, "power", (base, exponent), node.span, "**")
+
+
+def int_power(context: Context, base: typed.Expression, exponent: typed.Expression, span: Span) -> typed.Expression:
+    """``2 ** k``: an error of the program where k is negative."""
+    from dynlang.check.calls import call_signature
+    from dynlang.check.expressions import given
+
+    if isinstance(exponent, typed.Literal) and isinstance(exponent.value, int) and exponent.value < 0:
+        hint = "a float base has negative powers: `2.0 ** -1`"
+        return context.fail(errors.OperandTypes("an int has no negative powers", exponent.span, hint=hint))
+    arguments = tuple(ast.Argument(None, given(one), span=one.span) for one in (base, exponent))
+    return call_signature(context, context.world.signatures["numeric.int_power"], arguments, span, None)
 
 
 def repeated_product(context: Context, base: typed.Expression, amount: int, span: Span) -> typed.Expression:

@@ -212,6 +212,7 @@ def check_block_item(
     def read(found: Diagnostics, settled: Settled) -> tuple[tuple[typed.Function, ...], Settled]:
         context = Context(world, module, found, "", True, None, body=check_block, settled=settled)
         context.qualified = f"{module}.{'test' if isinstance(node, ast.Test) else 'bench'}_{node.span.line}"
+        context.keeps_values = isinstance(node, ast.Bench)
         body = check_block(context, node.body)
         title = typed.Function(f"{module}.{node.title}", "proc", (), (), (), UNIT, body, node.span)
         return close_nested((title, *context.nested), context.captured_sizes), context.demands

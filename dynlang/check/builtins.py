@@ -9,7 +9,7 @@ from dynlang.check.arguments import infer_all
 from dynlang.check.arithmetic import as_size, is_adaptable, scalar_part
 from dynlang.check.calls import builtin, call_signature
 from dynlang.check.context import ERROR, Context, is_int
-from dynlang.check.expressions import STRING, formatted, join_text
+from dynlang.check.expressions import STRING, formatted, given, join_text
 from dynlang.check.fit import article, fitting, is_float, number_type, with_numbers
 from dynlang.check.guards import guards
 from dynlang.check.members import length
@@ -22,6 +22,7 @@ from dynlang.types import (
     BOOL,
     F32,
     F64,
+    FLOATS,
     INT,
     UNIT,
     ArrayType,
@@ -386,12 +387,11 @@ def convert_call(context: Context, node: ast.Call, kind: Type) -> typed.Expressi
     value = context.infer(node.arguments[0].value, kind if kind == F64 else None)
     if isinstance(value.type, ErrorType):
         return value
+    if isinstance(value.type, StringType) and isinstance(kind, ScalarType) and kind.dtype in ("i64", *FLOATS):
+        return read_number(context, value, kind, node.span)
     if scalar_part(value.type) is None or isinstance(value.type, RowsType):
-        hint = "`parse_int` and `parse_float` read numbers from text" if isinstance(value.type, StringType) else ""
         return context.fail(
-            errors.OperandTypes(
-                f"`{name}` converts numbers and bools, not {article(value.type)}", value.span, found=show(value.type), hint=hint
-            )
+            errors.OperandTypes(f"`{name}` converts numbers and bools, not {article(value.type)}", value.span, found=show(value.type))
         )
     wanted = with_numbers(value.type, kind) if not isinstance(value.type, ArrayType) else array_of(kind, value.type.shape)
     if value.type == wanted:
@@ -403,6 +403,28 @@ def convert_call(context: Context, node: ast.Call, kind: Type) -> typed.Expressi
         if adapted is not None:
             return adapted if kind == INT else typed.Convert(wanted, node.span, adapted)
     return typed.Convert(wanted, node.span, value)
+
+
+def read_number(context: Context, value: typed.Expression, kind: ScalarType, span: Span) -> typed.Expression:
+    """``int(text)``, ``f32(text)``: the number that a text is, white space around it aside; an error of the program if it is none."""
+    whole = kind == INT
+    text, fine = context.temporary("text", STRING), context.temporary("fine", BOOL)
+    number = context.temporary("number", INT if whole else F64)
+    here = typed.LocalReference(STRING, value.span, text)
+    stripped = context.infer(ast.Call(ast.Attribute(given(here), ast.Identifier("strip", span=span), span=span), (), span=span))
+    parsed = typed.Primitive(TupleType((BOOL, number.type)), span, "string_parse_int" if whole else "string_parse_float", (stripped,))
+    shown = context.infer(ast.Call(ast.Attribute(given(here), ast.Identifier("quoted", span=span), span=span), (), span=span))
+    message = join_text([shown, typed.Literal(STRING, span, " is no whole number" if whole else " is no number")], span)
+    nothing = typed.MakeTuple(UNIT, span, ())
+    test = typed.LocalReference(BOOL, span, fine)
+    check = typed.Conditional(UNIT, span, test, nothing, typed.Primitive(UNIT, span, "fail", (message,)))
+    bindings = (
+        typed.Binding((text,), value, value.span),
+        typed.Binding((fine, number), parsed, span),
+        typed.Binding((None,), check, span),
+    )
+    result: typed.Expression = typed.LocalReference(number.type, span, number)
+    return typed.Sequence(kind, span, bindings, result if number.type == kind else typed.Convert(kind, span, result))
 
 
 @builtin("print")

@@ -119,6 +119,8 @@ class Context:
     captured: set[str] = field(default_factory=set)
     """The variables that a nested function has from around it, by unique name."""
     loops: int = 0
+    keeps_values: bool = False
+    """Whether a value may stand alone as a statement: what a benchmark computes is its point."""
     following: Sequence[ast.Statement] = ()
     """What comes after a `var` without a type: it decides whether the variable is an index or an int."""
     uses: int = 0

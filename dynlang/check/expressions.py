@@ -112,17 +112,32 @@ def formatted(context: Context, value: typed.Expression, specification: str = ""
     """A value as text; strings as they are."""
     if isinstance(value.type, ErrorType):
         return typed.Literal(STRING, value.span, "")
-    if specification and specification[-1] in "eEfFgG%" and not is_float(number_type(value.type)):
-        return context.fail(
-            errors.BadFormat(
-                f"the format `{specification}` is for floats, not for {article(value.type)}",
-                value.span,
-                hint="convert it: `f32(...)`" if number_type(value.type) else "",
-            )
-        )
+    wrong = wrong_format(value.type, specification) if specification else None
+    if wrong is not None:
+        return context.fail(errors.BadFormat(wrong, value.span, hint="as in Python: `8.3f`, `>10`, `05d`, `.1%`, `e`, `g`, `x`"))
     if isinstance(value.type, StringType) and not specification:
         return value
     return typed.Format(STRING, value.span, value, specification)
+
+
+def wrong_format(kind: Type, specification: str) -> str | None:
+    """What is wrong with a format for values of a type; inside of arrays, records and the like it is meant for the numbers."""
+    from dynlang.ops.specification import parse_specification
+
+    try:
+        word = parse_specification(specification).kind
+    except ValueError as problem:
+        return str(problem)
+    match kind:
+        case StringType() | ScalarType("bool"):
+            fine, wanted = word in ("", "s"), "numbers"
+        case ScalarType() if is_float(kind):
+            fine, wanted = word == "" or word in "eEfFgG%", "strings" if word == "s" else "ints"
+        case ScalarType() | IndexType():
+            fine, wanted = word != "s", "strings"
+        case _:
+            return None
+    return None if fine else f"the format `{specification}` is for {wanted}, not for {article(kind)}"
 
 
 # ---------------------------------------------------------------- names

@@ -127,28 +127,46 @@ def int_source(context: Context, value: typed.Expression) -> Source:
     return Source(count, lambda index: index, bindings)
 
 
-def range_source(context: Context, first: ast.Expr | None, last: ast.Expr, span: Span) -> Source | None:
-    """``a..b``: items of type ``idx<b>`` where a isn't negative (rule 11)."""
+def range_source(context: Context, first: ast.Expr | None, last: ast.Expr, span: Span, by: ast.Expr | None = None) -> Source | None:
+    """``a..b``: items of type ``idx<b>`` where a isn't negative (rule 11). ``range(a, b, step)`` may go down, too."""
     start = context.infer(first) if first is not None else typed.SizeValue(INT, span, Size(()))
     stop = context.infer(last)
-    for value in (start, stop):
+    step = context.infer(by) if by is not None else typed.Literal(INT, span, 1)
+    for value in (start, stop, step):
         if isinstance(value.type, ErrorType):
             return None
         if not is_int(value.type):
-            context.report(
-                errors.NotIterable(f"the ends of a range are ints, not {article(value.type)}", value.span, found=show(value.type))
-            )
+            what = "the ends of a range are ints" if value is not step else "the step of a range is an int"
+            context.report(errors.NotIterable(f"{what}, not {article(value.type)}", value.span, found=show(value.type)))
             return None
     bindings: list[typed.Binding] = []
     low, high = size_of(context, start, bindings), size_of(context, stop, bindings)
-    kind: Type = IndexType(high) if index_bound(context, start) is not None or not low.terms else INT
+    amount = step.value if isinstance(step, typed.Literal) else None
+    if amount == 0:
+        context.report(errors.NotIterable("the step of a range isn't 0", step.span))
+        return None
+    upwards = isinstance(amount, int) and amount > 0
+    kind: Type = IndexType(high) if upwards and (index_bound(context, start) is not None or not low.terms) else INT
+    step = step if isinstance(amount, int) else held(context, step, "step", bindings)
+    count = stepped_count(context, high - low, step, span, bindings)
 
     def item(index: typed.Expression) -> typed.Expression:
-        if not low.terms:
-            return index
-        return typed.Primitive(kind, span, "add", (typed.SizeValue(INT, span, low), index))
+        moved = index if amount == 1 else typed.Primitive(INT if kind == INT else kind, span, "mul", (index, step))
+        return moved if not low.terms else typed.Primitive(kind, span, "add", (typed.SizeValue(INT, span, low), moved))
 
-    return Source(high - low, item, bindings)
+    return Source(count, item, bindings)
+
+
+def stepped_count(context: Context, distance: Size, step: typed.Expression, span: Span, bindings: list[typed.Binding]) -> Size:
+    """How many steps it takes to cover a distance: ``(distance + step - 1) // step``, with + 1 where the way goes down."""
+    amount = step.value if isinstance(step, typed.Literal) else None
+    if isinstance(amount, int):
+        return distance if amount == 1 else (distance + (amount - 1)) // amount if amount > 0 else (-distance - (amount + 1)) // -amount
+    zero, one = typed.Literal(INT, span, 0), typed.Literal(INT, span, 1)
+    down = typed.Primitive(BOOL, span, "less", (step, zero))
+    sign = typed.Conditional(INT, span, down, typed.Literal(INT, span, -1), one)
+    reach = typed.Primitive(INT, span, "sub", (typed.Primitive(INT, span, "add", (typed.SizeValue(INT, span, distance), step)), sign))
+    return size_of(context, typed.Primitive(INT, span, "floor_division", (reach, step)), bindings)
 
 
 def array_source(context: Context, value: typed.Expression) -> Source:
@@ -177,16 +195,19 @@ def list_source(context: Context, value: typed.Expression, element: Type) -> Sou
 def arguments(context: Context, node: ast.Call, least: int, most: int | None) -> list[ast.Expr] | None:
     if any(one.name is not None or one.borrow for one in node.arguments) or not least <= len(node.arguments) <= (most or 99):
         name = node.function.text if isinstance(node.function, ast.Name) else "this"
-        context.report(errors.WrongArity(f"`{name}` takes {least if least == most else f'{least} or more'} plain arguments", node.span))
+        count = f"{least}" if least == most else f"{least} to {most}" if most else f"{least} or more"
+        context.report(errors.WrongArity(f"`{name}` takes {count} plain arguments", node.span))
         return None
     return [one.value for one in node.arguments]
 
 
 def range_form(context: Context, node: ast.Call, is_loop: bool) -> Source | None:
-    values = arguments(context, node, 1, 2)
+    """``range(b)``, ``range(a, b)``, ``range(a, b, step)``, as in Python."""
+    values = arguments(context, node, 1, 3)
     if values is None:
         return None
-    return range_source(context, values[0] if len(values) == 2 else None, values[-1], node.span)
+    first, last = (values[0], values[1]) if len(values) > 1 else (None, values[0])
+    return range_source(context, first, last, node.span, values[2] if len(values) > 2 else None)
 
 
 def zip_form(context: Context, node: ast.Call, is_loop: bool) -> Source | None:

@@ -16,8 +16,10 @@ from dynlang.check.places import place, with_opened_places
 from dynlang.check.settle import demand, demand_assigned, settled_value
 from dynlang.check.solve import sizes_of
 from dynlang.check.typenames import read_type
+from dynlang.check.walk import nodes
 from dynlang.check.world import show
 from dynlang.diag import Label, NotBuilt
+from dynlang.ops.table import OPS
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
@@ -311,16 +313,27 @@ def check_expression(context: Context, node: ast.ExprStmt) -> Statements:
     value = context.infer(node.value)
     if isinstance(value.type, FunctionType):
         context.report(errors.TypeMismatch("this is a function, and isn't called", node.span, hint="brackets call it: `f(...)`"))
-    elif is_idle(value):
+    elif is_idle(context, value):
         context.report(errors.UnusedValue(f"{describe(node.value)} is computed and not used", node.span, hint="bind it: `let x = ...`"))
     return [typed.Evaluate(value)]
 
 
-def is_idle(value: typed.Expression) -> bool:
-    """Whether an expression statement can only have been meant otherwise."""
-    return isinstance(value, (typed.Literal, typed.LocalReference, typed.SizeValue, typed.Field, typed.MakeTuple, typed.Lambda)) or (
-        isinstance(value, typed.Primitive) and value.type != UNIT and value.op in ("equal", "add", "sub", "mul", "div", "less")
-    )
+def is_idle(context: Context, value: typed.Expression) -> bool:
+    """Whether an expression statement does nothing: it has a value, and no part of it changes, writes or refuses anything."""
+    if value.type == UNIT or isinstance(value.type, ErrorType) or context.keeps_values:
+        return False
+    return not any(acts(context, one) for one in nodes(value))
+
+
+def acts(context: Context, node: object) -> bool:
+    match node:
+        case typed.Lend() | typed.Mutate() | typed.CheckedCast() | typed.CheckIndex():
+            return True
+        case typed.Call(_, _, name):
+            return context.signature_of(name).is_proc
+        case typed.Primitive(_, _, op):
+            return op in OPS and (OPS[op].has("effect") or OPS[op].has("check"))
+    return False
 
 
 @checks(ast.If)

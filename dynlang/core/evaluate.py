@@ -115,7 +115,7 @@ def value_of(value: Any, kind: Type) -> Any:
         case ArrayType():
             return value if isinstance(value, np.ndarray) else object_array(value)
         case StringType():
-            return value.encode() if isinstance(value, str) else value
+            return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
         case _:
             return value
 
@@ -247,4 +247,4 @@ def _literal(literal: Literal) -> Any:
             made = np.asarray(literal.value).astype(NUMPY[dtype])[()]
             return round_to_bf16(made)[()] if dtype == "bf16" else made
         case _:
-            return str(literal.value).encode()
+            return str(literal.value).encode("utf-8", "surrogateescape")

@@ -220,7 +220,7 @@ class _Main:
                 if flag.default is None:
                     self.usage(f"`{flag.option}` is missing: it has no default")
                 elif flag.kind == "str":
-                    f.store("ptr", static_block(self.module, str(flag.default).encode()), slot)
+                    f.store("ptr", static_block(self.module, str(flag.default).encode("utf-8", "surrogateescape")), slot)
                 else:
                     f.store(REGISTER[flag.kind], scalar_constant(flag.default, flag.kind), slot)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dynlang import runtime
 from dynlang.native.emit import Function, ModuleText, Operand, Signature, number
+from dynlang.ops.specification import LONGEST
 from dynlang.runtime.digits import PUT_RADIX, put_i64, put_radix
 from dynlang.runtime.memory import payload_bytes
-from dynlang.runtime.specification import LONGEST
 
 ATTRIBUTES: dict[str, str] = {}
 

@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-from dynlang.runtime.specification import Specification, parse_specification
+from dynlang.ops.specification import Specification, parse_specification
 
 _INT = re.compile(rb"[+-]?[0-9]+")
 _FLOAT = re.compile(rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[iI][nN][fF](?:[iI][nN][iI][tT][yY])?|[nN][aA][nN])")

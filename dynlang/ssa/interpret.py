@@ -223,7 +223,7 @@ def stored(value: Any, kind: ValueType) -> Any:
     if isinstance(kind, Array) and isinstance(kind.element, Scalar):
         made = np.asarray(value, NUMPY[kind.element.dtype])
         return round_to_bf16(made) if kind.element.dtype == "bf16" else made
-    return value.encode() if isinstance(kind, String) and isinstance(value, str) else value
+    return value.encode("utf-8", "surrogateescape") if isinstance(kind, String) and isinstance(value, str) else value
 
 
 # ---------------------------------------------------------------- the machine

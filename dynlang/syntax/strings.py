@@ -24,7 +24,7 @@ def unescape(text: str, braces: bool = False) -> tuple[str, list[tuple[int, int]
         if letter:
             return MEANING[letter]
         if hexadecimal:
-            return chr(int(hexadecimal, 16))
+            return byte(int(hexadecimal, 16))
         if point and int(point, 16) <= 0x10ffff and not 0xd800 <= int(point, 16) <= 0xdfff:
             return chr(int(point, 16))
         if line_end:
@@ -33,7 +33,23 @@ def unescape(text: str, braces: bool = False) -> tuple[str, list[tuple[int, int]
             return pair[0] if braces else pair
         wrong.append((found.start(), found.end() - found.start()))
         return ''
-    return ESCAPE.sub(meaning, text), wrong
+    return in_bytes(ESCAPE.sub(meaning, text)), wrong
+
+
+def byte(code: int) -> str:
+    """The text that stands for one byte: a byte that is no ASCII character is a lone surrogate, as Python's "surrogateescape" has it."""
+    return chr(code) if code < 0x80 else chr(0xdc00 + code)
+
+
+def in_bytes(text: str) -> str:
+    """The text with bytes that make up a character as that character.
+
+    >>> in_bytes(byte(0xc3) + byte(0xa9)), in_bytes(byte(0xff)) == byte(0xff)
+    ('é', True)
+    """
+    if not any(0xdc80 <= ord(c) <= 0xdcff for c in text):
+        return text
+    return text.encode('utf-8', 'surrogateescape').decode('utf-8', 'surrogateescape')
 
 
 def escape(text: str, braces: bool = False) -> str:
@@ -48,6 +64,8 @@ def escape(text: str, braces: bool = False) -> str:
             out.append({'\n': '\\n', '\r': '\\r', '\t': '\\t', '\0': '\\0'}[c])
         elif c.isprintable():
             out.append(c)
+        elif 0xdc80 <= ord(c) <= 0xdcff:
+            out.append(f'\\x{ord(c) - 0xdc00:02x}')
         else:
             out.append(f'\\u{{{ord(c):x}}}')
     return ''.join(out)
@@ -62,6 +80,10 @@ class Piece:
     colon: int
     fault: str = ''
     hint: str = ''
+
+
+CONVERSION = re.compile(r'![a-z]\s*\Z')
+"""What Python writes behind a value in braces."""
 
 
 def interpolations(text: str, at: int, end: int) -> Iterator[Piece]:
@@ -88,6 +110,8 @@ def interpolations(text: str, at: int, end: int) -> Iterator[Piece]:
                 return
             if not text[at + 1:colon].strip():
                 yield Piece('', at, at, at, 'there is no expression in these braces', "write '{{}}' for two braces")
+            elif CONVERSION.search(text, at + 1, colon):
+                yield Piece('', at, at, at, "an f-string has no conversions such as '!r'", "text in quotes is `{text.quoted()}`")
             else:
                 yield Piece('value', at + 1, stop, colon)
             at = begun = stop + 1

@@ -147,4 +147,4 @@ def _integer(text: str, dtype: str) -> int:
 
 def slot(value: Value) -> Any:
     """A flag as the compiled `main` takes it."""
-    return value.encode() if isinstance(value, str) else value
+    return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value

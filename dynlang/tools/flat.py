@@ -217,7 +217,7 @@ class Reader:
             case ArrayType(ScalarType(dtype)):
                 return exactly(label, self.take(label), dtype)
             case StringType():
-                return str(self.take(label)).encode()
+                return str(self.take(label)).encode("utf-8", "surrogateescape")
             case SumType():
                 return SumReader(self, label, sizes).read(kind)
             case ListType(elements):

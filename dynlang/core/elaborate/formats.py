@@ -20,6 +20,7 @@ from dynlang.core.nodes import Arm, Atom, Call, Case, For, Function, If, Literal
 from dynlang.core.sizes import rename_telescope
 from dynlang.core.walk import Names
 from dynlang.diag import NotBuilt
+from dynlang.syntax.strings import escape
 from dynlang.types import (
     FLOATS,
     INT,
@@ -55,7 +56,7 @@ def formatted(frame: Frame, value: Value, specification: str = "", nested: bool 
     match value.type:
         case StringType():
             if nested:
-                return joined_text(frame, ['"', value.atom, '"'])
+                return quoted(frame, value)
             return builder.operation("format_text", value.atom, specification=specification, name="text") if specification else value.atom
         case ScalarType() | IndexType():
             return formatted_scalar(builder, value.atom, specification)
@@ -67,7 +68,7 @@ def formatted(frame: Frame, value: Value, specification: str = "", nested: bool 
         case RecordType():
             return formatted_record(frame, value, specification)
         case FunctionType():
-            return text("<function>")
+            return text(function_text(frame, value))
         case TangentType(RecordType(name)):
             parts = [(label, select_part(frame, value, label)[0]) for label, _ in part_types(frame, value.type)]
             return fields_text(frame, name, [one for one in parts if one[1].atoms], specification)
@@ -84,6 +85,24 @@ def formatted(frame: Frame, value: Value, specification: str = "", nested: bool 
         kind = frame.type(open_unknowns(value.type, tuple(names)))
         return formatted(frame, Value(kind, value.atoms[count:]), specification, nested)
     return generated(frame, value, specification)
+
+
+def quoted(frame: Frame, value: Value) -> Atom:
+    """A string inside of another value: in quotes, so that it could be read back."""
+    from dynlang.core.elaborate.functions import call_function
+
+    if isinstance(value.atom, Literal):
+        return text(f'"{escape(str(value.atom.value))}"')
+    function = FunctionValue(frame.elaborator.program.functions["text.quoted"], (), ())
+    return call_function(frame, function, [value], STRING).atom
+
+
+def function_text(frame: Frame, value: Value) -> str:
+    """``<function f>``; a lambda, and a function that only the running program knows, has no name."""
+    function = value.functions[0] if value.functions else None
+    if isinstance(function, FunctionValue) and function.function.name in frame.elaborator.program.functions:
+        return f"<function {short_name(function.function.name)}>"
+    return "<function>"
 
 
 def separated(parts: Sequence[Atom], between: str = ", ") -> list[Atom | str]:
@@ -123,7 +142,7 @@ def formatted_scalar(builder: Builder, atom: Atom, specification: str) -> Atom:
         wide = atom if dtype == "f64" else builder.operation("convert", atom, dtype="f64", name="wide")
         return builder.operation("format_float", wide, single=dtype != "f64", specification=specification, name="text")
     wide = atom if dtype == "i64" else builder.operation("convert", atom, dtype="i64", name="wide")
-    if specification and specification[-1] in "feg%":
+    if specification and specification[-1] in "eEfFgG%":
         real = builder.operation("convert", wide, dtype="f64", name="real")
         return builder.operation("format_float", real, single=False, specification=specification, name="text")
     return builder.operation("format_int", wide, specification=specification, name="text")

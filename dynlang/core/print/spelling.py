@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from dynlang.core.nodes import Atom, Literal, Operation
 from dynlang.ops import OPS
 from dynlang.ops.dtypes import PACKED
+from dynlang.syntax.strings import escape
 from dynlang.types import (
     ArrayType,
     FloorDivision,
@@ -133,8 +134,7 @@ def float_text(value: float, dtype: str) -> Text:
 
 
 def quoted(value: str) -> str:
-    escapes = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "{": "{", "}": "}"}
-    return '"' + "".join(escapes.get(c, c if c.isprintable() else f"\\u{{{ord(c):x}}}") for c in value) + '"'
+    return f'"{escape(value)}"'
 
 
 def operation_text(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type,

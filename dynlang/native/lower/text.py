@@ -6,8 +6,8 @@ from dynlang.native.lower.elementwise import dtype_of
 from dynlang.native.lower.frame import Frame, lowers
 from dynlang.native.lower.memory import element_of
 from dynlang.ops.dtypes import BYTES
+from dynlang.ops.specification import parse_specification
 from dynlang.runtime.context import ErrorCode
-from dynlang.runtime.specification import parse_specification
 from dynlang.ssa.nodes import Operation
 
 # ---------------------------------------------------------------- checks
