@@ -19,10 +19,10 @@ from dynlang import runtime
 from dynlang.native import target as targets
 from dynlang.native.emit import ModuleText
 from dynlang.ops.memory import Failure
+from dynlang.ops.specification import LONGEST, Specification, parse_specification
 from dynlang.runtime import context as layout
 from dynlang.runtime import reference
 from dynlang.runtime.context import ErrorCode
-from dynlang.ops.specification import LONGEST, Specification, parse_specification
 from native_calls import address, link
 
 
