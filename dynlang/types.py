@@ -454,10 +454,13 @@ def size_variables(kind: Type) -> frozenset[str]:
 def unknowns(kind: Type) -> tuple[Unknown, ...]:
     """The existential sizes that opening a value of this type gives names to, left to right; a named one counts once.
 
-    A size binds at the nearest array element, list element or function result (rule 4), so those stay closed:
+    A size binds at the nearest array element, list element, field or function result (rule 4), so those stay closed, and so do
+    type arguments, which are the types of elements and fields:
 
     >>> unknowns(ArrayType(F32, (Unknown(), Unknown("k"), Unknown("k")))), unknowns(ListType((ArrayType(F32, (Unknown(),)),)))
     ((Unknown(name=None), Unknown(name='k')), ())
+    >>> unknowns(SumType("Option", (ArrayType(F32, (Unknown(),)),))), unknowns(RecordType("Linear", (Unknown(), Size.constant(3))))
+    ((), (Unknown(name=None),))
     """
     found: list[Unknown] = []
     for part in opened_parts(kind):
@@ -474,7 +477,9 @@ def opened_parts(kind: Type) -> Iterator[Type | SizeArgument]:
     match kind:
         case ArrayType(_, shape):
             yield from shape
-        case TupleType() | RecordType() | SumType() | TangentType() | RowsType():
+        case RecordType(_, arguments) | SumType(_, arguments):
+            yield from (one for one in arguments if isinstance(one, (Size, Unknown)))
+        case TupleType() | TangentType() | RowsType():
             yield from parts(kind)
 
 
@@ -495,7 +500,7 @@ def open_unknowns(kind: Type, names: tuple[str, ...]) -> Type:
         return known[one.name] if one.name in known else known.setdefault(one.name, Size.variable(next(waiting)))
 
     def argument(one: Argument) -> Argument:
-        return size(one) if isinstance(one, (Size, Unknown)) else walk(one)
+        return size(one) if isinstance(one, (Size, Unknown)) else one
 
     def walk(one: Type) -> Type:
         match one:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from dynlang.check import errors, typed
-from dynlang.check.arithmetic import as_size
+from dynlang.check.arithmetic import bound_size
 from dynlang.check.context import Context, SizeEntry, TypeEntry, is_int
 from dynlang.check.expressions import is_open
 from dynlang.check.fit import fit, mismatch, number_type
@@ -197,7 +197,7 @@ def give_size(context: Context, use: Use, slot: Slot, what: str) -> None:
     if not slot.size or not isinstance(slot.passed, typed.Expression) or not is_int(slot.passed.type):
         return
     value = slot.passed
-    size = as_size(context, value)
+    size = bound_size(context, value)
     if size is None:
         local = context.temporary(slot.name, value.type)
         context.fresh_size_of(local, f"the argument `{slot.name}` of {what}", value.span)
@@ -231,7 +231,7 @@ def guarded_last(context: Context, passed: Sequence[typed.Passed], before: tuple
     value = passed[last]
     assert isinstance(value, typed.Expression)
     local = context.temporary("last", value.type)
-    size = as_size(context, value) if is_int(value.type) else None
+    size = bound_size(context, value) if is_int(value.type) else None
     if size is not None:
         context.local_sizes[local.name] = size
     binding = typed.Binding((local,), value, value.span)

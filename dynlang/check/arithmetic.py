@@ -53,8 +53,6 @@ def as_size(context: Context, value: typed.Expression, depth: int = 0) -> Size |
             return size
         case typed.LocalReference(_, _, local):
             return context.local_sizes.get(local.name)
-        case typed.Sequence(value=inner):
-            return as_size(context, inner, depth + 1)
         case typed.Primitive(_, _, "neg", (inner,)):
             size = as_size(context, inner, depth + 1)
             return None if size is None else -size
@@ -63,6 +61,13 @@ def as_size(context: Context, value: typed.Expression, depth: int = 0) -> Size |
             a, b = as_size(context, left, depth + 1), as_size(context, right, depth + 1)
             return None if a is None or b is None else combine(a, word, b)
     return None
+
+
+def bound_size(context: Context, value: typed.Expression) -> Size | None:
+    """The polynomial that an int expression is where it is evaluated as it stands, with what it binds before."""
+    while isinstance(value, typed.Sequence):
+        value = value.value
+    return as_size(context, value)
 
 
 def index_bound(context: Context, value: typed.Expression) -> Size | None:

@@ -9,6 +9,7 @@ from dynlang.check.context import Context, generic_entries
 from dynlang.check.endings import missing_return
 from dynlang.check.guards import is_signed, sizes_had
 from dynlang.check.nested import close_nested
+from dynlang.check.opening import open_fields
 from dynlang.check.settle import Settled, best_reading
 from dynlang.check.solve import type_variables
 from dynlang.check.statements import check_block, check_statements, falls_through
@@ -65,19 +66,21 @@ def check_function_body(context: Context, node: ast.Function, signature: Signatu
         if one.is_size:
             context.origins[one.name] = context.origin("a size parameter", one.span)
     parameters: list[typed.Parameter] = []
+    opened: list[typed.Binding] = []
     checker = Context(
         context.world, context.module, context.diagnostics, scopes=[dict(scope) for scope in context.scopes], body=check_block
     )
     for one in signature.parameters:
         local = context.declare(one.name, one.type, one.span, mutable=one.inout, unique=one.size)
         context.parameters.add(local.name)
+        open_fields(context, local, one.name, one.span, opened)
         context.nonnegative |= {size for size in sizes_had(one.type) if size.value is None and is_signed(context, size)}
         default = checker.expect(one.default, one.type, f"the default of `{one.name}`") if one.default is not None else None
         if default is not None and isinstance(default.type, ErrorType):
             default = None
         parameters.append(typed.Parameter(local, "inout" if one.inout else "value", default, one.name))
     with context.scope():
-        body = check_statements(context, node.body)
+        body = (*map(typed.Bind, opened), *check_statements(context, node.body))
     if signature.returns != UNIT and not isinstance(signature.returns, ErrorType) and not context.failed and falls_through(body):
         context.report(missing_return(node, show(signature.returns)))
     types = tuple(TypeVariable(one.name, one.kind) for one in signature.generics if not one.is_size)

@@ -123,6 +123,8 @@ class Context:
     """Whether a value may stand alone as a statement: what a benchmark computes is its point."""
     following: Sequence[ast.Statement] = ()
     """What comes after a `var` without a type: it decides whether the variable is an index or an int."""
+    fields: dict[tuple[str, str], typed.Local] = field(default_factory=dict)
+    """The variables that hold the fields of unknown size of immutable variables."""
     uses: int = 0
     resizable: bool = False
     """Whether a variable of unknown size was declared, which statements may read several times."""
@@ -157,12 +159,14 @@ class Context:
         self, name: str, kind: Type, span: Span, mutable: bool = False, size: Size | None = None, unique: str = ""
     ) -> typed.Local:
         """A new variable of the innermost scope; it hides outer ones of its name. `unique`: its unique name, if that is settled."""
+        from dynlang.check.opening import is_resizable
+
         if mutable and isinstance(kind, IndexType) and name in computed_names(self.following):
             kind = INT
         local = typed.Local(unique or self.unique(name), kind, mutable)
         self.taken.add(local.name)
         self.declared[local.name] = span
-        self.resizable = self.resizable or (mutable and bool(unknowns(kind)))
+        self.resizable = self.resizable or (mutable and is_resizable(self, kind))
         if is_int(kind) and not mutable:
             size = size if size is not None else Size.variable(local.name)
             self.local_sizes[local.name] = size
@@ -266,14 +270,14 @@ class Context:
     @contextmanager
     def trial(self) -> Iterator[Diagnostics]:
         """Errors within are looked at, not reported; names made within are forgotten."""
-        before, taken, origins = self.diagnostics, set(self.taken), dict(self.origins)
+        before, taken, origins, fields = self.diagnostics, set(self.taken), dict(self.origins), dict(self.fields)
         nested, signatures, failed, opened = list(self.nested), dict(self.nested_signatures), self.failed, list(self.opened_places)
         demands = dict(self.demands)
         self.diagnostics = Diagnostics(limit=1)
         try:
             yield self.diagnostics
         finally:
-            self.diagnostics, self.taken, self.origins = before, taken, origins
+            self.diagnostics, self.taken, self.origins, self.fields = before, taken, origins, fields
             self.nested, self.nested_signatures, self.failed, self.opened_places = nested, signatures, failed, opened
             self.demands = demands
 

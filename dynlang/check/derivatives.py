@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dynlang.check import errors, typed
 from dynlang.check.arguments import check_overlap, is_bad, pass_argument
-from dynlang.check.arithmetic import as_size
+from dynlang.check.arithmetic import bound_size
 from dynlang.check.calls import builtin, call_signature, module_member
 from dynlang.check.context import ERROR, Context, NestedEntry
 from dynlang.check.expressions import given
@@ -128,7 +128,7 @@ def apply_function(
         types = dict(zip((one.name for one in signature.generics if not one.is_size), call.types, strict=True))
         for parameter, one in zip(signature.parameters, call.arguments, strict=True):
             if parameter.size and isinstance(one, typed.Expression):
-                sizes[parameter.size] = as_size(context, one) or Size(())
+                sizes[parameter.size] = bound_size(context, one) or Size(())
         kind = substitute(signature.type, sizes, types)
         return typed.FunctionReference(kind, node.span, signature.name, call.types, call.sizes), call.arguments
     if isinstance(node, ast.Lambda) or any(one.borrow for one in arguments):

@@ -10,6 +10,7 @@ from dynlang.check import errors, typed, words
 from dynlang.check.arithmetic import condition
 from dynlang.check.context import ERROR, Context, LocalEntry, NestedEntry, SizeEntry, TypeEntry, handles
 from dynlang.check.fit import adapt, article, differing_sizes, fit, fits_float, fitting, is_float, number_type, size_labels, unique_labels
+from dynlang.check.opening import closed_over, declare_parameter
 from dynlang.check.solve import HOLE, has_hole
 from dynlang.check.world import Symbol, show
 from dynlang.diag import Diagnostic, Label
@@ -412,16 +413,21 @@ def infer_lambda(context: Context, node: ast.Lambda, hint: Type | None) -> typed
                 expected=show(wanted),
             )
         )
+    known = frozenset(context.taken)
     with context.inside("a lambda"):
         parameters: list[typed.Local] = []
+        opened: list[typed.Binding] = []
         for position, parameter in enumerate(node.params):
             kind = lambda_parameter(context, parameter, wanted.parameters[position] if wanted else None)
             lent = wanted is not None and position < len(wanted.modes) and wanted.modes[position] == "inout"
-            parameters.append(context.declare(parameter.name.text, kind, parameter.span, mutable=lent))
+            parameters.append(declare_parameter(context, parameter, kind, lent, opened))
         returns = wanted.result if wanted is not None and wanted.result != HOLE and not has_hole(wanted.result) else None
         body = context.infer_packed(node.body, returns)
         if returns is not None and not isinstance(body.type, ErrorType):
             body = fit(context, context.open(body), returns, "the result of the lambda")
+        body = closed_over(body, known)
+        if opened and not isinstance(body.type, ErrorType):
+            body = typed.Sequence(body.type, body.span, tuple(opened), body)
     if any(isinstance(one.type, ErrorType) for one in parameters) or isinstance(body.type, ErrorType):
         return typed.Literal(ERROR, node.span, 0)
     modes = wanted.modes if wanted is not None else ()

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dynlang.check import errors, typed
-from dynlang.check.arithmetic import as_size, index_bound
+from dynlang.check.arithmetic import as_size, bound_size, index_bound
 from dynlang.check.calls import is_builtin
 from dynlang.check.context import Context, handles, is_int
 from dynlang.check.fit import article, size_labels
+from dynlang.check.opening import declare_opened, open_fields
 from dynlang.check.settle import settled_items
 from dynlang.check.world import show
 from dynlang.diag import Label
@@ -308,7 +309,10 @@ def bind_target(
 ) -> None:
     """The names of a pattern, declared in the innermost scope, and the bindings that give them their values."""
     if isinstance(target, ast.Identifier):
-        local = context.declare(target.text, value.type, target.span, mutable, size=as_size(context, value) if not mutable else None)
+        if not mutable:
+            declare_opened(context, target, value, bindings, bound_size(context, value))
+            return
+        local = context.declare(target.text, value.type, target.span, mutable)
         bindings.append(typed.Binding((None if target.text == "_" else local,), value, target.span))
         return
     items = target.items
@@ -340,6 +344,9 @@ def bind_target(
             nested.append((item, inner))
             locals_.append(inner)
     bindings.append(typed.Binding(tuple(locals_), value, target.span))
+    for item, local in zip(items, locals_, strict=True):
+        if isinstance(item, ast.Identifier) and local is not None:
+            open_fields(context, local, item.text, item.span, bindings)
     for item, inner in nested:
         bind_target(context, item, typed.LocalReference(inner.type, item.span, inner), bindings, mutable)
 

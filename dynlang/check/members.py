@@ -100,6 +100,9 @@ def field_of(context: Context, value: typed.Expression, name: ast.Identifier) ->
             return None
     if kind is None:
         return None
+    if isinstance(value, typed.LocalReference) and (value.local.name, name.text) in context.fields:
+        part = context.fields[value.local.name, name.text]
+        return typed.LocalReference(part.type, Span(value.span.source, value.span.start, name.span.end), part)
     return typed.Field(kind, Span(value.span.source, value.span.start, name.span.end), value, name.text)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from dynlang.check import errors, typed, walk
 from dynlang.check.context import Context, Entry, LocalEntry, NestedEntry, SizeEntry, TypeEntry
 from dynlang.check.declare import read_signature
+from dynlang.check.opening import open_fields
 from dynlang.check.world import Signature
 from dynlang.diag import NotBuilt
 from dynlang.syntax import nodes as ast
@@ -48,9 +49,20 @@ def captured(context: Context, node: ast.Function, statements: list[typed.Statem
         if local.mutable:
             local = context.temporary(f"{name}_here", entry.local.type)
             value = typed.LocalReference(local.type, node.span, entry.local)
-            statements.append(typed.Bind(typed.Binding((local,), value, node.span)))
+            bindings = [typed.Binding((local,), value, node.span)]
+            open_fields(context, local, name, node.span, bindings)
+            statements += map(typed.Bind, bindings)
         found[name] = local
+        capture_fields(context, name, local, found)
     return found
+
+
+def capture_fields(context: Context, shown: str, local: typed.Local, found: dict[str, typed.Local]) -> None:
+    """The fields of unknown size of a captured variable are captured with it: their sizes are the same inside."""
+    for (owner, name), part in list(context.fields.items()):
+        if owner == local.name:
+            found[f"{shown}.{name}"] = part
+            capture_fields(context, f"{shown}.{name}", part, found)
 
 
 def nested_signature(context: Context, node: ast.Function, name: str, captures: dict[str, typed.Local]) -> Signature:
@@ -86,6 +98,7 @@ def check_nested(context: Context, node: ast.Function, signature: Signature, cap
         context.declared,
     )
     inner.local_sizes = dict(context.local_sizes)
+    inner.fields = dict(context.fields)
     inner.signed = set(context.signed)
     inner.nonnegative = set(context.nonnegative)
     inner.nested_signatures = context.nested_signatures

@@ -14,6 +14,7 @@ from dynlang.check.arithmetic import condition
 from dynlang.check.context import Context
 from dynlang.check.fit import article, fitting
 from dynlang.check.logic import compare
+from dynlang.check.opening import declare_opened, read_once
 from dynlang.check.typenames import bindings, find_symbol, put
 from dynlang.check.world import ConstructorInfo, SumInfo
 from dynlang.diag import Diagnostic, Label, NotBuilt
@@ -117,9 +118,10 @@ class Compiler:
         self.used.add(row.case)
         with self.context.scope():
             found: list[typed.Statement] = []
+            bindings: list[typed.Binding] = []
             for name, local in row.names:
-                bound = self.context.declare(name.text, local.type, name.span)
-                found.append(typed.Bind(typed.Binding((bound,), typed.LocalReference(local.type, name.span, local), name.span)))
+                declare_opened(self.context, name, typed.LocalReference(local.type, name.span, local), bindings)
+            found += [typed.Bind(one) for one in bindings]
             if case.guard is None:
                 assert self.context.body is not None
                 return (*found, *self.context.body(self.context, case.body))
@@ -426,7 +428,7 @@ def check_match_statement(context: Context, node: ast.Match) -> list[typed.State
     """`match` as decisions of one level each; reports a case that is left out or never reached."""
     if node.borrow:
         raise NotBuilt("`match &...`", node.span)
-    subject = context.infer(node.subject)
+    subject = read_once(context, node.subject, lambda: context.infer(node.subject))
     compiler = Compiler(context, node)
     rows: list[Row] = []
     fine = not isinstance(subject.type, ErrorType)

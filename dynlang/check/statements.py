@@ -7,11 +7,12 @@ from typing import Any
 
 from dynlang.check import errors, typed
 from dynlang.check.arithmetic import binary, condition
-from dynlang.check.context import ERROR, Context, LocalEntry, describe, is_int
+from dynlang.check.context import ERROR, Context, describe, is_int
 from dynlang.check.expressions import STRING, is_failure
 from dynlang.check.fit import article, differing_sizes, fit, fitting, is_subtype, mismatch, origins, size_labels, unique_labels
 from dynlang.check.guards import guards
 from dynlang.check.iteration import bind_target, source
+from dynlang.check.opening import read_once, snapshots
 from dynlang.check.places import place, with_opened_places
 from dynlang.check.settle import demand, demand_assigned, settled_value
 from dynlang.check.solve import sizes_of
@@ -80,38 +81,12 @@ SIMPLE = (ast.Let, ast.Assign, ast.Augment, ast.ExprStmt, ast.Return, ast.Assert
 
 def simple_statement(context: Context, statement: ast.Statement) -> Statements:
     """A statement without blocks, between what opens and closes the values of unknown size in it."""
-    before = snapshots(context, statement) if context.resizable else []
+    before = [typed.Bind(one) for one in snapshots(context, statement)]
     found = STATEMENTS[type(statement)](context, statement)
     if context.opened_places:
         found = with_opened_places(context, found)
     context.snapshots.clear()
     return [*before, *found]
-
-
-def snapshots(context: Context, statement: ast.Statement) -> Statements:
-    """A statement that reads a variable of unknown size several times opens it once: in ``x + x`` the sizes are equal.
-
-    Not where the statement itself may change the variable."""
-    reads: dict[str, int] = {}
-    changed: set[str] = set()
-    for node in ast.walk(statement):
-        match node:
-            case ast.Name(text):
-                reads[text] = reads.get(text, 0) + 1
-            case ast.Argument(_, value, True):
-                changed |= {one.text for one in ast.walk(value) if isinstance(one, ast.Name)}
-            case ast.Call(ast.Attribute(ast.Name(text))):
-                changed.add(text)
-    before: Statements = []
-    for name, count in reads.items():
-        entry = context.find(name)
-        if count < 2 or name in changed or not isinstance(entry, LocalEntry) or not entry.local.mutable or not unknowns(entry.local.type):
-            continue
-        value = context.open(typed.LocalReference(entry.local.type, statement.span, entry.local), f"`{name}`")
-        now = context.temporary(f"{name}_now", value.type)
-        before.append(typed.Bind(typed.Binding((now,), value, statement.span)))
-        context.snapshots[entry.local.name] = now
-    return before
 
 
 # ---------------------------------------------------------------- let and var
@@ -341,7 +316,7 @@ def check_if(context: Context, node: ast.If) -> Statements:
     """A ladder of branches as nested two-way branches."""
     rungs: list[tuple[typed.Expression, tuple[typed.Statement, ...], Span]] = []
     for branch in node.branches:
-        test = condition(context, branch.condition, "the condition of `if`")
+        test = read_once(context, branch.condition, lambda one=branch: condition(context, one.condition, "the condition of `if`"))
         rungs.append((test, check_block(context, branch.body), branch.span))
     otherwise = check_block(context, node.orelse) if node.orelse is not None else ()
     for test, body, span in reversed(rungs):
@@ -351,7 +326,7 @@ def check_if(context: Context, node: ast.If) -> Statements:
 
 @checks(ast.While)
 def check_while(context: Context, node: ast.While) -> Statements:
-    test = condition(context, node.condition, "the condition of `while`")
+    test = read_once(context, node.condition, lambda: condition(context, node.condition, "the condition of `while`"))
     context.loops += 1
     body = check_block(context, node.body)
     context.loops -= 1
@@ -363,7 +338,9 @@ def check_for(context: Context, node: ast.For) -> Statements:
     """``for x, y in e:``; e is evaluated once and keeps its value (rule 15)."""
     from dynlang.check.comprehensions import bind_axis, declare_failed
 
+    before = [typed.Bind(one) for one in snapshots(context, node.iterable)]
     found = source(context, node.iterable, is_loop=True, target=node.target)
+    context.snapshots.clear()
     context.loops += 1
     with context.scope():
         if found is None:
@@ -376,7 +353,7 @@ def check_for(context: Context, node: ast.For) -> Statements:
     context.loops -= 1
     count = typed.SizeValue(INT, node.iterable.span, found.count)
     loop = typed.For(axis.index, count, axis.bindings, body, node.span, found.progress)
-    return [*(typed.Bind(binding) for binding in found.bindings), loop]
+    return [*before, *(typed.Bind(binding) for binding in found.bindings), loop]
 
 
 @checks(ast.Match)

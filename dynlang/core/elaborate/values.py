@@ -452,11 +452,8 @@ def matched_sizes(wanted: Type, found: Type) -> list[Size]:
         return None
 
     def argument(one: Argument, other: Argument) -> None:
-        if isinstance(one, (Size, Unknown)):
-            if isinstance(other, (Size, Unknown)):
-                size(one, other)
-        elif not isinstance(other, (Size, Unknown)):
-            walk(one, other)
+        if isinstance(one, (Size, Unknown)) and isinstance(other, (Size, Unknown)):
+            size(one, other)
 
     walk(wanted, found)
     return list(pairs.values())
