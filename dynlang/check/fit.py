@@ -83,17 +83,66 @@ def fitting(context: Context, value: typed.Expression, wanted: Type) -> typed.Ex
             return found
     if is_subtype(value.type, wanted):
         return value
+    if isinstance(value.type, ArrayType) and isinstance(wanted, ArrayType) and unknowns_inside(wanted.element):
+        return fitting_jagged(context, value, value.type, wanted)
     if unknowns_inside(wanted) and packs(value.type, wanted):
         return typed.Pack(wanted, value.span, value)
     if isinstance(value, typed.MakeTuple) and isinstance(wanted, TupleType) and len(value.items) == len(wanted.items):
         items = [fitting(context, item, kind) for item, kind in zip(value.items, wanted.items, strict=True)]
         if all(item is not None for item in items):
             return typed.MakeTuple(wanted, value.span, tuple(item for item in items if item is not None))
+    if isinstance(value.type, RecordType) and isinstance(wanted, RecordType):
+        return fitting_fields(context, value, value.type, wanted)
     if isinstance(value, typed.Conditional):
         then, otherwise = fitting(context, value.then, wanted), fitting(context, value.otherwise, wanted)
         if then is not None and otherwise is not None:
             return typed.Conditional(wanted, value.span, value.condition, then, otherwise)
     return None
+
+
+def fitting_fields(context: Context, value: typed.Expression, actual: RecordType, wanted: RecordType) -> typed.Expression | None:
+    """A record as one of another type argument, field by field: a ``Solution<f32[3]>`` as a ``Solution<f32[?]>``."""
+    from dynlang.check.members import field_type
+
+    if actual.name != wanted.name or not unknowns_inside(wanted):
+        return None
+    local = context.temporary("whole", actual)
+    reference = typed.LocalReference(actual, value.span, local)
+    fields: list[typed.Expression] = []
+    for one in context.world.records[actual.name].fields:
+        have, want = field_type(context, actual, one.name), field_type(context, wanted, one.name)
+        if have is None or want is None:
+            return None
+        field = fitting(context, context.open(typed.Field(have, value.span, reference, one.name)), want)
+        if field is None:
+            return None
+        fields.append(field)
+    made = typed.MakeRecord(wanted, value.span, tuple(fields))
+    return typed.Sequence(wanted, value.span, (typed.Binding((local,), value, value.span),), made)
+
+
+def fitting_jagged(
+    context: Context, value: typed.Expression, actual: ArrayType, wanted: ArrayType
+) -> typed.Expression | None:
+    """An array whose elements have equal sizes as a jagged one, element by element: a ``f32[2, 3]`` as a ``f32[?][2]`` (rule 7)."""
+    rank = len(wanted.shape)
+    if len(actual.shape) < rank or actual.row_sparse:
+        return None
+    counts = tuple(size for size in actual.shape[:rank] if isinstance(size, Size))
+    kind = array_of(actual.element, actual.shape[rank:]) if actual.shape[rank:] else actual.element
+    local = context.temporary("whole", actual)
+    indices = tuple(context.temporary("index", IndexType(size)) for size in counts)
+    items = tuple(typed.LocalReference(one.type, value.span, one) for one in indices)
+    item = typed.Index(kind, value.span, typed.LocalReference(actual, value.span, local), items)
+    body = fitting(context, context.open(item), wanted.element)
+    if body is None or len(counts) < rank:
+        return None
+    axes = tuple(typed.Axis(index, count) for index, count in zip(indices, counts, strict=True))
+    made = typed.Comprehension(ArrayType(wanted.element, counts), value.span, "array", axes, None, body)
+    found = typed.Sequence(made.type, value.span, (typed.Binding((local,), value, value.span),), made)
+    if made.type == wanted:
+        return found
+    return typed.Pack(wanted, value.span, found) if packs(made.type, wanted) else None
 
 
 # ---------------------------------------------------------------- order of types
@@ -142,24 +191,17 @@ def packs(actual: Type, wanted: Type) -> bool:
     named: dict[str, Argument] = {}
 
     def argument(one: Argument, other: Argument) -> bool:
+        """Items of lists and of type parameters keep their sizes where they are stored: no size in them is forgotten."""
         if isinstance(other, Unknown):
             return isinstance(one, (Size, Unknown)) and (other.name is None or named.setdefault(other.name, one) == one)
-        if isinstance(one, (Size, Unknown)) or isinstance(other, Size):
-            return one == other
-        return walk(one, other)
+        return one == other
 
     def walk(one: Type, other: Type) -> bool:
         match one, other:
             case ArrayType(element, shape, row_sparse), ArrayType(wanted_element, wanted_shape, wanted_sparse):
-                if len(shape) > len(wanted_shape) and isinstance(wanted_element, ArrayType):
-                    element, shape = array_of(element, shape[len(wanted_shape) :]), shape[: len(wanted_shape)]
-                return (
-                    row_sparse == wanted_sparse
-                    and len(shape) == len(wanted_shape)
-                    and all(map(argument, shape, wanted_shape))
-                    and walk(element, wanted_element)
-                )
-            case (TupleType(items), TupleType(others)) | (ListType(items), ListType(others)):
+                same = row_sparse == wanted_sparse and len(shape) == len(wanted_shape) and all(map(argument, shape, wanted_shape))
+                return same and is_subtype(element, wanted_element)
+            case TupleType(items), TupleType(others):
                 return len(items) == len(others) and all(map(walk, items, others))
             case (RecordType(name, given), RecordType(same, taken)) | (SumType(name, given), SumType(same, taken)):
                 return name == same and len(given) == len(taken) and all(map(argument, given, taken))

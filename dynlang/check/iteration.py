@@ -333,6 +333,8 @@ def bind_target(
     if isinstance(value, typed.MakeTuple):
         bind_separately(context, items, value, bindings, mutable)
         return
+    value = value if mutable else context.open(value, "this value")
+    assert isinstance(value.type, TupleType)
     locals_: list[typed.Local | None] = []
     nested: list[tuple[ast.Target, typed.Local]] = []
     for item, kind in zip(items, value.type.items, strict=True):

@@ -27,7 +27,10 @@ def declare_opened(
     value = context.open(value, f"`{name.text}`")
     local = context.declare(name.text, value.type, name.span, size=size)
     bindings.append(typed.Binding((None if name.text == "_" else local,), value, name.span))
-    open_fields(context, local, name.text, name.span, bindings)
+    if isinstance(value, typed.LocalReference) and not value.local.mutable:
+        context.fields |= {(local.name, name): part for (owner, name), part in context.fields.items() if owner == value.local.name}
+    else:
+        open_fields(context, local, name.text, name.span, bindings)
     return local
 
 

@@ -197,7 +197,8 @@ class Solver:
         extra = len(actual.shape) - len(pattern.shape)
         if extra < 0:
             return False
-        if extra and not isinstance(pattern.element, TypeVariable):
+        jagged = isinstance(pattern.element, ArrayType) and bool(unknowns(pattern.element))
+        if extra and not isinstance(pattern.element, TypeVariable) and not jagged:
             return False
         inner = array_of(actual.element, actual.shape[len(pattern.shape) :]) if extra else actual.element
         shapes = self._match_all(pattern.shape, actual.shape[: len(pattern.shape)])
@@ -269,13 +270,16 @@ class Solver:
         return Unknown() if isinstance(size, Size) and any(name in self.sizes for name in size.variables()) else size
 
     def learn(self, other: Solver) -> None:
-        """Take over from hints what the arguments left open."""
+        """Take over from hints what the arguments left open, and a type that forgets sizes which theirs have."""
+        from dynlang.check.fit import packs, unknowns_inside
+
         for name, size in other.sizes.items():
             if self.sizes.get(name) is None:
                 self.sizes[name] = size
         for name, kind in other.types.items():
             known = self.types.get(name)
-            if known is None or (isinstance(known, IndexType) and (kind == INT or isinstance(kind, IndexType))):
+            index = isinstance(known, IndexType) and (kind == INT or isinstance(kind, IndexType))
+            if known is None or index or (kind is not None and unknowns_inside(kind) and packs(known, kind)):
                 self.types[name] = kind
 
     def widen(self) -> None:

@@ -227,6 +227,8 @@ def opened_element(frame: Frame, element: Type, atoms: tuple[Atom, ...]) -> Valu
         return frame.unstored(element, atoms)
     (box,) = atoms
     assert isinstance(box.type, SumType)
+    if box.type.name not in frame.elaborator.sums:
+        raise NotBuilt("an item of the gradient of a list or array whose items have sizes of their own", frame.builder.span)
     constructor = frame.elaborator.sums[box.type.name].constructors[0]
     sizes = own_sizes(frame.elaborator.sums[box.type.name], box.type)
     fields = rename_telescope(constructor.fields, frame.builder.names.fresh, sizes, frame.builder.known)

@@ -40,6 +40,7 @@ def axes_of(frame: Frame, node: typed.Comprehension) -> Axes | None:
                 return None
             axes.elements[binding.locals[0].name] = binding.value
             axes.own.add(binding.locals[0].name)
+            axes.own |= frame.elaborator.facts.of(binding.value).bound
     return axes
 
 
