@@ -12,7 +12,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -22,20 +22,19 @@ from generated_programs import program
 from program_oracles import failure_of
 
 
-def isolated(text: str, seed: int, seconds: float = 60.0) -> str | None:
-    """`failure_of` in a process of its own: a crash or a hang is a failure too."""
+def isolate(work: Callable[[], str | None], seconds: float) -> str | None:
+    """What `work` gives, in a process of its own: a crash or a hang is a failure too."""
     context = multiprocessing.get_context("fork")
     inbox, outbox = context.Pipe(duplex=False)
 
-    def work() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            outbox.send(failure_of(text, seed, Path(folder)))
+    def send() -> None:
+        outbox.send(work())
 
-    child = context.Process(target=work)
+    child = context.Process(target=send)
     child.start()
     outbox.close()
     try:
-        found = inbox.recv() if inbox.poll(seconds) else "hang: nothing after a minute"
+        found = inbox.recv() if inbox.poll(seconds) else f"hang: nothing after {seconds:.0f} s"
     except EOFError:
         child.join()
         found = f"crash: exit status {child.exitcode}"
@@ -43,6 +42,16 @@ def isolated(text: str, seed: int, seconds: float = 60.0) -> str | None:
         child.kill()
     child.join()
     return found
+
+
+def isolated(text: str, seed: int, seconds: float = 60.0) -> str | None:
+    """`failure_of` in a process of its own."""
+
+    def work() -> str | None:
+        with tempfile.TemporaryDirectory() as folder:
+            return failure_of(text, seed, Path(folder))
+
+    return isolate(work, seconds)
 
 
 def kind_of(failure: str | None) -> str:
@@ -126,7 +135,6 @@ def main() -> int:
 
     kinds: dict[str, int] = {}
     for seed in range(given.seed, given.seed + given.count):
-        print('seed', seed, time.strftime('%X'), file=sys.stderr, flush=True)
         text = program(seed)
         failure = isolated(text, seed)
         if failure is None:
