@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Checks many damaged programs in one process: whatever is read, the answer is a program or errors with places in words.
 
     python tests/mutate.py --count 50000 --seed 1         what goes wrong is kept in the folder `failures`
@@ -22,19 +23,18 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from generate import isolate
-from generated_programs import program
-
 from dynlang import diag, pipeline
 from dynlang.check import typed
 from dynlang.check.program import check_source
+from generate import isolate
+from generated_programs import program
 
 ROOT = Path(__file__).parent.parent
 LIMIT = 5.0
@@ -42,13 +42,51 @@ LIMIT = 5.0
 LARGEST_PIECE = 90
 TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|\w+|[ ]+|\n|=>|->|\*\*|//|[-+*/%=!<>]=|\.\.|.', re.S)
 DECLARED = re.compile(r"^(?:export )?(?:fn|proc|record|type|let)\s+(\w+)", re.M)
-WORDS = ("fn proc record type let var if elif else while for in match return import export test bench and or not as inout pass break "
-         "continue self from true false int f32 f64 bf16 f16 i8 i16 i32 u8 bool str idx List Map Some Nothing grad vjp jvp sum max argmax zeros "
-         "ones concat split reshape transpose stack len range zip enumerate print fail List Rng Tangent").split()
-SIGNS = "( ) [ ] < > { } , : . .. + - * / // % ** @ = == != <= >= -> => & | ? _ += -= *= ; ! ~ ^ $ ` ' \" \\ #".split() + ["\t", "    ", "\n", "\n\n"]
-NUMBERS = ("0", "1", "-1", "2", "3", "0.0", "0.5", "1e400", "1e-400", "9" * 25, "9223372036854775807", "9223372036854775808", "4294967296", "0x", "0xffff",
-           "1_0", "1.", ".5", "1e", "0b2", "00", "9" * 5000)
-ODD = ("\x00", "\x01", "\x7f", "\u00a0", "\u200b", "\u2028", "\ufeff", "é", "变量", "🌲", "\ud800", "\r", "\x0c", "\u0301", "²", "λ", "\x1b[31m")
+WORDS = ["fn", "proc", "record", "type", "let", "var", "if", "elif", "else", "while", "for", "in", "match", "return", "import", "export", "test", "bench", "and", "or", "not", "as", "inout", "pass", "break", "continue", "self", "from", "true", "false", "int", "f32", "f64", "bf16", "f16", "i8", "i16", "i32", "u8", "bool", "str", "idx", "List", "Map", "Some", "Nothing", "grad", "vjp", "jvp", "sum", "max", "argmax", "zeros", "ones", "concat", "split", "reshape", "transpose", "stack", "len", "range", "zip", "enumerate", "print", "fail", "List", "Rng", "Tangent"]
+SIGNS = ["(", ")", "[", "]", "<", ">", "{", "}", ",", ":", ".", "..", "+", "-", "*", "/", "//", "%", "**", "@", "=", "==", "!=", "<=", ">=", "->", "=>", "&", "|", "?", "_", "+=", "-=", "*=", ";", "!", "~", "^", "$", "`", "'", '"', "\\", "#", "\t", "    ", "\n", "\n\n"]
+NUMBERS = (
+    "0",
+    "1",
+    "-1",
+    "2",
+    "3",
+    "0.0",
+    "0.5",
+    "1e400",
+    "1e-400",
+    "9" * 25,
+    "9223372036854775807",
+    "9223372036854775808",
+    "4294967296",
+    "0x",
+    "0xffff",
+    "1_0",
+    "1.",
+    ".5",
+    "1e",
+    "0b2",
+    "00",
+    "9" * 5000,
+)
+ODD = (
+    "\x00",
+    "\x01",
+    "\x7f",
+    "\u00a0",
+    "\u200b",
+    "\u2028",
+    "\ufeff",
+    "é",
+    "变量",
+    "🌲",
+    "\ud800",
+    "\r",
+    "\x0c",
+    "\u0301",
+    "²",
+    "λ",
+    "\x1b[31m",
+)
 
 
 @dataclass(frozen=True)
@@ -73,8 +111,12 @@ def items_of(text: str) -> list[str]:
 def pieces_of(text: str) -> Iterator[str]:
     """Each declaration of a program with those that it names, as a program of its own."""
     items = items_of(text)
-    owner = {name: place for place, item in enumerate(items) for name in DECLARED.findall(item) + re.findall(r"^    (\w+)\(?.*$", item, re.M)[:12]
-             if DECLARED.match(item)}
+    owner = {
+        name: place
+        for place, item in enumerate(items)
+        for name in DECLARED.findall(item) + re.findall(r"^    (\w+)\(?.*$", item, re.M)[:12]
+        if DECLARED.match(item)
+    }
     imports = [place for place, item in enumerate(items) if item.startswith(("import", "from"))]
     for start in range(len(items)):
         wanted, todo = set(imports), [start]
@@ -113,8 +155,12 @@ def replacement(draw: random.Random, tokens: list[str], token: str) -> str:
     kind = kind_of_token(token) if draw.random() < 0.75 else draw.choice(("word", "number", "sign", "space", "text"))
     if kind == "word":
         return draw.choice(WORDS) if draw.random() < 0.3 else draw.choice([one for one in tokens if kind_of_token(one) == "word"] or WORDS)
-    return {"number": lambda: draw.choice(NUMBERS), "sign": lambda: draw.choice(SIGNS), "text": lambda: draw.choice(('""', '"a"', 'f"{x}"', 'f"{"', '"""')),
-            "space": lambda: draw.choice(("", " ", "\n", "    ", "\n    "))}[kind]()
+    return {
+        "number": lambda: draw.choice(NUMBERS),
+        "sign": lambda: draw.choice(SIGNS),
+        "text": lambda: draw.choice(('""', '"a"', 'f"{x}"', 'f"{"', '"""')),
+        "space": lambda: draw.choice(("", " ", "\n", "    ", "\n    ")),
+    }[kind]()
 
 
 def damage_tokens(draw: random.Random, text: str) -> str:
@@ -168,20 +214,37 @@ def damage_characters(draw: random.Random, text: str) -> str:
         case 2:
             return text[:at] + draw.choice(SIGNS) * draw.choice((1, 2, 30)) + text[at:]
         case _:
-            return text[:at] + text[at + draw.randint(1, 30):]
+            return text[:at] + text[at + draw.randint(1, 30) :]
 
 
 def damage_depth(draw: random.Random, text: str) -> str:
     """Deep brackets, long chains and huge numbers."""
     depth = draw.choice((10, 100, 400, 600, 3000))
-    opening, closing = draw.choice((("(", ")"), ("[", "]"), ("-", ""), ("not ", ""), ("f(", ")"), ("x => ", ""), ("List<", ">"), ("1 if true else ", ""),
-                                    ("1 + ", ""), ("(1, ", ")"), ("Some(", ")"), ("2 ** ", ""), ("sum(x for x in ", ")"), ("a.", ""), ("[[0]][", "]")))
+    opening, closing = draw.choice(
+        (
+            ("(", ")"),
+            ("[", "]"),
+            ("-", ""),
+            ("not ", ""),
+            ("f(", ")"),
+            ("x => ", ""),
+            ("List<", ">"),
+            ("1 if true else ", ""),
+            ("1 + ", ""),
+            ("(1, ", ")"),
+            ("Some(", ")"),
+            ("2 ** ", ""),
+            ("sum(x for x in ", ")"),
+            ("a.", ""),
+            ("[[0]][", "]"),
+        )
+    )
     made = opening * depth + "x" + closing * draw.choice((depth, depth, depth - 1, 0))
-    found = [match for match in re.finditer(r"\b(?:\d[\w.]*|\w+(?=[,)\]]))", text)]
+    found = list(re.finditer(r"\b(?:\d[\w.]*|\w+(?=[,)\]]))", text))
     if not found:
         return text + made
     match = draw.choice(found)
-    return text[:match.start()] + (made if draw.random() < 0.6 else draw.choice(NUMBERS)) + text[match.end():]
+    return text[: match.start()] + (made if draw.random() < 0.6 else draw.choice(NUMBERS)) + text[match.end() :]
 
 
 def damaged(draw: random.Random, pool: Pool) -> str:
@@ -309,10 +372,8 @@ def run_tests(text: str) -> str | None:
             names = [f"test.{place}" for place in range(len(titles))]
             with compiled(ssa, names, 2) as code:
                 for name in names:
-                    try:
+                    with suppress(RunTimeError, diag.CompileError):
                         code.call(name)
-                    except (RunTimeError, diag.CompileError):
-                        pass
         except diag.CompileError as error:
             hold_diagnostics(error.diagnostics)
     return None
@@ -322,7 +383,7 @@ def wrong_with(text: str, action: Callable[[], object]) -> str | None:
     """What an action raises that nobody should see."""
     try:
         action()
-    except Exception as error:  # noqa: BLE001  (any other exception is the fault that is looked for)
+    except Exception as error:
         last = [frame for frame in traceback.extract_tb(error.__traceback__) if "dynlang" in frame.filename][-1:]
         place = f" ({Path(last[0].filename).name}:{last[0].name})" if last else ""
         return f"{type(error).__name__}: {str(error)[:200]}{place}"
@@ -359,7 +420,7 @@ def shrunk(text: str, found: str, folder: Path, seconds: float = 30.0) -> str:
     while step and time.monotonic() < deadline:
         at = 0
         while at < len(lines) and time.monotonic() < deadline:
-            shorter = lines[:at] + lines[at + step:]
+            shorter = lines[:at] + lines[at + step :]
             if same("\n".join(shorter) + "\n"):
                 lines = shorter
             else:
@@ -392,11 +453,16 @@ def main() -> int:
                     (given.out / f"mutant{seed}.dyn").write_bytes(shrunk(*found, Path(name)).encode("utf-8", "surrogatepass"))
             if seed % 1000 == 999:
                 gc.collect()
-                print(f"{count.programs} programs, {count.clean} check, {count.built} built, {count.ran} run, {1e3 * count.seconds / count.programs:.1f} ms each, "
-                      f"slowest {count.slowest:.2f} s, {megabytes():.0f} MB", flush=True)
-    print(f"{count.programs} damaged programs of {len(source.pieces)} pieces in {time.monotonic() - began:.0f} s: {count.clean} check, {count.built} of them were built, "
-          f"{count.ran} run; {1e3 * count.seconds / max(1, count.programs):.1f} ms each, the slowest {count.slowest:.2f} s; {megabytes():.0f} MB at the end; "
-          f"{len(count.codes)} error codes")
+                print(
+                    f"{count.programs} programs, {count.clean} check, {count.built} built, {count.ran} run, {1e3 * count.seconds / count.programs:.1f} ms each, "
+                    f"slowest {count.slowest:.2f} s, {megabytes():.0f} MB",
+                    flush=True,
+                )
+    print(
+        f"{count.programs} damaged programs of {len(source.pieces)} pieces in {time.monotonic() - began:.0f} s: {count.clean} check, {count.built} of them were built, "
+        f"{count.ran} run; {1e3 * count.seconds / max(1, count.programs):.1f} ms each, the slowest {count.slowest:.2f} s; {megabytes():.0f} MB at the end; "
+        f"{len(count.codes)} error codes"
+    )
     for kind, times in sorted(kinds.items(), key=lambda one: -one[1]):
         print(f"{times:5} {kind}")
     return 1 if kinds else 0

@@ -14,12 +14,12 @@ from dynlang.check import errors, typed
 from dynlang.check.arithmetic import bound_size
 from dynlang.check.context import Context, SizeEntry, TypeEntry, is_int
 from dynlang.check.expressions import is_open
-from dynlang.check.fit import fit, mismatch, number_type
+from dynlang.check.fit import fit, fitting, is_subtype, mismatch, number_type, unknowns_inside
 from dynlang.check.functions import Use
 from dynlang.check.guards import explained, guards
 from dynlang.check.misfits import misfit, with_swap
 from dynlang.check.settle import asked_again
-from dynlang.check.solve import HOLE
+from dynlang.check.solve import HOLE, has_hole
 from dynlang.check.world import Generic, Signature, show
 from dynlang.diag import Label
 from dynlang.source import Span
@@ -270,6 +270,8 @@ def is_literal(node: ast.Expr) -> bool:
             return is_literal(operand)
         case ast.List(items):
             return all(is_literal(item) for item in items[:4])
+        case ast.Call(ast.Name("zeros" | "ones" | "identity")):
+            return True
     return False
 
 
@@ -279,6 +281,10 @@ def value_argument(context: Context, use: Use, hints: object, pattern: Type, arg
         return context.fail(errors.UnexpectedLend(f"{role} is passed by value, without `&`", argument.span))
     wanted = argument_hint(use, hints, pattern)
     value = context.infer(argument.value, wanted)
+    if wanted is not None and not isinstance(wanted, FunctionType) and not has_hole(wanted) and not unknowns_inside(wanted):
+        value = fitting(context, value, wanted) or value
+        if is_subtype(value.type, wanted):
+            use.solver.match(pattern, wanted)
     if not isinstance(value.type, ErrorType):
         use.solver.match(pattern, value.type)
         if isinstance(pattern, FunctionType) and isinstance(value.type, RecordType):

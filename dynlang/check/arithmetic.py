@@ -241,11 +241,13 @@ def accepts(kind: Type, word: str) -> bool:
 @handles(ast.Binary)
 def infer_binary(context: Context, node: ast.Binary, hint: Type | None) -> typed.Expression:
     """A chain of operators of one level, applied from the left in a loop; long chains are cut into named pieces."""
-    hint = operand_hint(hint)
-    total = context.infer(node.first, hint)  # type: ignore[arg-type]
+    first: ast.Expr = node.first  # type: ignore[assignment]
+    hint = hint if hint is not None and is_float(number_type(hint)) else None
+    total = context.infer(first, operand_hint(context, first, hint))
     bindings: list[typed.Binding] = []
     for count, operation in enumerate(node.rest, 1):
-        operand = context.infer(operation.operand, hint if hint is not None else told_by(total))
+        wanted = operand_hint(context, operation.operand, hint if hint is not None else told_by(total), isinstance(total.type, ArrayType))
+        operand = context.infer(operation.operand, wanted)
         total, operand = with_one_number(context, total, node.first if count == 1 else None, operand, operation.operand)  # type: ignore[arg-type]
         span = Span(node.span.source, node.span.start, operation.operand.span.end)
         total = binary(context, operation.operator, total, operand, span, operation.span)
@@ -266,9 +268,27 @@ def told_by(left: typed.Expression) -> Type | None:
     return number if is_float(number) and not is_adaptable(left) else None
 
 
-def operand_hint(hint: Type | None) -> Type | None:
-    """What the wanted type of arithmetic says of its operands: their number type, if it is a float."""
-    return hint if hint is not None and is_float(number_type(hint)) else None
+def operand_hint(context: Context, node: ast.Expr, hint: Type | None, among_arrays: bool = False) -> Type | None:
+    """What the wanted type of arithmetic says of an operand: its number type, if it is a float; a list's type.
+
+    The operand's rank may be another one: so beside arrays a type is no hint for the call of a function, which would take all of it."""
+    if hint is None or isinstance(hint, ListType):
+        return hint
+    if not is_float(number_type(hint)) or ((among_arrays or isinstance(hint, ArrayType)) and has_own_type(context, node)):
+        return None
+    return hint
+
+
+def has_own_type(context: Context, node: ast.Expr) -> bool:
+    """Whether an expression is the call of something declared."""
+    match node:
+        case ast.IfExpr(_, then, otherwise):
+            return has_own_type(context, then) or has_own_type(context, otherwise)
+        case ast.Call(ast.Name(text)):
+            return context.find(text) is not None or context.symbol(text) is not None
+        case ast.Call():
+            return True
+    return False
 
 
 def binary(context: Context, operator: str, left: typed.Expression, right: typed.Expression, span: Span, at: Span) -> typed.Expression:
@@ -386,7 +406,7 @@ def contract_flattened(
 
 @handles(ast.Negate)
 def infer_negate(context: Context, node: ast.Negate, hint: Type | None) -> typed.Expression:
-    value = context.infer(node.operand, operand_hint(hint))
+    value = context.infer(node.operand, hint if hint is not None and is_float(number_type(hint)) else None)
     if isinstance(value, typed.Literal) and not isinstance(value.value, (bool, str)) and not isinstance(value.type, IndexType):
         return typed.Literal(value.type, node.span, -value.value)
     if isinstance(value, typed.SizeValue):
@@ -397,8 +417,8 @@ def infer_negate(context: Context, node: ast.Negate, hint: Type | None) -> typed
 @handles(ast.Power)
 def infer_power(context: Context, node: ast.Power, hint: Type | None) -> typed.Expression:
     """``x ** y``; a square is a product, and an int to a variable power is the library's."""
-    base = context.infer(node.base, operand_hint(hint))
-    exponent = context.infer(node.exponent, operand_hint(hint))
+    base = context.infer(node.base, operand_hint(context, node.base, hint))
+    exponent = context.infer(node.exponent, operand_hint(context, node.exponent, hint))
     if isinstance(base.type, ErrorType) or isinstance(exponent.type, ErrorType):
         return typed.Literal(ERROR, node.span, 0)
     amount = exponent.value if isinstance(exponent, typed.Literal) else None
@@ -435,6 +455,9 @@ def int_power(context: Context, base: typed.Expression, exponent: typed.Expressi
 def repeated_product(context: Context, base: typed.Expression, amount: int, span: Span) -> typed.Expression:
     if is_int(base.type):
         base = typed.SizeValue(INT, base.span, base.size) if isinstance(base, typed.SizeValue) else base
+    if amount == 0 and not is_int(base.type):
+        nothing = elementwise(context, "mul", (base, typed.Literal(INT, span, 0)), span, "**")
+        return elementwise(context, "add", (nothing, typed.Literal(INT, span, 1)), span, "**")
     if amount == 0:
         return typed.Literal(INT, span, 1)
     if amount == 1:

@@ -265,6 +265,10 @@ def divided(size: Size, count: int) -> Size | None:
     return Size.from_terms({monomial: coefficient // count for monomial, coefficient in size.terms})
 
 
+def is_index_or_int(kind: Type) -> bool:
+    return kind == INT or isinstance(kind, IndexType)
+
+
 @builtin("concat")
 def call_concat(context: Context, node: ast.Call, hint: Type | None) -> typed.Expression:
     """``concat(a, b, ...)``: joined along the first axis."""
@@ -276,10 +280,13 @@ def call_concat(context: Context, node: ast.Call, hint: Type | None) -> typed.Ex
         return failed(node.span)
     fixed = next((value for value in arrays if not is_adaptable(value)), arrays[0])
     assert isinstance(fixed.type, ArrayType)
+    elements = [value.type.element for value in arrays if isinstance(value.type, ArrayType)]
+    indices = all(is_index_or_int(one) for one in elements) and len(set(elements)) > 1
+    element = INT if indices else fixed.type.element
     total, fitted = Size.constant(0), []
     for value in arrays:
         assert isinstance(value.type, ArrayType) and isinstance(value.type.shape[0], Size)
-        wanted = array_of(fixed.type.element, (value.type.shape[0], *fixed.type.shape[1:]))
+        wanted = array_of(element, (value.type.shape[0], *fixed.type.shape[1:]))
         found = fitting(context, value, wanted)
         if found is None:
             return context.fail(
@@ -290,7 +297,7 @@ def call_concat(context: Context, node: ast.Call, hint: Type | None) -> typed.Ex
             )
         fitted.append(found)
         total = total + value.type.shape[0]
-    kind = array_of(fixed.type.element, (total, *fixed.type.shape[1:]))
+    kind = array_of(element, (total, *fixed.type.shape[1:]))
     return fitted[0] if len(fitted) == 1 else typed.Primitive(kind, node.span, "concat", tuple(fitted))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dynlang.check import errors, typed
-from dynlang.check.arithmetic import condition, elementwise, scalar_part
+from dynlang.check.arithmetic import condition, elementwise, operand_hint, scalar_part
 from dynlang.check.builtins import failed
 from dynlang.check.calls import builtin
 from dynlang.check.context import ERROR, Context, handles, is_int
@@ -355,7 +355,7 @@ def call_reduction(context: Context, node: ast.Call, hint: Type | None) -> typed
 
 def two_values(context: Context, op: str, name: str, arguments: list[ast.Argument], span: Span, hint: Type | None) -> typed.Expression:
     wanted = hint if hint is not None and is_float(number_type(hint)) else None
-    values = [context.infer(argument.value, wanted) for argument in arguments]
+    values = [context.infer(argument.value, operand_hint(context, argument.value, wanted)) for argument in arguments]
     found = elementwise(context, op, values, span, name)
     if (
         isinstance(found, typed.Primitive)

@@ -23,7 +23,7 @@ def call_clip(context: Context, node: ast.Call, hint: Type | None) -> typed.Expr
                 hint="gradients are scaled down with `clip_norm(gradient, largest)`" if len(node.arguments) == 2 else "",
             )
         )
-    values = [context.infer(one.value, operand_hint(hint)) for one in node.arguments]
+    values = [context.infer(one.value, operand_hint(context, one.value, hint)) for one in node.arguments]
     if any(isinstance(value.type, ErrorType) for value in values):
         return typed.Literal(ERROR, node.span, 0)
     above = elementwise(context, "maximum", values[:2], node.span, name)

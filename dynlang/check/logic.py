@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dynlang.check import errors, typed
-from dynlang.check.arithmetic import condition, elementwise, is_adaptable, operand_hint, respan, scalar_part
+from dynlang.check.arithmetic import condition, elementwise, is_adaptable, respan, scalar_part
 from dynlang.check.context import ERROR, Context, handles
 from dynlang.check.expressions import given
-from dynlang.check.fit import article
+from dynlang.check.fit import article, is_float, number_type
 from dynlang.check.settle import with_one_number
 from dynlang.check.structure import contains, equal, is_structured, less, ordered
 from dynlang.check.world import show
@@ -57,7 +57,7 @@ def compared_hint(left: typed.Expression) -> Type | None:
     """What the left operand tells the right one: ``xs == [1, 2]`` with a list `xs`, ``x == zeros(3)`` with f64."""
     if is_structured(left.type):
         return left.type
-    return None if is_adaptable(left) else operand_hint(left.type)
+    return None if is_adaptable(left) or not is_float(number_type(left.type)) else left.type
 
 
 def compare(context: Context, operator: str, left: typed.Expression, right: typed.Expression, span: Span, at: Span) -> typed.Expression:

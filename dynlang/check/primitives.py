@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dynlang.check import errors, typed
-from dynlang.check.arithmetic import as_size, common_number, elementwise
+from dynlang.check.arithmetic import as_size, common_number, elementwise, operand_hint
 from dynlang.check.context import ERROR, Context
 from dynlang.check.fit import adapt, article, fit, is_float, number_type, with_numbers
 from dynlang.check.world import show
@@ -67,10 +67,11 @@ def row_arguments(context: Context, row: Op, node: ast.Call, name: str, hint: Ty
         context.report(errors.WrongArity(f"`{name}` takes {count}, and {len(node.arguments)} given", node.span, hint=row.documentation))
         return None
     wanted = hint if row.has("elementwise") and not row.has("comparison") else None
-    values = [
-        context.infer(argument.value, WORDS.get(accepted, None if accepted == "bool" else wanted))
-        for argument, accepted in zip(node.arguments, spread(row, len(node.arguments)), strict=True)
-    ]
+    alone = len(node.arguments) == 1
+    values = []
+    for argument, accepted in zip(node.arguments, spread(row, len(node.arguments)), strict=True):
+        asked = None if accepted == "bool" else wanted if alone else operand_hint(context, argument.value, wanted)
+        values.append(context.infer(argument.value, WORDS.get(accepted, asked)))
     return None if any(isinstance(value.type, ErrorType) for value in values) else values
 
 

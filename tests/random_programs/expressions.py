@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Random expressions of a type: `Expressions.e(scope, type, depth)`.
 
 Laws: the text has this type in every place that asks for it; with `known=False` also where nothing asks for a type. It ends without
@@ -16,8 +17,24 @@ from random_programs.types import BOOL, F64, INT, STR, Arr, Data, Fun, Idx, Num,
 from random_programs.vocabulary import Function, World, variables
 
 NUMBERS = ("0.5", "0.25", "-0.75", "1.5", "0.125", "-0.3", "0.9", "0.0", "1.0")
-UNARY = ("tanh({})", "sin({})", "cos({})", "sigmoid({})", "relu({})", "abs({})", "exp(tanh({}))", "log(1.5 + tanh({}))", "sin({}) ** 2", "(-{})",
-         "tanh({}) ** 3", "sqrt(1.25 + sin({}))", "erf({})", "softplus(tanh({}))", "silu({})", "square(sin({}))")
+UNARY = (
+    "tanh({})",
+    "sin({})",
+    "cos({})",
+    "sigmoid({})",
+    "relu({})",
+    "abs({})",
+    "exp(tanh({}))",
+    "log(1.5 + tanh({}))",
+    "sin({}) ** 2",
+    "(-{})",
+    "tanh({}) ** 3",
+    "sqrt(1.25 + sin({}))",
+    "erf({})",
+    "softplus(tanh({}))",
+    "silu({})",
+    "square(sin({}))",
+)
 Choice = tuple[int, Callable[[], str]]
 
 
@@ -154,7 +171,7 @@ class Expressions:
                 return self.one("true", "false")
             case Num() if kind.is_float:
                 text = self.pick.choice(NUMBERS)
-                return text if known or kind.dtype == "f32" and not text.startswith("-") else f"{kind}({text})"
+                return text if known or (kind.dtype == "f32" and not text.startswith("-")) else f"{kind}({text})"
             case Num():
                 text = str(self.pick.choice((0, 1, 2, 3, 5, 7, 100)))
                 return text if known or kind == INT else f"{kind}({text})"
@@ -164,21 +181,25 @@ class Expressions:
                 return f"{self.pick.randrange(5)} % {size.operand}"
             case Arr() if kind.is_open and None not in kind.shape[1:]:
                 return self.open_array(scope, kind)
-            case Arr(element, shape):
+            case Arr():
                 return self.filled(scope, kind, known)
             case Tup(items):
                 return f"({', '.join(self.simplest(scope, one, known) for one in items)})"
-            case Fun(parameters, result):
+            case Fun():
                 return self.function(scope, kind, 1, known)
             case Data("List", (item,)):
-                return "List()" if known and self.chance(0.4) else f"listed([{self.simplest(scope, item, False)}, {self.simplest(scope, item, False)}])"
+                return (
+                    "List()"
+                    if known and self.chance(0.4)
+                    else f"listed([{self.simplest(scope, item, False)}, {self.simplest(scope, item, False)}])"
+                )
             case Data():
                 return self.construct(scope, kind, 0, known)
         raise AssertionError(kind)
 
     def open_array(self, scope: Scope, kind: Arr) -> str:
         inner: Type = Arr(kind.element, kind.shape[1:]) if kind.shape[1:] else kind.element
-        i = self.fresh("i")
+        i = self.fresh("j")
         return f"[{self.simplest(scope.closed(Name(i, INT)), inner, False)} for {i} in {self.pick.randint(1, 4)} if {i} != {self.pick.randint(0, 3)}]"
 
     def filled(self, scope: Scope, kind: Arr, known: bool) -> str:
@@ -190,7 +211,7 @@ class Expressions:
         return self.comprehension(scope, kind, 0, known)
 
     def axes(self, scope: Scope, sizes: Sequence[Size]) -> tuple[str, Scope, list[str]]:
-        names = [self.fresh("i") for _ in sizes]
+        names = [self.fresh("j") for _ in sizes]
         inner = scope.closed(*(Name(name, Idx(size)) for name, size in zip(names, sizes, strict=True)))
         return ", ".join(f"{name} in {size}" for name, size in zip(names, sizes, strict=True)), inner, names
 
@@ -205,6 +226,8 @@ class Expressions:
     def construct(self, scope: Scope, kind: Data, depth: int, known: bool) -> str:
         if kind.name in self.world.records:
             made = self.world.records[kind.name]
+            if not known and any(one.islower() for one in made.generics) and kind.name not in ("Dense", "Store"):
+                return self.hoisted(kind)
             given = dict(zip(made.generics, kind.arguments, strict=True))
             by_place = self.chance(0.2)
             parts = []
@@ -216,9 +239,12 @@ class Expressions:
             return f"{made.name}({', '.join(parts)})"
         made = self.world.sums[kind.name]
         given = dict(zip(made.generics, kind.arguments, strict=True))
-        fine = [(name, fields) for name, fields in made.constructors
-                if (depth > 0 or not any(kind.name in str(one.type) for one in fields))
-                and (known or not variables_missing(made.generics, fields))]
+        fine = [
+            (name, fields)
+            for name, fields in made.constructors
+            if (depth > 0 or not any(kind.name in str(one.type) for one in fields))
+            and (known or not variables_missing(made.generics, fields))
+        ]
         if not fine:
             return self.hoisted(kind)
         name, fields = self.pick.choice(fine)
@@ -247,14 +273,17 @@ class Expressions:
         if isinstance(inner, Num) and inner.is_float and not text.replace(".", "").isalnum():
             return f"{self.one('tanh', 'sin', 'tanh')}({text})"
         if kind == INT and self.chance(0.7):
-            return f"({text}) % 11"
+            return f"-(({text}) % 11)"
         return text
 
     # -- forms that every type has
 
     def common(self, scope: Scope, kind: Type, d: int, known: bool) -> list[Choice]:
         choices: list[Choice] = [(3, lambda: self.simplest(scope, kind, known))]
-        choices.append((1, lambda: f"({self.e(scope, kind, d, known)} if {self.e(scope, BOOL, d)} else {self.e(scope, kind, d, known)})"))
+        if not (isinstance(kind, Arr) and kind.is_open):
+            choices.append(
+                (1, lambda: f"({self.e(scope, kind, d, known)} if {self.e(scope, BOOL, d)} else {self.e(scope, kind, d, known)})")
+            )
         if not isinstance(kind, Fun):
             choices += [(2, lambda one=one, given=given: self.call(scope, one, given, d, known)) for one, given in self.callable(kind)]
         functions = [one for one in self.places(scope) if isinstance(one.type, Fun) and one.type.result == kind]
@@ -284,7 +313,7 @@ class Expressions:
     @staticmethod
     def fits(kind: Any, wanted: str) -> bool:
         if wanted == "any":
-            return not any(isinstance(part, Idx) or isinstance(part, Arr) and part.is_open for part in t.parts(kind))
+            return not any(isinstance(part, Idx) or (isinstance(part, Arr) and part.is_open) for part in t.parts(kind))
         return isinstance(kind, Num) and (kind.dtype in ("f64", "f32") if wanted == "float" else kind.dtype in ("f64", "f32", "int", "i32"))
 
     def small_type(self, wanted: str = "any") -> Type:
@@ -293,8 +322,22 @@ class Expressions:
         if wanted == "number":
             return self.pick.choice((F64, F64, t.F32, INT, Num("i32")))
         n, m = Size.name("n"), Size.name("m")
-        return self.pick.choice((F64, F64, INT, t.F32, STR, BOOL, Num("i16"), t.array(F64, n), t.array(F64, m), Tup((F64, INT)), Data("Option", (F64,)),
-                                 t.array(INT, n)))
+        return self.pick.choice(
+            (
+                F64,
+                F64,
+                INT,
+                t.F32,
+                STR,
+                BOOL,
+                Num("i16"),
+                t.array(F64, n),
+                t.array(F64, m),
+                Tup((F64, INT)),
+                Data("Option", (F64,)),
+                t.array(INT, n),
+            )
+        )
 
     def small_size(self) -> Size:
         n, m = Size.name("n"), Size.name("m")
@@ -310,7 +353,7 @@ class Expressions:
                 named = True
                 continue
             kind = t.substituted(parameter.type, given)
-            closed = variables([parameter.type]) <= determined or not variables([parameter.type]) & {name for name, _ in one.kinds}
+            closed = variables([parameter.type]) <= determined and not t.sizes_in(parameter.type) & t.OWN
             text = self.e(scope, kind, d, closed and not (one.owner and parameter.name == "self"))
             if one.owner and parameter.name == "self":
                 parts.append(text if text.replace(".", "").isidentifier() else f"({text})")

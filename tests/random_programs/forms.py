@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """The forms that random expressions of each type take: arithmetic, the array language, text, functions."""
 
 from __future__ import annotations
@@ -44,11 +45,11 @@ class Forms(Expressions):
     def arithmetic(self, scope: Scope, kind: Type, d: int, known: bool) -> str:
         number = kind.element if isinstance(kind, Arr) else kind
         assert isinstance(number, Num)
-        left = self.e(scope, kind, d, known)
+        left = self.e(scope, kind, d, known and number.is_float and not isinstance(kind, Arr))
         if number.is_float:
             right = self.pick.choice(NUMBERS) if self.chance(0.25) else self.e(scope, kind if self.chance(0.7) else number, d, False)
             if self.chance(0.1):
-                return f"({left} / (1.5 + square({right})))" if not right.startswith("-") and not isinstance(kind, Arr) else f"({left} / 2.0)"
+                return f"({left} / (1.5 + sin({right})))" if right not in NUMBERS else f"({left} / 2.0)"
             return f"({left} {self.one('+', '-', '*', '*')} {right})"
         right = str(self.pick.randint(0, 9)) if self.chance(0.3) else self.e(scope, kind, d, False)
         if self.chance(0.2):
@@ -71,11 +72,11 @@ class Forms(Expressions):
             header, inner, _ = self.axes(scope, [size] if self.chance(0.7) else [size, self.small_size()])
         else:
             element = self.pick.choice((F64, kind, INT))
-            u = self.fresh("u")
+            u = self.fresh("y")
             over = self.e(scope, t.array(element, size), d, False)
             inner, header = scope.closed(Name(u, element)), f"{u} in {over}"
             if self.chance(0.25):
-                i = self.fresh("i")
+                i = self.fresh("j")
                 inner, header = inner.closed(Name(i, INT)), f"{i}, {u} in enumerate({over})"
         guard = f" if {self.e(inner, BOOL, d)}" if self.chance(0.3) and name in ("sum", "prod", "count", "any", "all") else ""
         return f"{name}({body.format(self.e(inner, kind, d, False))} for {header}{guard})"
@@ -112,13 +113,20 @@ class Forms(Expressions):
 
     def contraction(self, scope: Scope, d: int) -> str:
         """A sum whose ranges are inferred from use."""
-        held = [one for one in self.places(scope, deep=1) if isinstance(one.type, Arr) and one.type.element == F64 and not one.type.is_open
-                and one.text.isidentifier() and len(one.type.shape) == 2]
+        held = [
+            one
+            for one in self.places(scope, deep=1)
+            if isinstance(one.type, Arr)
+            and one.type.element == F64
+            and not one.type.is_open
+            and one.text.isidentifier()
+            and len(one.type.shape) == 2
+        ]
         if not held:
             return self.over(scope, F64, d, "mean")
         one = self.pick.choice(held)
         assert isinstance(one.type, Arr)
-        i, j = self.fresh("i"), self.fresh("j")
+        i, j = self.fresh("j"), self.fresh("j")
         rows, columns = one.type.known
         v = self.hoisted_name(scope, t.array(F64, columns))
         w = self.hoisted_name(scope, t.array(F64, rows))
@@ -149,7 +157,7 @@ class Forms(Expressions):
                 (1, lambda: str(self.small_size())),
                 (2, lambda: f"count({e(scope, t.array(BOOL, self.small_size()), d)})"),
                 (1, lambda: self.over(scope, BOOL, d, "count")),
-                (2, lambda: f"{self.one('argmax', 'argmin')}({e(scope, t.array(F64, self.small_size()), d, False)})"),
+                (2, lambda: f"int({self.one('argmax', 'argmin')}({e(scope, t.array(F64, self.small_size()), d, False)}))"),
                 (1, lambda: f"len({e(scope, self.pick.choice((STR, t.array(F64, None), t.list_of(INT))), d, False)})"),
                 (1, lambda: f"({e(scope, INT, d)} ** {self.pick.randint(0, 3)})"),
             ]
@@ -200,7 +208,9 @@ class Forms(Expressions):
         return self.pick.choice(held) if held else self.hoisted(kind)
 
     def lists(self, scope: Scope, item: Type, d: int, known: bool) -> list[Choice]:
-        choices: list[Choice] = [(2, lambda: f"listed({self.e(scope, array_of(item, self.small_size()), d, False)})")] if not isinstance(item, Fun) else []
+        choices: list[Choice] = (
+            [(2, lambda: f"listed({self.e(scope, array_of(item, self.small_size()), d, False)})")] if not isinstance(item, Fun) else []
+        )
         if known:
             choices.append((2, lambda: f"[{', '.join(self.e(scope, item, d) for _ in range(self.pick.randint(1, 3)))}]"))
         return choices
@@ -211,9 +221,23 @@ class Forms(Expressions):
             choices += [(2, lambda: self.one("sin", "tanh", "cos", "sigmoid")), (2, lambda: f"adder({self.e(scope, F64, d)})")]
         if len(kind.parameters) == 1 and known:
             middle = self.small_type()
-            choices.append((1, lambda: f"compose({self.function(scope, Fun(kind.parameters, middle), d, False)}, {self.function(scope, Fun((middle,), kind.result), d, False)})"))
-        named = [one for one in self.world.functions if not one.owner and not one.kinds and not one.lends and one.result == kind.result
-                 and tuple(parameter.type for parameter in one.parameters) == kind.parameters]
+            choices.append(
+                (
+                    1,
+                    lambda: (
+                        f"compose({self.function(scope, Fun(kind.parameters, middle), d, False)}, {self.function(scope, Fun((middle,), kind.result), d, False)})"
+                    ),
+                )
+            )
+        named = [
+            one
+            for one in self.world.functions
+            if not one.owner
+            and not one.kinds
+            and not one.lends
+            and one.result == kind.result
+            and tuple(parameter.type for parameter in one.parameters) == kind.parameters
+        ]
         choices += [(1, lambda one=one: one.name) for one in named]
         return choices
 
@@ -225,7 +249,7 @@ class Forms(Expressions):
             return []
         e, element = self.e, kind.element
         fixed = t.array(element, self.small_size())
-        u = self.fresh("u")
+        u = self.fresh("y")
         inner = scope.closed(Name(u, element))
         choices: list[Choice] = [
             (3, lambda: f"[{e(inner, element, d, False)} for {u} in {e(scope, fixed, d, False)} if {e(inner, BOOL, d)}]"),
@@ -259,11 +283,14 @@ class Forms(Expressions):
         one, two = self.pick.choice((F64, self.small_type(), wanted)), self.pick.choice((F64, INT))
         if isinstance(one, Fun | Tup):
             one = F64
-        u, w = self.fresh("u"), self.fresh("w")
+        u, w = self.fresh("y"), self.fresh("w")
         first = self.e(scope, array_of(one, size), d, False)
         form = self.pick.randrange(4)
         if form == 0:
-            inner, header = scope.closed(Name(u, one), Name(w, two)), f"{u}, {w} in zip({first}, {self.e(scope, t.array(two, size), d, False)})"
+            inner, header = (
+                scope.closed(Name(u, one), Name(w, two)),
+                f"{u}, {w} in zip({first}, {self.e(scope, t.array(two, size), d, False)})",
+            )
         elif form == 1:
             inner, header = scope.closed(Name(u, one), Name(w, INT)), f"{w}, {u} in enumerate({first})"
         elif form == 2:
@@ -284,14 +311,20 @@ class Forms(Expressions):
             numbers = Arr(F64, shape)
             return [
                 (2, lambda: f"({e(scope, numbers, d, False)} {self.one('<', '>')} {e(scope, self.pick.choice((F64, numbers)), d, False)})"),
-                (1, lambda: f"({e(scope, kind, d)} {self.one('and', 'or')} {e(scope, kind, d)})"), (1, lambda: f"(not {e(scope, kind, d)})"),
+                (1, lambda: f"({e(scope, kind, d)} {self.one('and', 'or')} {e(scope, kind, d)})"),
+                (1, lambda: f"(not {e(scope, kind, d)})"),
             ]
-        choices: list[Choice] = [(4, lambda: self.arithmetic(scope, kind, d, known)), (1, lambda: f"{element}({self.other(scope, kind, d)})")]
+        choices: list[Choice] = [
+            (4, lambda: self.arithmetic(scope, kind, d, known)),
+            (1, lambda: f"{element}({self.other(scope, kind, d)})"),
+        ]
         if element.dtype in ("f64", "f32"):
             choices.append((3, lambda: self.pick.choice(UNARY).format(e(scope, kind, d, known))))
-            choices.append((1, lambda: f"({e(scope, kind, d, known)} {self.one('+', '*', '-')} {e(scope, element, d, False)})"))
+            choices.append((1, lambda: f"({e(scope, kind, d, False)} {self.one('+', '*', '-')} {e(scope, element, d, False)})"))
             if len(shape) > 1:
-                choices.append((2, lambda: f"({e(scope, kind, d, known)} {self.one('+', '*', '-')} {e(scope, Arr(element, shape[1:]), d, False)})"))
+                choices.append(
+                    (2, lambda: f"({e(scope, kind, d, False)} {self.one('+', '*', '-')} {e(scope, Arr(element, shape[1:]), d, False)})")
+                )
         if len(shape) == 2:
             choices += self.matrices(scope, kind, d)
         if len(shape) == 1 and element == F64:
@@ -300,7 +333,14 @@ class Forms(Expressions):
         axis = self.pick.randint(0, len(shape))
         longer = Arr(element, (*shape[:axis], extra, *shape[axis:]))
         if len(shape) < 3 and element.dtype != "bf16":
-            choices.append((1, lambda: f"{self.one('sum', 'max', 'min')}({e(scope, longer, d, False)}, axis={axis if self.chance(0.7) else axis - len(shape) - 1})"))
+            choices.append(
+                (
+                    1,
+                    lambda: (
+                        f"{self.one('sum', 'max', 'min')}({e(scope, longer, d, False)}, axis={axis if self.chance(0.7) else axis - len(shape) - 1})"
+                    ),
+                )
+            )
             choices.append((1, lambda: f"{self.summed(scope, kind, extra, d)}"))
         return choices
 
@@ -324,14 +364,27 @@ class Forms(Expressions):
         e, (rows, columns) = self.e, kind.known
         element = kind.element
         assert isinstance(element, Num)
-        choices: list[Choice] = [(1, lambda: f"transpose({e(scope, t.array(element, columns, rows), d, False)})"),
-                                 (1, lambda: f"reshape({e(scope, t.array(element, rows * columns), d, False)}, {rows}, {columns})")]
+        choices: list[Choice] = [
+            (1, lambda: f"transpose({e(scope, t.array(element, columns, rows), d, False)})"),
+            (1, lambda: f"reshape({e(scope, t.array(element, rows * columns), d, False)}, {rows}, {columns})"),
+        ]
         if rows.constant in (2, 3):
-            choices.append((1, lambda: f"stack({', '.join(e(scope, t.array(element, columns), d, False) for _ in range(rows.constant or 0))})"))
+            choices.append(
+                (1, lambda: f"stack({', '.join(e(scope, t.array(element, columns), d, False) for _ in range(rows.constant or 0))})")
+            )
         if element.dtype in ("f64", "f32"):
             inner = self.pick.choice((Size.name("n"), Size.name("m")))
-            choices.append((1, lambda: f"tanh({e(scope, t.array(element, rows, inner), d, False)} @ {e(scope, t.array(element, inner, columns), d, False)})"))
-            choices.append((1, lambda: f"outer({e(scope, t.array(element, rows), d, False)}, {e(scope, t.array(element, columns), d, False)})"))
+            choices.append(
+                (
+                    1,
+                    lambda: (
+                        f"tanh({e(scope, t.array(element, rows, inner), d, False)} @ {e(scope, t.array(element, inner, columns), d, False)})"
+                    ),
+                )
+            )
+            choices.append(
+                (1, lambda: f"outer({e(scope, t.array(element, rows), d, False)}, {e(scope, t.array(element, columns), d, False)})")
+            )
         return choices
 
     def vectors(self, scope: Scope, size: Size, d: int) -> list[Choice]:
@@ -343,7 +396,12 @@ class Forms(Expressions):
             (1, lambda: f"tanh({e(scope, t.array(F64, extra), d, False)} @ {e(scope, t.array(F64, extra, size), d, False)})"),
             (1, lambda: f"softmax({e(scope, kind, d, False)})"),
             (1, lambda: f"mean({e(scope, t.array(F64, size, extra), d, False)}, axis=1)"),
-            (1, lambda: f"scatter_add({e(scope, kind, d, False)}, {e(scope, t.array(Idx(size), extra), d, False)}, {e(scope, t.array(F64, extra), d, False)})"),
+            (
+                1,
+                lambda: (
+                    f"scatter_add({e(scope, kind, d, False)}, {e(scope, t.array(Idx(size), extra), d, False)}, {e(scope, t.array(F64, extra), d, False)})"
+                ),
+            ),
         ]
         if self.derivatives and scope.depth < 3:
             choices.append((2, lambda: self.gradient(scope, size, d)))
@@ -369,20 +427,26 @@ class Forms(Expressions):
         """One axis: reversed, cut out of something longer, joined from shorter ones."""
         e, size = self.e, kind.known[0]
         element = kind.element
-        choices: list[Choice] = [(1, lambda: f"{self.named(scope, t.array(element, size + ONE))}[{self.one('1:', ':-1')}]"),
-                                 (1, lambda: f"{self.named(scope, t.array(element, size * TWO))}[{self.one('::2', '1::2')}]")]
+        choices: list[Choice] = [
+            (1, lambda: f"{self.named(scope, t.array(element, size + ONE))}[{self.one('1:', ':-1')}]"),
+            (1, lambda: f"{self.named(scope, t.array(element, size * TWO))}[{self.one('::2', '1::2')}]"),
+        ]
         if isinstance(element, Num):
             choices.append((1, lambda: f"reverse({e(scope, kind, d, False)})"))
             if len(size.terms) > 1 and all(factor > 0 for _, factor in size.terms):
                 left, right = Size(size.terms[:1]), Size(size.terms[1:])
-                choices.append((2, lambda: f"concat({e(scope, t.array(element, left), d, known)}, {e(scope, t.array(element, right), d, known)})"))
+                choices.append(
+                    (2, lambda: f"concat({e(scope, t.array(element, left), d, False)}, {e(scope, t.array(element, right), d, False)})")
+                )
             if len(size.terms) == 1 and len(size.terms[0][0]) == 2:
                 a, b = map(Size.name, size.terms[0][0])
                 a = a * Size.number(size.terms[0][1])
                 choices.append((2, lambda: f"reshape({e(scope, t.array(element, a, b), d, False)}, {size})"))
             half = size.divided(2)
             if half is not None:
-                choices.append((2, lambda: f"concat({e(scope, t.array(element, half), d, known)}, {e(scope, t.array(element, half), d, known)})"))
+                choices.append(
+                    (2, lambda: f"concat({e(scope, t.array(element, half), d, False)}, {e(scope, t.array(element, half), d, False)})")
+                )
         return choices
 
     def named(self, scope: Scope, kind: Type) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random_programs import types as t
 from random_programs.expressions import Name, Scope
 from random_programs.statements import Statements
-from random_programs.types import BOOL, F64, INT, STR, Arr, Data, Fun, Idx, Num, Size, Str, Tup, Type
+from random_programs.types import F64, INT, Arr, Data, Fun, Idx, Num, Size, Str, Tup, Type
 from random_programs.vocabulary import Function, Parameter, Record, Sum, used, vocabulary
 
 N, M = Size.name("n"), Size.name("m")
@@ -23,7 +23,6 @@ class Program(Statements):
         self.mine: list[tuple[Function, tuple[Type, ...], bool]] = []
         self.digests: dict[Type, str] = {}
         self.extra: list[str] = []
-
 
     # -- declarations
 
@@ -49,7 +48,9 @@ class Program(Statements):
 
     def declare_sum(self) -> None:
         name = self.declared("S")
-        constructors = [(self.declared("C"), [self.random_type(1) for _ in range(self.pick.randint(0, 2))]) for _ in range(self.pick.randint(2, 4))]
+        constructors = [
+            (self.declared("C"), [self.random_type(1) for _ in range(self.pick.randint(0, 2))]) for _ in range(self.pick.randint(2, 4))
+        ]
         generics = tuple(sorted(set().union(*(t.sizes_in(kind) for _, kinds in constructors for kind in kinds)) & {"n", "m"}))
         own = Data(name, tuple(Size.name(one) for one in generics))
         if self.chance(0.5):
@@ -70,7 +71,7 @@ class Program(Statements):
         return f"<{', '.join(names)}>" if names else ""
 
     def declare_function(self) -> None:
-        name = self.declared("f")
+        name = self.declared("do")
         kinds = [t.array(F64, N), t.array(F64, M), *(self.random_type() for _ in range(self.pick.randint(1, 3)))]
         parameters = tuple(Parameter(self.fresh("p"), kind, lent=not isinstance(kind, Fun | Idx) and self.chance(0.2)) for kind in kinds)
         fuelled = self.chance(0.3)
@@ -101,7 +102,7 @@ class Program(Statements):
     def recurse(self, scope: Scope, function: Function, results: tuple[Type, ...]) -> None:
         lent = [one.name for one in function.parameters if one.lent]
         inner = scope.without(*lent)
-        parts = [f"&{one.name}" if one.lent else self.value(inner, one.type, 1) for one in function.parameters]
+        parts = [f"&{one.name}" if one.lent else self.value(inner, one.type, 1, not t.sizes_in(one.type)) for one in function.parameters]
         names = [self.fresh("v") for _ in results]
         self.write(f"let {', '.join(names)} = {function.name}({', '.join([*parts, 'fuel - 1'])})")
         for name, kind in zip(names, results, strict=True):
@@ -132,7 +133,7 @@ class Program(Statements):
             case Arr(Num() as element, _):
                 return f"tanh(sum(f64({text}) * {'0.1' if element.is_float else '0.001'}))" if element != F64 else f"tanh(sum(sin({text})))"
             case Arr(element, shape):
-                u = self.fresh("u")
+                u = self.fresh("y")
                 rest: Type = Arr(element, shape[1:]) if shape[1:] else element
                 return f"tanh(sum({self.digest(rest, u)} for {u} in {text}))"
             case Fun(parameters, result):
@@ -148,15 +149,20 @@ class Program(Statements):
         match kind:
             case Tup(items):
                 names = [self.fresh("d") for _ in items]
-                lines += [f"    let {', '.join(names)} = v", "    return " + " + ".join(self.digest(one, text) for one, text in zip(items, names, strict=True))]
+                lines += [
+                    f"    let {', '.join(names)} = v",
+                    "    return " + " + ".join(self.digest(one, text) for one, text in zip(items, names, strict=True)),
+                ]
             case Data("List", (item,)):
                 assert not isinstance(item, Size)
-                u = self.fresh("u")
+                u = self.fresh("y")
                 lines.append(f"    return tanh(sum({self.digest(item, u)} for {u} in v))")
             case Data(record, arguments) if record in self.world.records:
                 made = self.world.records[record]
                 given = dict(zip(made.generics, arguments, strict=True))
-                lines.append("    return " + " + ".join(self.digest(t.substituted(one.type, given), f"v.{one.name}") for one in made.fields))
+                lines.append(
+                    "    return " + " + ".join(self.digest(t.substituted(one.type, given), f"v.{one.name}") for one in made.fields)
+                )
             case Data(one, arguments):
                 made = self.world.sums[one]
                 given = dict(zip(made.generics, arguments, strict=True))
@@ -181,13 +187,18 @@ class Program(Statements):
                 self.do_call(scope)
             self.statements(scope, self.budget)
             self.do_call(scope)
-            seen = [one for one in scope.names[len(ENTRY):]][-9:]
+            seen = list(scope.names[len(ENTRY) :])[-9:]
             parts = [self.digest(one.type, one.text) for one in seen] or ["s"]
             self.write("var total = 0.0 * s")
             for part in parts:
                 self.write(f"total += {part}")
-            shown = [one.text for one in seen if not any(isinstance(part, Fun) for part in t.parts(one.type)) and "Gate" not in str(one.type)
-                     and not any(own in str(one.type) for own in self.own)]
+            shown = [
+                one.text
+                for one in seen
+                if not any(isinstance(part, Fun) for part in t.parts(one.type))
+                and "Gate" not in str(one.type)
+                and not any(own in str(one.type) for own in self.own)
+            ]
             self.write('let text = f"' + "; ".join(f"{{{text}}}" for text in shown) + '"')
             vector, number = self.value(scope, t.array(F64, N), 2), self.value(scope, INT, 2)
             self.write(f"return tanh(total) + 0.01 * (sum(x * x) + sum(w * w) + sum(a * a) + s * s), text, {vector}, {number}")

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Random statements: bindings, places, loops, branches, matches, calls that lend."""
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ class Statements(Forms):
         """What a statement stores. Expressions may put `let` lines before it, which see what the statement sees."""
         self.base = Scope([Name(one.text, one.type) for one in scope.names], False, 3)
         self.fuel = self.pick.choice((6, 14, 30))
-        known = {one.text for one in scope.names}
+        before = {one.text for one in scope.names}
         text = self.tame(scope, kind, depth, known)
         for one in self.base.names:
-            if one.text not in known:
+            if one.text not in before:
                 scope.add(one)
         return text
 
@@ -50,25 +51,52 @@ class Statements(Forms):
     def random_type(self, depth: int = 2) -> Type:
         pick, n, m = self.pick, Size.name("n"), Size.name("m")
         simple: list[Callable[[], Type]] = [
-            lambda: F64, lambda: F64, lambda: F64, lambda: INT, lambda: BOOL, lambda: STR, lambda: Num(pick.choice(t.FLOATS)), lambda: Num(pick.choice(t.INTEGERS)),
-            lambda: Idx(pick.choice((n, m, self.small_size()))), lambda: t.array(F64, pick.choice((n, m))), lambda: t.array(F64, n, m), lambda: t.array(F64, self.small_size()),
-            lambda: t.array(Num(pick.choice((*t.FLOATS, *t.INTEGERS, "bool"))), self.small_size()), lambda: Data("Color"), lambda: Data("Flat"), lambda: Data("Gate"),
-            lambda: t.array(F64, self.small_size(), self.small_size()), lambda: t.array(Idx(pick.choice((n, m))), self.small_size()), lambda: t.array(F64, n, m, Size.number(2)),
-            lambda: t.array(pick.choice((F64, INT, t.F32)), None), lambda: Data("Expr", (pick.choice((n, m)),)),
+            lambda: F64,
+            lambda: F64,
+            lambda: F64,
+            lambda: INT,
+            lambda: BOOL,
+            lambda: STR,
+            lambda: Num(pick.choice(t.FLOATS)),
+            lambda: Num(pick.choice(t.INTEGERS)),
+            lambda: Idx(pick.choice((n, m, self.small_size()))),
+            lambda: t.array(F64, pick.choice((n, m))),
+            lambda: t.array(F64, n, m),
+            lambda: t.array(F64, self.small_size()),
+            lambda: t.array(Num(pick.choice((*t.FLOATS, *t.INTEGERS, "bool"))), self.small_size()),
+            lambda: Data("Color"),
+            lambda: Data("Flat"),
+            lambda: Data("Gate"),
+            lambda: t.array(F64, self.small_size(), self.small_size()),
+            lambda: t.array(Idx(pick.choice((n, m))), self.small_size()),
+            lambda: t.array(F64, n, m, Size.number(2)),
+            lambda: t.array(pick.choice((F64, INT, t.F32)), None),
+            lambda: Data("Expr", (pick.choice((n, m)),)),
         ]
         inner = lambda: self.random_type(depth - 1)  # noqa: E731
         items = lambda: self.item_type(depth - 1)  # noqa: E731
         deep: list[Callable[[], Type]] = [
-            lambda: Tup((inner(), inner())), lambda: Data("Option", (items(),)), lambda: Data("Either", (items(), items())), lambda: Data("Tree", (items(),)),
-            lambda: Data("Chain", (items(),)), lambda: Data("Pair", (items(), items())), lambda: Data("Dense", (pick.choice((n, m)), self.small_size(), pick.choice((F64, t.F32)))),
-            lambda: Data("Store", (self.small_size(), items())), lambda: t.list_of(items()), lambda: Fun((F64,), F64), lambda: Fun((items(),), items()),
-            lambda: Fun((F64, items()), F64), lambda: array_of(self.boxed_type(depth - 1), self.small_size()), lambda: Data(pick.choice([*self.own, "Flat"])),
+            lambda: Tup((inner(), inner())),
+            lambda: Data("Option", (items(),)),
+            lambda: Data("Either", (items(), items())),
+            lambda: Data("Tree", (items(),)),
+            lambda: Data("Chain", (items(),)),
+            lambda: Data("Pair", (items(), items())),
+            lambda: Data("Dense", (pick.choice((n, m)), self.small_size(), pick.choice((F64, t.F32)))),
+            lambda: Data("Store", (self.small_size(), items())),
+            lambda: t.list_of(items()),
+            lambda: Fun((F64,), F64),
+            lambda: Fun((items(),), items()),
+            lambda: Fun((F64, items()), F64),
+            lambda: array_of(self.boxed_type(depth - 1), self.small_size()),
+            lambda: Data(pick.choice([*self.own, "Flat"])),
             lambda: Data(pick.choice([*self.own, "Color"])),
         ]
         made = pick.choice(simple if depth <= 0 or self.chance(0.45) else deep)()
         return self.completed_type(made)
 
-    own: list[str] = []
+    own: list[str]
+    mine: list[tuple[Function, tuple[Type, ...], bool]]
 
     def completed_type(self, kind: Type) -> Type:
         """With the arguments that a type declared by the program takes: its sizes are those of the program."""
@@ -81,7 +109,9 @@ class Statements(Forms):
         """What may stand for a type parameter."""
         while True:
             kind = self.random_type(depth)
-            if not any(isinstance(part, Fun | Idx) or isinstance(part, Arr) and part.is_open for part in t.parts(kind)) and "Gate" not in str(kind):
+            if not any(
+                isinstance(part, Fun | Idx) or (isinstance(part, Arr) and part.is_open) for part in t.parts(kind)
+            ) and "Gate" not in str(kind):
                 return kind
 
     def boxed_type(self, depth: int) -> Type:
@@ -93,12 +123,28 @@ class Statements(Forms):
 
     def grows(self, kind: Type) -> bool:
         """Whether values of a type may become larger and larger."""
-        return any(isinstance(part, Str) or isinstance(part, Data) and part.name in (*RECURSIVE, "List", *self.own) or isinstance(part, Fun)
-                   or isinstance(part, Arr) and part.is_open for part in t.parts(kind))
+        return any(
+            isinstance(part, Str)
+            or (isinstance(part, Data)
+            and part.name in (*RECURSIVE, "List", *self.own))
+            or isinstance(part, Fun)
+            or (isinstance(part, Arr)
+            and part.is_open)
+            for part in t.parts(kind)
+        )
 
     # -- statements
 
-    SIMPLE = ("bind",) * 6 + ("variable",) * 4 + ("assign",) * 6 + ("lend",) * 4 + ("push",) * 2 + ("unpack",) * 2 + ("leave",) * 2 + ("cast", "tangent", "cotangent", "call", "call")
+    SIMPLE = (
+        ("bind",) * 6
+        + ("variable",) * 4
+        + ("assign",) * 6
+        + ("lend",) * 4
+        + ("push",) * 2
+        + ("unpack",) * 2
+        + ("leave",) * 2
+        + ("cast", "tangent", "cotangent", "call", "call")
+    )
     BLOCKS = ("branch", "branch", "loop", "each", "each", "until", "match", "match", "match", "nested")
 
     def statements(self, scope: Scope, count: int) -> bool:
@@ -120,11 +166,17 @@ class Statements(Forms):
             kind = F64
         text = self.value(scope, kind)
         name = self.fresh("v")
-        inferred = kind in (F64, t.array(F64, Size.name("n")), t.array(F64, Size.name("n"), Size.name("m")), BOOL) and text.startswith(("tanh(", "sin(")) and "f32" not in text
+        inferred = (
+            kind in (F64, t.array(F64, Size.name("n")), t.array(F64, Size.name("n"), Size.name("m")), BOOL)
+            and text.startswith(("tanh(", "sin("))
+            and "f32" not in text
+        )
         if word == "let" and self.chance(0.06) and scope.depth > 0:
             older = [one for one in scope.names if one.text.startswith("v") and not one.free]
             name = self.pick.choice(older).text if older else name
-        self.write(f"{word} {name}: {kind} = {text}" if not inferred or word == "var" or not self.surely_f64(text) else f"{word} {name} = {text}")
+        self.write(
+            f"{word} {name}: {kind} = {text}" if not inferred or word == "var" or not self.surely_f64(text) else f"{word} {name} = {text}"
+        )
         scope.add(Name(name, kind, word == "var"))
 
     @staticmethod
@@ -160,12 +212,16 @@ class Statements(Forms):
         """A call that lends places: they overlap with nothing else in the call."""
         lending = [one for one in self.world.functions if one.lends and one.result is None]
         one = self.pick.choice(lending)
-        held = [place for place in self.places(scope, free=True, deep=2)]
+        held = list(self.places(scope, free=True, deep=2))
         self.pick.shuffle(held)
         first = next(parameter for parameter in one.parameters if parameter.lent)
         for place in held:
             given = t.match(first.type, place.type)
-            if given is not None and self.completed(one, given) and not (scope.loop and (self.grows(place.type) or one.name in ("gather",))):
+            if (
+                given is not None
+                and self.completed(one, given)
+                and not (scope.loop and (self.grows(place.type) or one.name in ("gather",)))
+            ):
                 return self.lend(scope, one, given, place)
         self.do_variable(scope)
 
@@ -217,7 +273,7 @@ class Statements(Forms):
                     inner = scope.inner()
                     self.write(f"{one.text}[{self.one('0', '-1')}] = {self.value(inner, item, 1)}")
             return
-        self.write(f"{one.text}.push({self.value(scope, F64 if False else item, 1)})")
+        self.write(f"{one.text}.push({self.value(scope, item, 1)})")
 
     def do_unpack(self, scope: Scope) -> None:
         pairs = [one for one in self.places(scope, deep=1) if isinstance(one.type, Tup)]
@@ -235,8 +291,10 @@ class Statements(Forms):
         """An array loses its size, and gets it back by a checked cast; or opens it."""
         size, element = self.small_size(), self.pick.choice((F64, F64, INT, t.F32))
         value = self.value(scope, t.array(element, size), 2)
-        u, k, v = self.fresh("u"), self.fresh("k"), self.fresh("v")
-        self.write(f"let {u}: {element}[?] = {value}")
+        u, k, v = self.fresh("y"), self.fresh("k"), self.fresh("v")
+        whole = self.fresh("v")
+        self.write(f"let {whole}: {t.array(element, size)} = {value}")
+        self.write(f"let {u}: {element}[?] = {whole}")
         scope.add(Name(u, t.array(element, None)))
         if self.chance(0.5):
             self.write(f"let {v} = {u} as {element}[{size}]")
@@ -274,7 +332,9 @@ class Statements(Forms):
         if self.chance(0.5):
             self.write(f"let {v}, {dv} = vjp(({z}: {kind}) => tanh(sum({z} * {self.simplest(scope, kind, False)})), {at}, {weight})")
         else:
-            self.write(f"let {v}, {dv} = value_and_grad(({z}: {kind}) => tanh(sum({z} * {self.simplest(scope, kind, False)}) + sum(sin({z}))))({at})")
+            self.write(
+                f"let {v}, {dv} = value_and_grad(({z}: {kind}) => tanh(sum({z} * {self.simplest(scope, kind, False)}) + sum(sin({z}))))({at})"
+            )
         scope.add(Name(v, F64))
         scope.add(Name(dv, kind))
 
@@ -328,16 +388,15 @@ class Statements(Forms):
         named = False
         for at, parameter in enumerate(one.parameters):
             if not parameter.lent:
-                named = named or self.chance(0.05) and not any(later.lent for later in one.parameters[at:])
-                parts[at] = f"{parameter.name}={self.value(inner, parameter.type, 1)}" if named else self.value(inner, parameter.type, 1)
+                named = named or (self.chance(0.05) and not any(later.lent for later in one.parameters[at:]))
+                text = self.value(inner, parameter.type, 1, not t.sizes_in(parameter.type))
+                parts[at] = f"{parameter.name}={text}" if named else text
         if fuelled:
             parts.append(f"fuel={self.pick.choice((0, 1, 2))}")
         names = [self.fresh("v") for _ in kinds]
         self.write(f"let {', '.join(names)} = {one.name}({', '.join(parts)})")
         for name, kind in zip(names, kinds, strict=True):
             scope.add(Name(name, kind))
-
-    mine: list[tuple[Function, tuple[Type, ...], bool]] = []
 
     # -- blocks
 
@@ -356,21 +415,31 @@ class Statements(Forms):
         return False
 
     def do_loop(self, scope: Scope) -> None:
-        i, size = self.fresh("i"), self.small_size()
+        i, size = self.fresh("j"), self.small_size()
         n = Size.name("n")
-        over, kind = self.pick.choice(((str(size), Idx(size)), ("1..n", Idx(n)), (str(self.pick.randint(0, 3)), INT), ("reversed(3)", INT),
-                                       (f"range(1, {size})", INT), ("abs(k) % 3", INT)))
+        over, kind = self.pick.choice(
+            (
+                (str(size), Idx(size)),
+                ("1..n", Idx(n)),
+                (str(self.pick.randint(0, 3)), INT),
+                ("reversed(3)", INT),
+                (f"range(1, {size})", INT),
+                ("abs(k) % 3", INT),
+            )
+        )
         with self.block(f"for {i} in {over}:"):
             inner = scope.inner(loop=True)
             inner.add(Name(i, kind))
             self.body(inner)
 
     def do_each(self, scope: Scope) -> None:
-        held = [one for one in self.places(scope, deep=1) if isinstance(one.type, Arr) or isinstance(one.type, Data) and one.type.name == "List"]
+        held = [
+            one for one in self.places(scope, deep=1) if isinstance(one.type, Arr) or (isinstance(one.type, Data) and one.type.name == "List")
+        ]
         if not held:
             return self.do_bind(scope)
         one = self.pick.choice(held)
-        name, i = self.fresh("e"), self.fresh("i")
+        name, i = self.fresh("e"), self.fresh("j")
         if isinstance(one.type, Arr):
             kind: Type = Arr(one.type.element, one.type.shape[1:]) if one.type.shape[1:] else one.type.element
         else:
@@ -407,7 +476,15 @@ class Statements(Forms):
         elif self.chance(0.3):
             return self.match_numbers(scope)
         else:
-            kind = self.pick.choice((Data("Option", (F64,)), Data("Color"), Data("Tree", (F64,)), Data("Either", (INT, F64)), Data("Option", (Data("Option", (INT,)),))))
+            kind = self.pick.choice(
+                (
+                    Data("Option", (F64,)),
+                    Data("Color"),
+                    Data("Tree", (F64,)),
+                    Data("Either", (INT, F64)),
+                    Data("Option", (Data("Option", (INT,)),)),
+                )
+            )
             text = self.value(scope, kind, 2, False)
         assert isinstance(kind, Data)
         return self.match_sum(scope, kind, text)
@@ -418,7 +495,7 @@ class Statements(Forms):
         wild = self.chance(0.25)
         guards = [self.condition(scope) for _ in made.constructors]
         with self.block(f"match {text}:"):
-            for place, (name, fields) in enumerate(made.constructors):
+            for place, (_, fields) in enumerate(made.constructors):
                 if wild and place == len(made.constructors) - 1 and place > 0:
                     break
                 if self.chance(0.25):
@@ -461,8 +538,12 @@ class Statements(Forms):
     def match_numbers(self, scope: Scope) -> bool:
         number, flag, text = self.value(scope, INT, 1), self.value(scope, BOOL, 1), self.value(scope, STR, 1)
         ends = []
-        forms = [(f"({number}) % 4, {flag}", ("0, true", "1 | 2, _", "_, false", "{v}, _")), (f"({number}) % 3", ("0", "1", "{v}")),
-                 (text, ('"a" | "bc d"', '""', "_")), (f"{flag}, {flag}", ("true, true", "false, _", "_, _"))]
+        forms = [
+            (f"({number}) % 4, {flag}", ("0, true", "1 | 2, _", "_, false", "{v}, _")),
+            (f"({number}) % 3", ("0", "1", "{v}")),
+            (text, ('"a" | "bc d"', '""', "_")),
+            (f"{flag}, {flag}", ("true, true", "false, _", "_, _")),
+        ]
         subject, patterns = self.pick.choice(forms)
         with self.block(f"match {subject}:"):
             for pattern in patterns:

@@ -56,7 +56,7 @@ class Size:
 
     @property
     def constant(self) -> int | None:
-        return (dict(self.terms).get((), 0) if all(not names for names, _ in self.terms) else None)
+        return dict(self.terms).get((), 0) if all(not names for names, _ in self.terms) else None
 
     def __str__(self) -> str:
         parts = ["*".join([str(factor), *names] if factor != 1 or not names else names) for names, factor in self.terms]
@@ -65,7 +65,11 @@ class Size:
     @property
     def operand(self) -> str:
         """As a part of a product."""
-        return str(self) if len(self.terms) == 1 and (self.constant is not None or self.terms[0][1] == 1 and len(self.terms[0][0]) == 1) else f"({self})"
+        return (
+            str(self)
+            if len(self.terms) == 1 and (self.constant is not None or (self.terms[0][1] == 1 and len(self.terms[0][0]) == 1))
+            else f"({self})"
+        )
 
 
 @dataclass(frozen=True)
@@ -221,7 +225,9 @@ class Reader:
         arguments: list[Type | Size] = []
         while self.peek() in ("<", ","):
             self.take()
-            arguments.append(self.type() if self.peek()[0].isupper() or self.peek() in ("(", "str", *FLOATS, *INTEGERS, "bool") else self.size())
+            arguments.append(
+                self.type() if self.peek()[0].isupper() or self.peek() in ("(", "str", *FLOATS, *INTEGERS, "bool") else self.size()
+            )
         self.take(">")
         return Data(name, tuple(arguments))
 
@@ -305,8 +311,8 @@ def matches(pattern: Any, kind: Any, given: dict[str, Any]) -> bool:
             return matches(size, kind.size, given)
         case Arr(element, shape):
             if isinstance(element, Var) and len(kind.shape) > len(shape):
-                rest = Arr(kind.element, kind.shape[len(shape):])
-                return matches(element, rest, given) and all_match(shape, kind.shape[:len(shape)], given)
+                rest = Arr(kind.element, kind.shape[len(shape) :])
+                return matches(element, rest, given) and all_match(shape, kind.shape[: len(shape)], given)
             return matches(element, kind.element, given) and all_match(shape, kind.shape, given)
         case Tup(items):
             return all_match(items, kind.items, given)
@@ -319,7 +325,8 @@ def matches(pattern: Any, kind: Any, given: dict[str, Any]) -> bool:
 
 def all_match(patterns: Any, kinds: Any, given: dict[str, Any]) -> bool:
     return len(patterns) == len(kinds) and all(
-        one is other if one is None or other is None else matches(one, other, given) for one, other in zip(patterns, kinds, strict=True))
+        one is other if one is None or other is None else matches(one, other, given) for one, other in zip(patterns, kinds, strict=True)
+    )
 
 
 def size_matches(pattern: Size, size: Size, given: dict[str, Any]) -> bool:
@@ -360,7 +367,12 @@ def sizes_in(kind: Any) -> set[str]:
     """Names of the sizes in a type."""
     found: set[str] = set()
     for part in parts(kind):
-        sizes = [part.size] if isinstance(part, Idx) else part.shape if isinstance(part, Arr) else (
-            [one for one in part.arguments if isinstance(one, Size)] if isinstance(part, Data) else [])
+        sizes = (
+            [part.size]
+            if isinstance(part, Idx)
+            else part.shape
+            if isinstance(part, Arr)
+            else ([one for one in part.arguments if isinstance(one, Size)] if isinstance(part, Data) else [])
+        )
         found |= {name for size in sizes if size is not None for names, _ in size.terms for name in names}
     return found

@@ -105,8 +105,8 @@ def read_function(header: str, owner: Record | None = None) -> Function:
     found = HEADER.match(header)
     assert found, header
     _, kinds = generics_of(found[2] or "")
-    end = next(place for place in range(len(found[3])) if found[3][:place + 1].count(")") > found[3][:place + 1].count("("))
-    result = found[3][end + 1:].removeprefix(" -> ")
+    end = next(place for place in range(len(found[3])) if found[3][: place + 1].count(")") > found[3][: place + 1].count("("))
+    result = found[3][end + 1 :].removeprefix(" -> ")
     parameters = []
     for part in split_outside(found[3][:end]):
         if owner is not None and part.startswith("self"):
@@ -114,7 +114,9 @@ def read_function(header: str, owner: Record | None = None) -> Function:
             parameters.append(Parameter("self", parse(owner.name + arguments), "inout" in part))
         else:
             parameters.append(parameter_of(part))
-    return Function(found[1], kinds + (owner.kinds if owner else ()), tuple(parameters), parse(result) if result else None, owner.name if owner else "")
+    return Function(
+        found[1], kinds + (owner.kinds if owner else ()), tuple(parameters), parse(result) if result else None, owner.name if owner else ""
+    )
 
 
 def read(text: str) -> World:
