@@ -103,6 +103,8 @@ def fixed_line(fix: Repair) -> str:
         return fix.title
     source = fix.edits[0].span.source
     text, start = source.line(line), source.line_starts[line - 1]
+    if all(not text[:edit.span.end - start].strip() and not edit.text.strip() for edit in fix.edits):
+        return fix.title  # the margin alone changes, which can't be seen
     for edit in sorted(fix.edits, key=lambda edit: edit.span.start, reverse=True):
         text = text[:edit.span.start - start] + edit.text + text[edit.span.end - start:]
     code = text.partition('  #')[0].strip()

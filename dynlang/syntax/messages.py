@@ -2,13 +2,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 
-from dynlang.diag import Diagnostic, Label
-from dynlang.source import Source, Span
-from dynlang.syntax import errors
+from dynlang.diag import Diagnostic, Label, replacing
+from dynlang.source import Span
+from dynlang.syntax import errors, slips
 from dynlang.syntax.lexer import CLOSING, Token
+from dynlang.syntax.slips import Trouble
 
 SIGNS = ('LPAR', 'RPAR', 'LSQB', 'RSQB', 'COMMA', 'COLON', 'DOT', 'EQUAL', 'PLUS', 'MINUS', 'STAR', 'AT', 'LESSTHAN',
          'MORETHAN', 'AMPERSAND', 'QMARK', 'VBAR', 'ARROW', 'FAT_ARROW', 'TO')
@@ -18,44 +17,7 @@ OPERATOR = re.compile(r'(?:[-+*/%<>=|.]|@ |and\b|or\b|as\b)')
 EXPRESSION = {'NAME', 'INT', 'LPAR', 'LSQB', 'STRING'}
 LAYOUT = {'_NEWLINE': 'the end of the line', '$END': 'the end', '_DEDENT': 'the end of the block',
           '_INDENT': 'an indented line'}
-FOREIGN = {'def': "'fn'", 'func': "'fn'", 'function': "'fn'", 'const': "'let'", 'class': "'record'",
-           'struct': "'record'", 'enum': "'type'", 'switch': "'match'", 'elseif': "'elif'",
-           'case': "the alternative alone: 'Leaf(x):'", 'lambda': "'x => ...'"}
-STRAY_HINTS = {'!': "write 'not'", '{': 'there are no braces here; a record is built by calling it',
-               '}': 'there are no braces here', ';': 'write one statement a line', "'": 'strings take double quotes',
-               '\\': 'put the expression in brackets to go on to the next line', '^': "a power is '**'"}
-STATEMENTS = {'NAME', 'RETURN', 'IF', 'FOR', 'WHILE', 'MATCH', 'ASSERT'}
 
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """A token that doesn't fit: the one before, the first of its line, and the kinds that would have fitted."""
-    source: Source
-    token: Token
-    before: Token | None
-    head: Token | None
-    accepts: frozenset[str]
-    spelling: dict[str, str]
-
-    @property
-    def fresh(self) -> bool:
-        """Whether the token begins a line."""
-        return self.before is None or self.before.type[0] == '_'
-
-    @property
-    def span(self) -> Span:
-        return Span(self.source, self.token.start, self.token.end)
-
-    @property
-    def after(self) -> Span:
-        """The place right behind the token before."""
-        if self.before is None:
-            return Span(self.source, self.token.start, self.token.start)
-        end = self.before.start if self.before.type[0] == '_' else self.before.end
-        return Span(self.source, end, end)
-
-
-Rule = Callable[[Trouble], Diagnostic | None]
 
 
 def explain(trouble: Trouble) -> Diagnostic:
@@ -72,13 +34,8 @@ def explain(trouble: Trouble) -> Diagnostic:
 
 def _hint(trouble: Trouble) -> str:
     """A likely repair for a token that no rule knows."""
-    kind, before = trouble.token.type, trouble.before
     if 'MORETHAN' in trouble.accepts and 'ARROW' in trouble.accepts:
         return "after a type '<' opens its parameters; to compare a cast value, write '(x as T) < y'"
-    if kind == 'IF' and before is not None and before.type == 'ELSE':
-        return "write 'elif'"
-    if kind == 'COLON' and before is trouble.head and before is not None and before.type == 'NAME':
-        return "a variable is declared with 'let' or 'var'"
     return ''
 
 
@@ -110,17 +67,12 @@ def wanted(trouble: Trouble) -> str:
 
 # ---------------------------------------------------------------- rules, in the order in which they are tried
 
-def _layout(t: Trouble) -> Diagnostic | None:
-    kind = t.token.type
-    if kind == 'TAB':
-        return errors.BadIndentation('a tab in the indentation', t.span, hint='indent with spaces')
-    if kind == 'BAD_DEDENT':
-        return errors.BadIndentation('this indentation fits no block above', t.span)
-    if kind == '_INDENT':
-        if sign := OPERATOR.match(t.source.text, t.token.end):
-            return _begins_with(sign[0].strip(), Span(t.source, *sign.span()))
-        return errors.BadIndentation('this line is indented more than its block', t.span)
-    return None
+def _indented(t: Trouble) -> Diagnostic | None:
+    if t.token.type != '_INDENT':
+        return None
+    if sign := OPERATOR.match(t.source.text, t.token.end):
+        return _begins_with(sign[0].strip(), Span(t.source, *sign.span()))
+    return slips.indented_line(t)
 
 
 def _brackets(t: Trouble) -> Diagnostic | None:
@@ -128,7 +80,9 @@ def _brackets(t: Trouble) -> Diagnostic | None:
     if kind == 'TOO_DEEP':
         return errors.TooDeep('brackets are nested more than 500 levels', t.span, hint='name a part of it with a let')
     if kind == 'UNCLOSED':
-        return errors.UnbalancedBracket(f"'{token.value}' is never closed", t.span)
+        end = Span(t.source, *[t.rest.end] * 2)
+        close = replacing('close it at the end of the line', end, ')' if token.value == '(' else ']')
+        return errors.UnbalancedBracket(f"'{token.value}' is never closed", t.span, repairs=(close,))
     if kind == 'MISMATCH':
         got, opened, place = token.value.split()
         opening = Span(t.source, int(place), int(place) + 1)
@@ -137,20 +91,6 @@ def _brackets(t: Trouble) -> Diagnostic | None:
     if kind in CLOSING and kind not in t.accepts and not t.accepts >= EXPRESSION:
         return errors.UnbalancedBracket(f"'{token.value}' closes nothing", t.span)
     return None
-
-
-def _strays(t: Trouble) -> Diagnostic | None:
-    if t.token.type != 'STRAY':
-        return None
-    value = t.token.value
-    if value.startswith('"""'):
-        return errors.UnfinishedString('this string is never closed', Span(t.source, t.token.start, t.token.start + 3),
-                                       hint='a long string ends with """')
-    if value[0] == '"':
-        return errors.UnfinishedString('this string is never closed', t.span,
-                                       hint='a string ends on its line; """ strings may go on')
-    shown = value if value.isprintable() else f'U+{ord(value):04X}'
-    return errors.StrayCharacter(f"'{shown}' has no meaning here", t.span, hint=STRAY_HINTS.get(value, ''))
 
 
 def _missing_block(t: Trouble) -> Diagnostic | None:
@@ -168,11 +108,7 @@ def _first_words(t: Trouble) -> Diagnostic | None:
     kind, value = t.token.type, t.token.value
     if not t.fresh:
         return None
-    if kind in BINARY:
-        return _begins_with(value, t.span)
-    if kind in ('ELSE', 'ELIF'):
-        return errors.OrphanElse(f"'{value}' without an 'if' above it at the same indentation", t.span)
-    return None
+    return _begins_with(value, t.span) if kind in BINARY else None
 
 
 def _reserved(t: Trouble) -> Diagnostic | None:
@@ -184,34 +120,5 @@ def _reserved(t: Trouble) -> Diagnostic | None:
     return errors.UnexpectedToken(f"expected an expression, found '{value}'", t.span)
 
 
-def _equals(t: Trouble) -> Diagnostic | None:
-    if t.token.type == 'EQUAL' and t.head is not None and t.head.type in ('IF', 'ELIF', 'WHILE', 'ASSERT'):
-        return errors.AssignmentAsValue("'=' assigns and stands alone", t.span, hint="to compare, write '=='")
-    return None
-
-
-def _foreign(t: Trouble) -> Diagnostic | None:
-    for token in (t.token if t.fresh else None, t.before):
-        if token is not None and token.type == 'NAME' and token.value in FOREIGN:
-            span = Span(t.source, token.start, token.end)
-            return errors.ForeignWord(f"'{token.value}' is no word of the language", span,
-                                      hint=f'write {FOREIGN[token.value]}')
-    return None
-
-
-def _operators(t: Trouble) -> Diagnostic | None:
-    if t.token.type in ('AMPERSAND', 'VBAR') and not t.fresh:
-        word = 'and' if t.token.type == 'AMPERSAND' else 'or'
-        return errors.NoSuchOperator(f"'{t.token.value}' is no operator", t.span, hint=f"write '{word}'")
-    return None
-
-
-def _top(t: Trouble) -> Diagnostic | None:
-    if t.fresh and 'RECORD' in t.accepts and t.token.type in STATEMENTS:
-        return errors.StatementAtTop('a statement stands in a function, a test or a bench', t.span,
-                                     hint="the program starts in 'proc main():'")
-    return None
-
-
-RULES: tuple[Rule, ...] = (_layout, _brackets, _strays, _missing_block, _first_words, _reserved, _equals, _foreign,
-                           _operators, _top)
+RULES: tuple[slips.Rule, ...] = (slips.layout, _indented, _brackets, slips.stray, _missing_block, slips.comments, _first_words,
+                                 slips.branches, _reserved, *slips.SLIPS)

@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dynlang.diag import CompileError, Diagnostic, Diagnostics
+from dynlang.diag import CompileError, Diagnostic, Diagnostics, replacing
 from dynlang.source import Source
 from dynlang.syntax import errors, nodes
 from dynlang.syntax.builder import Builder
 from dynlang.syntax.expressions import Group
 from dynlang.syntax.lexer import DECLARING, Token, at, raw_tokens, tokens
-from dynlang.syntax.messages import Trouble, explain
+from dynlang.syntax.messages import explain
+from dynlang.syntax.slips import Trouble
 from dynlang.syntax.tables import tables
 
 DEPTH_LIMIT = 500
@@ -279,8 +280,9 @@ class Parse:
             return False
         if kind == '_NEWLINE' and 'COLON' in accepts and '_NEWLINE' not in accepts and self._needs_colon():
             assert before is not None
-            self.found.add(errors.MissingColon("expected ':' at the end of this line",
-                                               self.source.span(before.end, before.end)))
+            place = self.source.span(before.end, before.end)
+            self.found.add(errors.MissingColon("expected ':' at the end of this line", place,
+                                               repairs=(replacing("write ':'", place, ':'),)))
             self.feed(at('COLON', token))
             self.feed(token)
             return False
