@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dynlang.check import errors
 from dynlang.check.cache import Stored, load
+from dynlang.check.words import later
 from dynlang.diag import CompileError, Diagnostic
 from dynlang.source import Source, read_source, resource
 from dynlang.syntax import nodes as ast
@@ -145,6 +146,10 @@ class Loader:
         names = {one.stem for one in library.glob("*.dyn")}
         if self.root is not None and not importer.is_library and self.root.is_dir():
             names |= {one.stem for one in self.root.glob("*.dyn")}
+        unbuilt = later("module", path.text, path.span)
+        if unbuilt is not None:
+            self.problems.append(unbuilt)
+            return None
         where = f" in {self.root}" if self.root is not None and not importer.is_library else ""
         self.problems.append(
             errors.misspelled(

@@ -10,7 +10,7 @@ from dynlang.check import errors, words
 from dynlang.check.context import ERROR, Context, LocalEntry, SizeEntry, TypeEntry, is_int
 from dynlang.check.fit import article
 from dynlang.check.world import AliasInfo, Generic, RecordInfo, SumInfo, Symbol, World, show
-from dynlang.diag import NotBuilt
+from dynlang.diag import NotBuiltYet
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
     DTYPES,
@@ -40,7 +40,6 @@ from dynlang.types import (
 
 NAMED: Mapping[str, Type] = {dtype: ScalarType(dtype) for dtype in DTYPES} | {"int": INT, "str": StringType()}
 GENERIC = {"idx": ("a size",), "List": ("a type",), "Tangent": ("a type",), "TableRows": ("a size", "a size"), "Rows": ("a size", "a size")}
-LATER = {"Memory", "Graph"}
 
 
 def read_type(context: Context, node: ast.Type) -> Type:
@@ -64,7 +63,7 @@ def read_type(context: Context, node: ast.Type) -> Type:
             title = "`inout` belongs to a parameter, of a function or of a function type: `(inout T) -> U`"
             context.report(errors.WrongKind(title, node.span))
         case ast.SparseType():
-            raise NotBuilt("sparse types", node.span)
+            context.report(NotBuiltYet("not built yet: sparse types", node.span))
         case ast.Unknown():
             context.report(errors.WrongKind("`?` stands for a size, and a type is needed", node.span))
         case _:
@@ -135,8 +134,6 @@ def no_arguments(context: Context, node: ast.TypeName, kind: Type) -> Type:
 def read_builtin(context: Context, node: ast.TypeName, name: str) -> Type:
     if name in NAMED:
         return no_arguments(context, node, NAMED[name])
-    if name in LATER:
-        raise NotBuilt(f"the type `{name}`", node.span)
     if name not in GENERIC:
         if len(node.path.parts) == 1 or context.symbol(node.path.parts[0].text) is None:
             known = set(NAMED) | set(GENERIC) | type_names(context)
