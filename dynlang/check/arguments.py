@@ -157,7 +157,7 @@ def solve_arguments(
         assert slot.argument is not None
         pattern = use.rename(slot.type)
         if slot.inout:
-            slot.passed = lend(context, slot.argument, None)
+            slot.passed = lend(context, slot.argument, None, pattern)
             if not is_bad(slot.passed) and isinstance(slot.passed, typed.Lend):
                 use.solver.match(pattern, slot.passed.place.type)
         else:

@@ -130,6 +130,8 @@ class Context:
     """Whether a variable of unknown size was declared, which statements may read several times."""
     opened_places: list[tuple[typed.Place, typed.Local, tuple[str, ...]]] = field(default_factory=list)
     """Places of unknown size in which the statement at hand changes items, and the variables that stand for them, sizes known."""
+    is_simple: bool = False
+    """Whether the statement at hand has no blocks, so that something can stand before and behind it."""
     snapshots: dict[str, typed.Local] = field(default_factory=dict)
     """What such variables hold while the statement at hand runs, opened once."""
     qualified: str = ""

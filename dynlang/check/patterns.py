@@ -13,6 +13,7 @@ from dynlang.check import errors, typed
 from dynlang.check.arithmetic import condition
 from dynlang.check.context import Context
 from dynlang.check.fit import article, fitting
+from dynlang.check.lending import Loan, Split, before_leaving, bind_lent, lend_subject, returned
 from dynlang.check.logic import compare
 from dynlang.check.opening import declare_opened, read_once
 from dynlang.check.typenames import bindings, find_symbol, put
@@ -81,9 +82,13 @@ WILD = ast.NamePattern(ast.Dotted((ast.Identifier("_"),)))
 class Compiler:
     """One `match` being compiled."""
 
-    def __init__(self, context: Context, node: ast.Match):
+    def __init__(self, context: Context, node: ast.Match, loan: Loan | None = None):
         self.context = context
         self.node = node
+        self.loan = loan
+        self.splits: dict[typed.Local, Split] = {}
+        """How the values on the way to the case at hand were taken apart."""
+        self.whole: typed.Local | None = None
         self.used: set[int] = set()
         self.leaves = 0
         self.missing: list[str] = []
@@ -118,17 +123,31 @@ class Compiler:
         self.used.add(row.case)
         with self.context.scope():
             found: list[typed.Statement] = []
+            variables: dict[typed.Local, typed.Local] = {}
             bindings: list[typed.Binding] = []
             for name, local in row.names:
-                declare_opened(self.context, name, typed.LocalReference(local.type, name.span, local), bindings)
+                if self.loan is not None:
+                    variables[local], binding = bind_lent(self.context, name, local)
+                    found += binding
+                else:
+                    declare_opened(self.context, name, typed.LocalReference(local.type, name.span, local), bindings)
             found += [typed.Bind(one) for one in bindings]
             if case.guard is None:
-                assert self.context.body is not None
-                return (*found, *self.context.body(self.context, case.body))
+                return (*found, *self.body(case, variables))
             test = condition(self.context, case.guard, "a guard")
-            assert self.context.body is not None
-            body = self.context.body(self.context, case.body)
+            body = self.body(case, variables)
         return (*found, typed.If(test, body, self.compile(columns, rest, shape), case.span))
+
+    def body(self, case: ast.Case, variables: dict[typed.Local, typed.Local]) -> tuple[typed.Statement, ...]:
+        """The statements of a case. A place that was taken apart is put together again even where nothing changed: so no case
+        needs the old value, and the parts have one owner in those that change them."""
+        assert self.context.body is not None
+        body = self.context.body(self.context, case.body)
+        if self.loan is None or not (variables or self.splits):
+            return body
+        assert self.whole is not None
+        back = returned(self.loan, self.whole, self.splits, variables)
+        return (*before_leaving(self.context, body, back), *back)
 
     def named(self, row: Row, columns: tuple[Column, ...]) -> Row:
         """Names of variables become bindings, and match anything."""
@@ -153,7 +172,9 @@ class Compiler:
         binding = typed.Binding(
             tuple(one.local for one in parts), typed.LocalReference(at.local.type, self.node.subject.span, at.local), self.node.subject.span
         )
+        self.splits[at.local] = Split(at.local.type, "", tuple(one.local for one in parts))
         rest = self.compile(spliced(columns, column, parts), wide, {**shape, at.path: f"({len(parts)})"})
+        del self.splits[at.local]
         return (typed.Bind(binding), *rest)
 
     def split_literal(
@@ -215,7 +236,9 @@ class Compiler:
                 if self.head(row.patterns[column], kind) in (constructor.name, None)
             )
             text = f"{constructor.name}({len(parts)})" if parts else constructor.name
+            self.splits[at.local] = Split(kind, constructor.name, tuple(one.local for one in parts))
             body = self.compile(spliced(columns, column, parts), kept, {**shape, at.path: text})
+            del self.splits[at.local]
             used = locals_in(body)
             arms.append(typed.Arm(constructor.name, tuple(one.local if one.local in used else None for one in parts), body))
         others = [one.name for one in info.constructors if one.name not in heads]
@@ -426,10 +449,14 @@ def alternative_fits(compiler: Compiler, pattern: ast.AlternativePattern, kind: 
 
 def check_match_statement(context: Context, node: ast.Match) -> list[typed.Statement]:
     """`match` as decisions of one level each; reports a case that is left out or never reached."""
+    before: list[typed.Statement] = []
+    loan: Loan | None = None
     if node.borrow:
-        raise NotBuilt("`match &...`", node.span)
-    subject = read_once(context, node.subject, lambda: context.infer(node.subject))
-    compiler = Compiler(context, node)
+        lent = lend_subject(context, node)
+        loan, before, subject = lent if lent is not None else (None, [], typed.Literal(ErrorType(), node.subject.span, 0))
+    else:
+        subject = read_once(context, node.subject, lambda: context.infer(node.subject))
+    compiler = Compiler(context, node, loan)
     rows: list[Row] = []
     fine = not isinstance(subject.type, ErrorType)
     for position, case in enumerate(node.cases):
@@ -443,12 +470,12 @@ def check_match_statement(context: Context, node: ast.Match) -> list[typed.State
         rows += [Row((one,), (), position) for one in expand(context, case.pattern)]
     if not fine:
         return [typed.Evaluate(typed.Literal(ErrorType(), node.span, 0)), typed.Missing(node.span)]
-    before: list[typed.Statement] = []
     if isinstance(subject, typed.LocalReference) and not subject.local.mutable:
         local = subject.local
     else:
         local = context.temporary("subject", subject.type)
         before.append(typed.Bind(typed.Binding((local,), subject, subject.span)))
+    compiler.whole = local
     found = compiler.compile((Column(local, ()),), tuple(rows), {})
     if compiler.missing:
         shown = ", ".join(f"`{one}`" for one in list(dict.fromkeys(compiler.missing))[:3])

@@ -76,6 +76,9 @@ def field_place(context: Context, inner: typed.Place, name: ast.Identifier, span
     from dynlang.check.members import field_type, unknown_member
 
     if isinstance(inner.type, RecordType):
+        if unknowns(inner.type):
+            inner = opened_place(context, inner)
+            assert isinstance(inner.type, RecordType)
         kind = field_type(context, inner.type, name.text)
         if kind is not None:
             return typed.Place(inner.root, (*inner.steps, name.text), kind, span)
@@ -116,11 +119,21 @@ def opened_place(context: Context, inner: typed.Place) -> typed.Place:
     names = tuple(context.fresh_size(one.name or "size", f"a size of `{inner.root.name}`", inner.span) for one in unknowns(inner.type))
     local = typed.Local(context.unique(inner.root.name), open_unknowns(inner.type, names), True)
     context.opened_places.append((inner, local, names))
+    if not inner.steps:
+        context.snapshots[inner.root.name] = local
     return typed.Place(local, (), local.type, inner.span)
 
 
 def with_opened_places(context: Context, change: list[typed.Statement]) -> list[typed.Statement]:
     """The statements of an assignment between the opening of its places and their taking the new values."""
+    from dynlang.check.lending import before_leaving
+
+    before, after = opening(context)
+    return [*before, *before_leaving(context, change, tuple(after)), *after]
+
+
+def opening(context: Context) -> tuple[list[typed.Statement], list[typed.Statement]]:
+    """What opens the places of unknown size that are changed, and how they take the new values."""
     from dynlang.check.statements import read_place
 
     before: list[typed.Statement] = []
@@ -134,19 +147,21 @@ def with_opened_places(context: Context, change: list[typed.Statement]) -> list[
         before.append(typed.Bind(typed.Binding((local,), opened, inner.span)))
         packed = typed.Pack(inner.type, inner.span, typed.LocalReference(local.type, inner.span, local))
         after.insert(0, typed.Assign((inner,), packed, inner.span))
-    return [*before, *change, *after]
+    return before, after
 
 
-def lend(context: Context, argument: ast.Argument, wanted: Type | None) -> typed.Passed:
-    """The argument of an `inout` parameter."""
+def lend(context: Context, argument: ast.Argument, wanted: Type | None, pattern: Type | None = None) -> typed.Passed:
+    """The argument of an `inout` parameter, of the `wanted` type where that is known, else one that the `pattern` may fit."""
     if not argument.borrow:
         value = argument.value
         hint = f"write `&{value.text}`" if isinstance(value, ast.Name) else "write `&` before it"
         return context.fail(errors.MissingLend("this parameter is `inout`, and its argument is lent with `&`", argument.span, hint=hint))
     before = len(context.opened_places)
     found = place(context, argument.value, "lent")
-    if len(context.opened_places) > before:
-        raise NotBuilt("lending a part of a value of unknown size", argument.span, hint="cast the value first: `... as T[n]`")
+    if found is not None and isinstance(found.type, ArrayType) and unknowns(found.type) and not unknowns(wanted or pattern or found.type):
+        found = opened_place(context, found)
+    if len(context.opened_places) > before and not context.is_simple:
+        raise NotBuilt("lending a part of a value of unknown size in a condition", argument.span, hint="call it before, in a `let`")
     if found is None:
         return typed.Literal(ERROR, argument.span, 0)
     if wanted is not None and found.type != wanted:

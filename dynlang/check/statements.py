@@ -82,7 +82,9 @@ SIMPLE = (ast.Let, ast.Assign, ast.Augment, ast.ExprStmt, ast.Return, ast.Assert
 def simple_statement(context: Context, statement: ast.Statement) -> Statements:
     """A statement without blocks, between what opens and closes the values of unknown size in it."""
     before = [typed.Bind(one) for one in snapshots(context, statement)]
+    context.is_simple = True
     found = STATEMENTS[type(statement)](context, statement)
+    context.is_simple = False
     if context.opened_places:
         found = with_opened_places(context, found)
     context.snapshots.clear()

@@ -249,8 +249,9 @@ class _Body:
             if level.owner is not None and level.owner.name in ("for", "while"):
                 return Cause(Reason("trip", level.owner.span))
         if value in self.boxes and value not in self.opened:
-            return self.again(self.boxes[value])
-        if value in self.function.parameters:
+            here = self.levels[-1].region.operations[self.levels[-1].position]
+            return Cause(Reason("again", here.span)) if self.boxes[value] in here.operands else self.again(self.boxes[value])
+        if value in self.function.parameters and self.function.parameters.index(value) not in self.function.owned:
             return Cause(Reason("caller", self.function.span))
         return Cause(Reason("part", here_span(self.levels)))
 
