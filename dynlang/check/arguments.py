@@ -354,21 +354,28 @@ def check_overlap(context: Context, passed: Sequence[typed.Passed | None]) -> No
     """In one call, a lent path overlaps no other argument (rule 14); scalars are read before the call."""
     from dynlang.check.places import overlaps, path_of
 
-    lent = [(position, one.place) for position, one in enumerate(passed) if isinstance(one, typed.Lend)]
-    for position, place in lent:
-        mine = (place.root.name, place.steps)
+    for position, one in enumerate(passed):
+        mine = path_of(context, one) if isinstance(one, typed.Lend) else None
         for other_position, other in enumerate(passed):
-            if other_position == position or other is None or (isinstance(other, typed.Lend) and other_position < position):
+            if mine is None or other is None or other_position == position or (isinstance(other, typed.Lend) and other_position < position):
                 continue
-            path = path_of(other)
+            path = path_of(context, other)
             if path is not None and overlaps(mine, path):
-                span = other.place.span if isinstance(other, typed.Lend) else other.span
-                context.report(
-                    errors.Overlap(
-                        f"`{place.root.name}` is lent for mutation, and another argument overlaps it",
-                        place.span,
-                        secondary=(Label(span, "overlaps here"),),
-                        hint="copy it first: `let copy = ...`",
-                    )
-                )
+                assert isinstance(one, typed.Lend)
+                context.report(overlap_error(one.place, other))
                 return
+
+
+def overlap_error(place: typed.Place, other: typed.Passed) -> errors.Overlap:
+    """Both uses, and whether they are surely or perhaps the same place."""
+    span = other.place.span if isinstance(other, typed.Lend) else other.span
+    mine, theirs = place.span.text, span.text
+    use = "lent" if isinstance(other, typed.Lend) else "read"
+    if mine == theirs:
+        title = f"`{mine}` is lent twice in one call" if use == "lent" else f"`{mine}` is lent and read in one call"
+    elif use == "lent":
+        title = f"`{mine}` and `{theirs}` are both lent in one call, and can overlap"
+    else:
+        title = f"`{mine}` is lent and `{theirs}` is read in one call, and they can overlap"
+    hint = "the places that one call lends are apart from one another" if use == "lent" else f"copy it first: `let copy = {theirs}`"
+    return errors.Overlap(title, place.span, label="lent here", secondary=(Label(span, f"and {use} here"),), hint=hint)

@@ -104,8 +104,8 @@ def before_leaving(context: Context, body: Sequence[typed.Statement], back: Stat
             case typed.Break() | typed.Continue() if not in_loop:
                 found += [*back, one]
             case _:
-                found.append(map_bodies(one, lambda inner, loop=in_loop or isinstance(one, (typed.For, typed.While)): tuple(
-                    before_leaving(context, inner, back, loop))))
+                inside = in_loop or isinstance(one, (typed.For, typed.While))
+                found.append(map_bodies(one, lambda inner, inside=inside: tuple(before_leaving(context, inner, back, inside))))
     return found
 
 

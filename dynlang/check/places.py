@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from dynlang.check import errors, typed
 from dynlang.check.context import ERROR, Context, LocalEntry, NestedEntry, SizeEntry
 from dynlang.check.expressions import unknown_name
 from dynlang.check.fit import mismatch
-from dynlang.diag import Label, NotBuilt
+from dynlang.diag import Diagnostic, Label, NotBuilt, Repair, replacing
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import ArrayType, ErrorType, ListType, RecordType, StringType, TupleType, Type, open_unknowns, unknowns
@@ -41,22 +43,10 @@ def root_place(context: Context, name: str, span: Span, purpose: str) -> typed.P
             if isinstance(local.type, ErrorType):
                 return None
             if context.is_frozen(name) or local.name in context.captured:
-                outside = context.frozen or "the nested function"
-                context.report(
-                    errors.AssignCaptured(
-                        f"`{name}` stands outside of {outside}, and can't be {purpose} in it",
-                        span,
-                        secondary=(Label(declared, "declared here"),),
-                    )
-                )
+                context.report(captured_error(context, name, span, declared, purpose))
                 return None
             if not local.mutable:
-                hint = f"declare it with `var {name} = ...`"
-                if local.name in context.parameters:
-                    hint = f"take it as `{name}: inout ...`, or copy it: `var copy = {name}`"
-                context.report(
-                    kind(f"`{name}` can't be {purpose}: it is immutable", span, secondary=(Label(declared, "declared here"),), hint=hint)
-                )
+                context.report(immutable_error(context, name, local, span, declared, purpose))
                 return None
             return typed.Place(local, (), local.type, span)
         case SizeEntry():
@@ -70,6 +60,50 @@ def root_place(context: Context, name: str, span: Span, purpose: str) -> typed.P
     else:
         context.report(unknown_name(context, name, span))
     return None
+
+
+LET = re.compile(r"\blet\b(?=[^=]*$)")
+LOOP = re.compile(r"\bfor\b[^:]*$")
+
+
+def immutable_error(context: Context, name: str, local: typed.Local, span: Span, declared: Span, purpose: str) -> Diagnostic:
+    """What doesn't change, by how it was declared, with what makes it change."""
+    kind = errors.AssignImmutable if purpose == "assigned" else errors.LendImmutable
+    start = declared.start - (declared.column - 1)
+    before = declared.source.text[start:declared.start]
+    let = LET.search(before)
+    repairs: tuple[Repair, ...] = ()
+    if local.name in context.parameters:
+        what, hint = "it is a parameter, which belongs to the caller", f"take it as `{name}: inout ...`, or copy it: `var copy = {name}`"
+    elif let is not None:
+        what, hint = "`let` declares what doesn't change", f"declare it with `var {name} = ...`"
+        repairs = (replacing("declare it with `var`", declared.source.span(start + let.start(), start + let.end()), "var"),)
+    elif LOOP.search(before):
+        what, hint = "the loop sets it", f"copy it: `var copy = {name}`"
+    else:
+        what, hint = "it is no `var`", f"copy it: `var copy = {name}`"
+        if name in before_match(context, declared):
+            hint = f"lend the payload with `match &...`, or copy it: `var copy = {name}`"
+    title = f"`{name}` can't be {purpose}: {what}"
+    return kind(title, span, secondary=(Label(declared, "declared here"),), hint=hint, repairs=repairs)
+
+
+def before_match(context: Context, declared: Span) -> str:
+    """The text of a case's pattern, where a name is declared in one; the empty text elsewhere."""
+    line = declared.source.line(declared.line)
+    return line if line.rstrip().endswith(":") and "(" in line[:declared.column] else ""
+
+
+def captured_error(context: Context, name: str, span: Span, declared: Span, purpose: str) -> errors.AssignCaptured:
+    """What is captured is a value; what a comprehension computes doesn't depend on an order."""
+    where = context.frozen or "a nested function"
+    if where == "a comprehension":
+        title = f"`{name}` can't be {purpose} in a comprehension: it is declared outside of it"
+        hint = f"write a `for` loop, or let the comprehension give the values that `{name}` is made of"
+    else:
+        title = f"`{name}` can't be {purpose} in {where}, which captures its value"
+        hint = f"return the new value and assign it outside: `{name} = ...`"
+    return errors.AssignCaptured(title, span, secondary=(Label(declared, "declared here, outside"),), hint=hint)
 
 
 def field_place(context: Context, inner: typed.Place, name: ast.Identifier, span: Span) -> typed.Place | None:
@@ -172,22 +206,37 @@ def lend(context: Context, argument: ast.Argument, wanted: Type | None, pattern:
 # ---------------------------------------------------------------- overlap
 
 
-def path_of(passed: typed.Passed) -> Path | None:
+def path_of(context: Context, passed: typed.Passed) -> Path | None:
     """The path that an argument reads while the call runs; None for computed values and scalars."""
     if isinstance(passed, typed.Lend):
-        return passed.place.root.name, passed.place.steps
-    match passed:
-        case typed.LocalReference(kind, _, local):
-            return None if is_scalar(kind) else (local.name, ())
-        case typed.Field(kind, _, value, name):
-            inner = path_of(value) if not is_scalar(kind) else None
-            return None if inner is None else (inner[0], (*inner[1], name))
-        case typed.Index(kind, _, value, items):
-            inner = path_of(value) if not is_scalar(kind) else None
-            return None if inner is None else (inner[0], (*inner[1], items))
-        case typed.Open(_, _, value) | typed.Pack(_, _, value):
-            return path_of(value)
+        return rooted(context, passed.place.root, passed.place.steps)
+    return None if is_scalar(passed.type) else value_path(context, passed)
+
+
+def value_path(context: Context, value: typed.Expression) -> Path | None:
+    match value:
+        case typed.LocalReference(_, _, local):
+            return rooted(context, local, ())
+        case typed.Field(_, _, inside, name):
+            found = value_path(context, inside)
+            return None if found is None else (found[0], (*found[1], name))
+        case typed.Index(_, _, inside, items):
+            found = value_path(context, inside)
+            return None if found is None else (found[0], (*found[1], items))
+        case typed.ListItem(_, _, inside, position):
+            found = value_path(context, inside)
+            return None if found is None else (found[0], (*found[1], (position,)))
+        case typed.Open(_, _, inside) | typed.Pack(_, _, inside):
+            return value_path(context, inside)
     return None
+
+
+def rooted(context: Context, root: typed.Local, steps: tuple) -> Path:
+    """A path from the variable that the program names: one that stands for a place of unknown size is that place."""
+    for inner, local, _ in context.opened_places:
+        if local == root:
+            return rooted(context, inner.root, (*inner.steps, *steps))
+    return root.name, steps
 
 
 def is_scalar(kind: Type) -> bool:
