@@ -300,10 +300,24 @@ class FunctionType:
 
 @dataclass(frozen=True, slots=True)
 class TypeVariable:
-    """A type parameter. Kinds: 'any', 'number', 'float' (numbers and floats include arrays of them). Gone in Core."""
+    """A type parameter of a kind (`check/kinds.py`). Gone in Core."""
 
     name: str
     kind: str = "any"
+
+    @property
+    def is_number(self) -> bool:
+        """Whether a value is a number, or an array of numbers."""
+        return self.kind in ("number", "float", "numbers", "floats")
+
+    @property
+    def is_float(self) -> bool:
+        return self.kind in ("float", "floats")
+
+    @property
+    def may_be_array(self) -> bool:
+        """Whether a value may be an array, so that it has no order, is no condition and is no item of an array."""
+        return self.kind in ("numbers", "floats")
 
     def __str__(self) -> str:
         return self.name
@@ -531,6 +545,8 @@ def tangent(kind: Type) -> Type:
             return kind if dtype in FLOATS else UNIT
         case ArrayType(ScalarType(dtype), shape, row_sparse) if row_sparse and dtype in FLOATS:
             return RowsType(dtype, tuple(size for size in shape if isinstance(size, Size)))
+        case ArrayType(TypeVariable(), _, True):
+            return TangentType(kind)
         case ArrayType(element, shape):
             inner = tangent(element)
             return UNIT if inner == UNIT else ArrayType(inner, shape)

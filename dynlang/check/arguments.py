@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from dynlang.check import errors, typed
-from dynlang.check.arithmetic import bound_size
+from dynlang.check.arithmetic import bound_size, is_adaptable, scalar_part
 from dynlang.check.context import Context, SizeEntry, TypeEntry, is_int
 from dynlang.check.expressions import is_open
-from dynlang.check.fit import fit, fitting, is_subtype, mismatch, number_type, unknowns_inside
+from dynlang.check.fit import adapt, fit, fitting, is_float, is_subtype, mismatch, number_type, unknowns_inside, with_numbers
 from dynlang.check.functions import Use
 from dynlang.check.guards import explained, guards
 from dynlang.check.misfits import misfit, with_swap
@@ -25,11 +25,14 @@ from dynlang.diag import Label
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
+    F32,
+    INT,
     ErrorType,
     FunctionType,
     RecordType,
     Size,
     Type,
+    TypeVariable,
 )
 
 
@@ -286,10 +289,25 @@ def value_argument(context: Context, use: Use, hints: object, pattern: Type, arg
         if is_subtype(value.type, wanted):
             use.solver.match(pattern, wanted)
     if not isinstance(value.type, ErrorType):
-        use.solver.match(pattern, value.type)
+        match_value(use, pattern, value)
         if isinstance(pattern, FunctionType) and isinstance(value.type, RecordType):
             match_callable(context, use, pattern, value)
     return value
+
+
+def match_value(use: Use, pattern: Type, value: typed.Expression) -> None:
+    """What a value tells of a parameter's type. Numbers written down adapt: to floats where those are asked for, or stand beside."""
+    number = scalar_part(pattern)
+    if not isinstance(number, TypeVariable) or not is_adaptable(value):
+        use.solver.match(pattern, value.type)
+        return
+    if number.is_float and not is_float(number_type(value.type)):
+        value = adapt(value, with_numbers(value.type, F32)) or value
+    if use.solver.types.get(number.name) is None:
+        use.written.add(number.name)
+    elif number.name in use.written and use.solver.types[number.name] == INT and is_float(number_type(value.type)):
+        use.solver.types[number.name] = None
+    use.solver.match(pattern, value.type)
 
 
 def match_callable(context: Context, use: Use, pattern: FunctionType, value: typed.Expression) -> None:

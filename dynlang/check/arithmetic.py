@@ -138,8 +138,8 @@ def harmonise(values: Sequence[typed.Expression]) -> list[typed.Expression] | No
 
 
 def is_scalar(value: typed.Expression) -> bool:
-    """Scalars fit any shape. A value of a type parameter may be an array; a literal or size is none."""
-    if isinstance(value.type, TypeVariable):
+    """Scalars fit any shape. A value of a type parameter may be an array, if it says so; a literal or size is none."""
+    if isinstance(value.type, TypeVariable) and value.type.may_be_array:
         return isinstance(value, typed.Literal) or (
             isinstance(value, typed.Convert) and isinstance(value.value, (typed.SizeValue, typed.Literal))
         )
@@ -194,6 +194,8 @@ def elementwise(context: Context, op: str, values: Sequence[typed.Expression], s
             if accepted == "float":
                 demand(context, value, F32)
             return context.fail(unaccepted(word, values, value, accepted, span))
+    if row.has("comparison") and (unclear := may_be_array(values)) is not None:
+        return context.fail(undecided(f"`{word}`", unclear, span))
     aligned = align(values)
     if aligned is None:
         return context.fail(shape_error(context, word, values, span))
@@ -204,6 +206,18 @@ def elementwise(context: Context, op: str, values: Sequence[typed.Expression], s
     if element is None:
         raise AssertionError(op)
     return typed.Primitive(array_of(element, shape), span, op, tuple(operands))
+
+
+def may_be_array(values: Sequence[typed.Expression]) -> TypeVariable | None:
+    """The type parameter among the numbers of these values that may be an array."""
+    found = (number_type(value.type) for value in values)
+    return next((one for one in found if isinstance(one, TypeVariable) and one.may_be_array), None)
+
+
+def undecided(word: str, kind: TypeVariable, span: Span) -> errors.WrongKind:
+    """What needs one number isn't done with what may be an array."""
+    hint = f"declare it as one number: `<{kind.name}: {kind.kind.rstrip('s')}>`"
+    return errors.WrongKind(f"{word} needs numbers one by one, and `{kind.name}` may be an array", span, hint=hint)
 
 
 def scalar_part(kind: Type) -> Type | None:

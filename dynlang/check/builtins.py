@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from dynlang.check import errors, typed
 from dynlang.check.arguments import infer_all
-from dynlang.check.arithmetic import as_size, is_adaptable, scalar_part
+from dynlang.check.arithmetic import as_size, is_adaptable, scalar_part, undecided
 from dynlang.check.calls import builtin, call_signature
 from dynlang.check.context import ERROR, Context, is_int
 from dynlang.check.expressions import STRING, formatted, given, join_text
 from dynlang.check.fit import article, fitting, is_float, number_type, with_numbers
 from dynlang.check.guards import guards
+from dynlang.check.kinds import kind_words
 from dynlang.check.members import length
-from dynlang.check.typenames import kind_words
 from dynlang.check.world import show
 from dynlang.diag import NotBuilt
 from dynlang.source import Span
@@ -199,7 +199,8 @@ def call_random(context: Context, node: ast.Call, hint: Type | None) -> typed.Ex
     total = Size.constant(1)
     for size in sizes.found:
         total = total * size
-    number = INT if name == "uniform_int" else F32
+    asked = number_hint(hint)
+    number = INT if name == "uniform_int" else asked if is_float(asked) else F32
     signature = context.signature_of(symbol.name)
     vector = call_signature(context, signature, (*node.arguments[:first], node.arguments[-1]), node.span, ArrayType(number, (total,)))
     if isinstance(vector.type, ErrorType):
@@ -389,7 +390,7 @@ def convert_call(context: Context, node: ast.Call, kind: Type) -> typed.Expressi
         return failed(node.span)
     if isinstance(kind, StringType):
         return formatted(context, context.infer(node.arguments[0].value))
-    if not isinstance(kind, ScalarType) and not (isinstance(kind, TypeVariable) and kind.kind != "any"):
+    if not isinstance(kind, ScalarType) and not (isinstance(kind, TypeVariable) and kind.is_number):
         return context.fail(errors.NotCallable(f"`{name}` is no type of numbers, and converts nothing", node.span))
     value = context.infer(node.arguments[0].value, kind if kind == F64 else None)
     if isinstance(value.type, ErrorType):
@@ -404,6 +405,8 @@ def convert_call(context: Context, node: ast.Call, kind: Type) -> typed.Expressi
     if value.type == wanted:
         # what is written as f32(0.1) is an f32 for good: it takes no other type from its context
         return typed.Convert(wanted, node.span, value) if is_float(kind) and is_adaptable(value) else value
+    if isinstance(kind, TypeVariable) and kind.may_be_array and not isinstance(value, typed.Literal):
+        return context.fail(undecided(f"`{name}(...)`", kind, node.span))
     of_floats = is_float(kind) and is_float(number_type(value.type)) and is_adaptable(value)
     if of_floats or (isinstance(value, typed.Literal) and not isinstance(value.value, bool)):
         adapted = fitting(context, value, wanted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dynlang.check import errors, typed
-from dynlang.check.arithmetic import condition, elementwise, operand_hint, scalar_part
+from dynlang.check.arithmetic import condition, elementwise, operand_hint, scalar_part, undecided
 from dynlang.check.builtins import failed
 from dynlang.check.calls import builtin
 from dynlang.check.context import ERROR, Context, handles, is_int
@@ -13,6 +13,7 @@ from dynlang.check.expressions import given
 from dynlang.check.fit import article, is_float, number_type, with_numbers
 from dynlang.check.guards import guards
 from dynlang.check.iteration import Source, bind_target, source
+from dynlang.check.scalars import no_number_hint
 from dynlang.check.settle import asked_again, demand
 from dynlang.check.solve import has_hole
 from dynlang.check.world import show
@@ -28,6 +29,7 @@ from dynlang.types import (
     ListType,
     Size,
     Type,
+    TypeVariable,
     Unknown,
     array_of,
     size_variables,
@@ -284,6 +286,9 @@ def reduced_type(context: Context, kind: str, axes: list[typed.Axis], body: type
             errors.OperandTypes(f"`{kind}` takes {wanted}, not {article(body.type)}", body.span, found=show(body.type), hint=hint)
         )
         return None
+    if isinstance(number, TypeVariable) and number.may_be_array and kind not in ("sum", "mean", "prod"):
+        context.report(undecided(f"`{kind}`", number, span))
+        return None
     if isinstance(body.type, ArrayType) and kind in ("argmax", "argmin", "logsumexp"):
         hint = f"of the items side by side: `{kind}([...], axis=0)`, with the comprehension in the brackets"
         context.report(
@@ -406,9 +411,14 @@ def reduce_array(context: Context, name: str, array: typed.Expression, axes: tup
     element = scalar_part(array.type)
     assert element is not None
     boolean = name in ("any", "all", "count")
-    if boolean != (element == BOOL) or (name in ("mean", "logsumexp") and not is_float(element)):
+    if isinstance(element, TypeVariable) and element.may_be_array:
+        return context.fail(undecided(f"`{name}`", element, span))
+    fits = element == BOOL if boolean else is_float(element) if name in ("mean", "logsumexp") else number_type(element) is not None
+    if not fits:
         wanted = "bools" if boolean else "floats" if name in ("mean", "logsumexp") else "numbers"
-        return context.fail(errors.OperandTypes(f"`{name}` takes {wanted}, not {article(array.type)}", array.span, found=show(array.type)))
+        hint = no_number_hint(array) if wanted == "numbers" else ""
+        title = f"`{name}` takes {wanted}, not {article(array.type)}"
+        return context.fail(errors.OperandTypes(title, array.span, found=show(array.type), hint=hint))
     rest = tuple(size for axis, size in enumerate(array.type.shape) if axis not in axes)
     result = array_of(element, rest) if rest else element
     attributes = (("axes", axes),) if rest else ()

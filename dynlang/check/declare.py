@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from dynlang.check import errors, typed
 from dynlang.check.context import ERROR, Context, LocalEntry, SizeEntry, generic_entries, is_int
+from dynlang.check.kinds import KINDS, has_kind
 from dynlang.check.solve import determined, sizes_of, type_variables
-from dynlang.check.typenames import KINDS, NAMED, has_kind, named_sizes, read_size_argument, read_type
+from dynlang.check.typenames import NAMED, named_sizes, read_size_argument, read_type
 from dynlang.check.world import (
     AliasInfo,
     ConstructorInfo,
@@ -180,7 +181,9 @@ def generic_kind(context: Context, node: ast.Generic, default: Argument | None) 
     if node.kind.text not in KINDS:
         context.report(
             errors.WrongKind(
-                f"`{node.kind.text}` is no kind of type: the kinds are `any`, `number`, `float`, `key` and `order`", node.kind.span
+                f"`{node.kind.text}` is no kind of type: the kinds are {', '.join(f'`{one}`' for one in KINDS)}",
+                node.kind.span,
+                hint=errors.suggest(node.kind.text, KINDS),
             )
         )
         return "any"

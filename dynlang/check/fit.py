@@ -224,7 +224,7 @@ def number_type(kind: Type) -> ScalarType | TypeVariable | None:
             return kind
         case IndexType():
             return INT
-        case TypeVariable(_, kind_word) if kind_word in ("number", "float"):
+        case TypeVariable() if kind.is_number:
             return kind
         case ArrayType(element, _):
             return number_type(element) if not isinstance(element, IndexType) else INT
@@ -233,7 +233,7 @@ def number_type(kind: Type) -> ScalarType | TypeVariable | None:
 
 def is_float(kind: Type | None) -> bool:
     """Whether numbers of this type take a decimal point."""
-    return (isinstance(kind, ScalarType) and kind.dtype in FLOATS) or (isinstance(kind, TypeVariable) and kind.kind == "float")
+    return (isinstance(kind, ScalarType) and kind.dtype in FLOATS) or (isinstance(kind, TypeVariable) and kind.is_float)
 
 
 def shape_of(kind: Type) -> tuple:
@@ -311,8 +311,8 @@ def adapt_literal(value: typed.Literal, number: Type) -> typed.Expression | None
                 return typed.Literal(number, value.span, float(amount)) if fine else None
             case ScalarType(dtype) if dtype in INTEGERS:
                 return typed.Literal(number, value.span, amount) if in_range(amount, dtype) else None
-            case TypeVariable(_, kind) if kind in ("float", "number"):
-                return typed.Literal(number, value.span, float(amount) if kind == "float" else amount)
+            case TypeVariable() if number.is_number:
+                return typed.Literal(number, value.span, float(amount) if number.is_float else amount)
             case IndexType(bound) if amount >= 0 and (bound - amount - 1).has_no_negative_coefficient():
                 return typed.Literal(number, value.span, amount)
         return None

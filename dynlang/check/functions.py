@@ -9,6 +9,7 @@ from dynlang.check import errors, typed
 from dynlang.check.context import ERROR, Context
 from dynlang.check.expressions import given
 from dynlang.check.guards import guarded
+from dynlang.check.kinds import has_kind, kind_hint, kind_words
 from dynlang.check.solve import HOLE, Solver, has_hole, rename
 from dynlang.check.world import Generic, Signature, Symbol, show
 from dynlang.source import Span
@@ -31,6 +32,8 @@ class Use:
             {self.names[one.name]: None for one in (*generics, *given) if one.is_size},
             {self.names[one.name]: None for one in generics if not one.is_size},
         )
+        self.written: set[str] = set()
+        """The type parameters that numbers written down have solved, by their names here."""
 
     def rename(self, kind: Type) -> Type:
         return rename(self.names, kind, self.kinds) if self.names else kind
@@ -50,8 +53,6 @@ class Use:
 
     def finish(self, context: Context, what: str, span: Span) -> bool:
         """Defaults for what is open; reports what nothing determines. True if all is known and of the right kind."""
-        from dynlang.check.typenames import has_kind, kind_words
-
         for one in self.generics:
             name = self.names[one.name]
             if not one.is_size and self.solver.types[name] is None and one.default is not None and not isinstance(one.default, (Size,)):
@@ -72,7 +73,8 @@ class Use:
                 return False
             found = self.solver.types.get(name)
             if found is not None and not has_kind(found, one.kind, context.world):
-                context.report(errors.WrongKind(f"`{one.name}` of {what} must be {kind_words(one.kind)}, and is `{show(found)}`", span))
+                title = f"`{one.name}` of {what} must be {kind_words(one.kind)}, and is `{show(found)}`"
+                context.report(errors.WrongKind(title, span, hint=kind_hint(found, one.kind)))
                 return False
         return True
 

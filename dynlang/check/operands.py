@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dynlang.check import errors, shapes, typed
 from dynlang.check.context import Context
 from dynlang.check.fit import article, cast_hint, number_type, origins, shape_of, size_labels, unique_labels
-from dynlang.check.scalars import bool_hint, converting
+from dynlang.check.scalars import converting, no_number_hint
 from dynlang.check.world import show
 from dynlang.diag import Diagnostic, Label, replacing
 from dynlang.source import Span
-from dynlang.types import F32, ArrayType, Size
+from dynlang.types import F32, ArrayType, Size, TypeVariable
 
 # ---------------------------------------------------------------- numbers
 
@@ -27,9 +27,12 @@ def unaccepted(word: str, values: Sequence[typed.Expression], value: typed.Expre
         repairs = (converting(fixed, F32), replacing("divide ints", span, "//"))
     elif accepted == "float" and number_type(value.type) is not None:
         hint, repairs = f"convert it: `f32({shapes.clip(value)})`", (converting([value], F32),)
+    element = value.type.element if isinstance(value.type, ArrayType) else value.type
+    if isinstance(element, TypeVariable) and accepted in ("number", "float"):
+        hint, repairs = f"declare `{element.name}` as one: `<{element.name}: {accepted}>`", ()
     title = f"`{word}` takes {wanted}, not {article(value.type)}"
-    if number_type(value.type) is None:
-        hint = bool_hint(value)
+    if number_type(value.type) is None and not hint:
+        hint = no_number_hint(value)
     return errors.OperandTypes(title, span, found=show(value.type), hint=hint, repairs=repairs)
 
 

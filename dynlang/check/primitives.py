@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dynlang.check import errors, typed
-from dynlang.check.arithmetic import as_size, common_number, elementwise, operand_hint
+from dynlang.check.arithmetic import as_size, common_number, elementwise, operand_hint, undecided
 from dynlang.check.context import ERROR, Context
 from dynlang.check.fit import adapt, article, fit, is_float, number_type, with_numbers
 from dynlang.check.world import show
@@ -130,6 +130,8 @@ def apply_row(
     """The row's own rule decides; type parameters stand in as numbers of their own, indices as ints."""
     variables = {one for value in values for one in numbers_of(value.type)}
     variable = next(iter(variables), None)
+    if variable is not None and variable.may_be_array and row.name not in MOVING:
+        return context.fail(undecided(f"`{name}`", variable, span))
     try:
         results = row.result(tuple(concrete(value.type, variable) for value in values), {}, sizes)
     except TypeError as problem:

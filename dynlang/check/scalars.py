@@ -10,7 +10,7 @@ from dynlang.check.fit import INTEGER_LIMITS, adapt, article, is_float, number_t
 from dynlang.check.world import show
 from dynlang.diag import Diagnostic, Edit, Label, Repair, wrapping
 from dynlang.source import Span
-from dynlang.types import F32, ScalarType, StringType, Type
+from dynlang.types import F32, ArrayType, ScalarType, StringType, Type, TypeVariable
 
 WIDTH = {"f64": 64, "f32": 32, "f16": 16, "bf16": 16, "i64": 64, "i32": 32, "i16": 16, "u8": 9, "i8": 8}
 LONGEST_REPAIR = 40
@@ -22,7 +22,7 @@ def number_error(context: Context, word: str, values: Sequence[typed.Expression]
     for value in values:
         if number_type(value.type) is None:
             hint = 'an f-string puts values into text: `f"{x}"`' if any(isinstance(one.type, StringType) for one in values) else ""
-            hint = hint or bool_hint(value)
+            hint = hint or no_number_hint(value)
             return errors.OperandTypes(f"`{word}` takes numbers, not {article(value.type)}", span, found=show(value.type), hint=hint)
     kinds = [number_type(value.type) or F32 for value in values]
     outside = literal_outside(values, kinds)
@@ -56,8 +56,11 @@ def converting(values: Sequence[typed.Expression], number: Type) -> Repair:
     return Repair(f"convert to `{show(number)}`", tuple(edits))
 
 
-def bool_hint(value: typed.Expression) -> str:
-    """What a bool is where a number is wanted."""
+def no_number_hint(value: typed.Expression) -> str:
+    """What a bool, or a type parameter of which nothing is known, is where a number is wanted."""
+    element = value.type.element if isinstance(value.type, ArrayType) else value.type
+    if isinstance(element, TypeVariable):
+        return f"declare `{element.name}` as a number: `<{element.name}: number>`"
     return f"a bool becomes 0 or 1 by name: {converted(value, ScalarType('i64'))}" if show(value.type).startswith("bool") else ""
 
 

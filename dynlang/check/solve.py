@@ -197,8 +197,9 @@ class Solver:
         extra = len(actual.shape) - len(pattern.shape)
         if extra < 0:
             return False
+        open_element = isinstance(pattern.element, TypeVariable) and pattern.element.kind not in ("number", "float", "key", "order")
         jagged = isinstance(pattern.element, ArrayType) and bool(unknowns(pattern.element))
-        if extra and not isinstance(pattern.element, TypeVariable) and not jagged:
+        if extra and not open_element and not jagged:
             return False
         inner = array_of(actual.element, actual.shape[len(pattern.shape) :]) if extra else actual.element
         shapes = self._match_all(pattern.shape, actual.shape[: len(pattern.shape)])

@@ -95,7 +95,7 @@ def is_ordered(kind: Type) -> bool:
             return dtype != "bool"
         case TupleType(items):
             return bool(items) and all(map(is_ordered, items))
-        case IndexType() | StringType() | TypeVariable(_, "order"):
+        case IndexType() | StringType() | TypeVariable(_, "order" | "number" | "float"):
             return True
     return False
 

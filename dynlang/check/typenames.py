@@ -9,13 +9,13 @@ from typing import Any
 from dynlang.check import errors, words
 from dynlang.check.context import ERROR, Context, LocalEntry, SizeEntry, TypeEntry, is_int
 from dynlang.check.fit import article
-from dynlang.check.world import AliasInfo, Generic, RecordInfo, SumInfo, Symbol, World, show
+from dynlang.check.kinds import has_kind, kind_hint, kind_words
+from dynlang.check.world import AliasInfo, Generic, RecordInfo, SumInfo, Symbol, show
 from dynlang.diag import NotBuiltYet
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
     DTYPES,
     F32,
-    FLOATS,
     INT,
     Argument,
     ArrayType,
@@ -40,6 +40,8 @@ from dynlang.types import (
 
 NAMED: Mapping[str, Type] = {dtype: ScalarType(dtype) for dtype in DTYPES} | {"int": INT, "str": StringType()}
 GENERIC = {"idx": ("a size",), "List": ("a type",), "Tangent": ("a type",), "TableRows": ("a size", "a size"), "Rows": ("a size", "a size")}
+OPTIONAL = frozenset({"TableRows", "Rows"})
+"""These take a float type, too, where it isn't f32."""
 
 
 def read_type(context: Context, node: ast.Type) -> Type:
@@ -139,6 +141,8 @@ def read_builtin(context: Context, node: ast.TypeName, name: str) -> Type:
             known = set(NAMED) | set(GENERIC) | type_names(context)
             context.report(words.unknown_type(name, node.path.span, known))
         return ERROR
+    if name in OPTIONAL and len(node.arguments) == 3:
+        return read_table(context, node, name)
     if len(node.arguments) != len(GENERIC[name]):
         context.report(errors.GenericArity(f"`{name}` takes {' and '.join(GENERIC[name])} in `<...>`", node.span))
         return ERROR
@@ -152,6 +156,21 @@ def read_builtin(context: Context, node: ast.TypeName, name: str) -> Type:
     if name == "idx":
         return IndexType(known_sizes[0])
     return ArrayType(F32, known_sizes, row_sparse=True) if name == "TableRows" else RowsType("f32", known_sizes)
+
+
+def read_table(context: Context, node: ast.TypeName, name: str) -> Type:
+    """``TableRows<v, d, T>`` and ``Rows<v, d, T>``: of another float type than f32."""
+    sizes = [read_size(context, one) for one in node.arguments[:2]]
+    number = read_type(context, node.arguments[2])
+    known_sizes = tuple(size for size in sizes if size is not None)
+    if len(known_sizes) < 2 or number == ERROR:
+        return ERROR
+    if not has_kind(number, "float") or (name == "Rows" and not isinstance(number, ScalarType)):
+        context.report(errors.WrongKind(f"the numbers of `{name}` are floats, not `{show(number)}`", node.arguments[2].span))
+        return ERROR
+    if isinstance(number, ScalarType) and name == "Rows":
+        return RowsType(number.dtype, known_sizes)
+    return ArrayType(number, known_sizes, row_sparse=True)
 
 
 def type_names(context: Context) -> set[str]:
@@ -199,47 +218,10 @@ def read_argument(context: Context, node: ast.Type, generic: Generic) -> Argumen
     if kind == ERROR:
         return None
     if not has_kind(kind, generic.kind, context.world):
-        context.report(errors.WrongKind(f"`{generic.name}` must be {kind_words(generic.kind)}, and `{show(kind)}` is none", node.span))
+        title = f"`{generic.name}` must be {kind_words(generic.kind)}, and `{show(kind)}` is none"
+        context.report(errors.WrongKind(title, node.span, hint=kind_hint(kind, generic.kind)))
         return None
     return kind
-
-
-KINDS = {
-    "any": "a type",
-    "number": "a number type",
-    "float": "a float type",
-    "key": "a key type (int, str, bool, an index, or a tuple or record of those)",
-    "order": "a type with an order (a number, str, or a tuple of those)",
-}
-"""What the word behind the colon in ``<T: word>`` asks of a type."""
-
-
-def kind_words(kind: str) -> str:
-    return KINDS[kind]
-
-
-def has_kind(kind: Type, wanted: str, world: World | None = None) -> bool:
-    """Whether a type is of a kind: `number` and `float` hold for scalars and arrays of them. Records are keys if their fields are.
-
-    >>> has_kind(ArrayType(F32, (Size.constant(3),)), "float"), has_kind(INT, "float")
-    (True, False)
-    """
-    if wanted == "any" or kind == ERROR:
-        return True
-    if wanted in ("key", "order"):
-        from dynlang.check.structure import is_key, is_ordered
-
-        return is_ordered(kind) if wanted == "order" else is_key(world, kind)
-    match kind:
-        case ScalarType(dtype):
-            return dtype in FLOATS if wanted == "float" else dtype != "bool"
-        case IndexType():
-            return wanted == "number"
-        case ArrayType(element, _):
-            return has_kind(element, wanted)
-        case TypeVariable(_, own):
-            return own == wanted or (own == "float" and wanted == "number")
-    return False
 
 
 def substitute_argument(argument: Argument, generics: tuple[Generic, ...], values: list[Argument]) -> Argument:
