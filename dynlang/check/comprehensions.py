@@ -28,6 +28,7 @@ from dynlang.types import (
     IndexType,
     ListType,
     Size,
+    TupleType,
     Type,
     TypeVariable,
     Unknown,
@@ -296,10 +297,8 @@ def reduced_type(context: Context, kind: str, axes: list[typed.Axis], body: type
         )
         return None
     if kind in ("argmax", "argmin"):
-        if len(axes) > 1:
-            context.report(errors.BadComprehension(f"`{kind}` takes one axis", span))
-            return None
-        return IndexType(axes[0].count)
+        places = tuple(IndexType(axis.count) for axis in axes)
+        return places[0] if len(places) == 1 else TupleType(places)
     return INT if is_int(body.type) else body.type
 
 

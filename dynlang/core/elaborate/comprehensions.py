@@ -269,36 +269,42 @@ def extreme(op: str, start: float) -> Callable[[Frame, typed.Comprehension], Val
 
 
 def best_index(op: str) -> Callable[[Frame, typed.Comprehension], Value]:
-    """``argmax`` and ``argmin``: the index of the first best, along one axis; NaN is better than any number."""
+    """``argmax`` and ``argmin``: where the first best is, an index for each axis; NaN is better than any number."""
 
     def reduce(frame: Frame, node: typed.Comprehension) -> Value:
-        if len(node.axes) != 1:
-            raise NotBuilt(f"{node.kind} over several axes", node.span)
         kind = frame.type(node.type)
         scalar = frame.core_type(node.body.type)
         assert isinstance(scalar, ScalarType)
         names = frame.builder.names
-        carried = [Variable(names.fresh("best"), scalar), Variable(names.fresh("place"), INT), Variable(names.fresh("some"), BOOL)]
+        places = [Variable(names.fresh("place"), INT) for _ in node.axes]
+        carried = [Variable(names.fresh("best"), scalar), Variable(names.fresh("some"), BOOL), *places]
 
         def body(indices: list[Variable], current: Sequence[Variable]) -> list[Atom]:
             builder = frame.builder
             value = expression(frame, node.body).atom
-            better = builder.operation(op, value, current[0], name="better")
-            if scalar.dtype in FLOATS:
-                is_nan = builder.operation("not_equal", value, value, name="is_nan")
-                was_number = builder.operation("equal", current[0], current[0], name="was_number")
-                becomes_nan = builder.operation("logical_and", is_nan, was_number, name="becomes_nan")
-                better = builder.operation("logical_or", better, becomes_nan, name="better")
-            first = builder.operation("logical_not", current[2], name="first")
+            better = is_better(frame, op, value, current[0], scalar.dtype in FLOATS)
+            first = builder.operation("logical_not", current[1], name="first")
             takes = builder.operation("logical_or", first, better, name="takes")
-            return [builder.operation("select", takes, value, current[0], name="best"),
-                    builder.operation("select", takes, indices[0], current[1], name="place"), truth(True)]
+            chosen = [builder.operation("select", takes, new, old, name="place") for new, old in zip(indices, current[2:], strict=True)]
+            return [builder.operation("select", takes, value, current[0], name="best"), truth(True), *chosen]
 
-        _, place, some = loop(frame, node, carried, [number(0, scalar.dtype), integer(0), truth(False)], body)
+        initial = [number(0, scalar.dtype), truth(False), *(integer(0) for _ in node.axes)]
+        _, some, *found = loop(frame, node, carried, initial, body)
         frame.check(some, f"{node.kind} of nothing", node.span, "DYN0907")
-        return Value(kind, (place,))
+        return Value(kind, tuple(found))
 
     return reduce
+
+
+def is_better(frame: Frame, op: str, value: Atom, best: Atom, floats: bool) -> Atom:
+    builder = frame.builder
+    better = builder.operation(op, value, best, name="better")
+    if not floats:
+        return better
+    is_nan = builder.operation("not_equal", value, value, name="is_nan")
+    was_number = builder.operation("equal", best, best, name="was_number")
+    becomes_nan = builder.operation("logical_and", is_nan, was_number, name="becomes_nan")
+    return builder.operation("logical_or", better, becomes_nan, name="better")
 
 
 def mean(frame: Frame, node: typed.Comprehension) -> Value:
