@@ -393,7 +393,12 @@ def contract(context: Context, left: typed.Expression, right: typed.Expression, 
     b: tuple[Any, ...] = shape_of(right.type)
     if not 1 <= len(b) <= 2:
         return context.fail(
-            errors.OperandTypes(f"the right operand of `@` has rank 1 or 2, not {len(b)}", right.span, found=show(right.type))
+            errors.OperandTypes(
+                f"the right operand of `@` has rank 1 or 2, not {len(b)}",
+                right.span,
+                found=show(right.type),
+                hint="`reshape` it to a matrix, or say what is added: `[sum(x[i, j] * y[j, k, l] for j) for i, k, l]`",
+            )
         )
     if a[-1:] != b[:1]:
         return context.fail(inner_sizes(context, left, right, at))

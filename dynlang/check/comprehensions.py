@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from dynlang.check import errors, typed
 from dynlang.check.arithmetic import condition, elementwise, operand_hint, scalar_part, undecided
 from dynlang.check.builtins import failed
@@ -13,15 +11,16 @@ from dynlang.check.expressions import given
 from dynlang.check.fit import article, is_float, number_type, with_numbers
 from dynlang.check.guards import guards
 from dynlang.check.iteration import Source, bind_target, source
-from dynlang.check.scalars import no_number_hint
+from dynlang.check.ranges import inferred_axis
+from dynlang.check.scalars import converted, no_number_hint
 from dynlang.check.settle import asked_again, demand
 from dynlang.check.solve import has_hole
 from dynlang.check.world import show
-from dynlang.diag import Label
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
     BOOL,
+    F32,
     INT,
     ArrayType,
     ErrorType,
@@ -160,88 +159,6 @@ def bind_axis(context: Context, target: ast.Target, count: Size, item) -> typed.
     return typed.Axis(index, count, tuple(bindings))
 
 
-def inferred_axis(context: Context, axis: ast.Axis, node: ast.Comprehension) -> tuple[list[typed.Binding], typed.Axis] | None:
-    """A bare name: its range is that of every axis which it indexes by itself, and they agree (rule 26)."""
-    if not isinstance(axis.target, ast.Identifier):
-        context.report(errors.BadComprehension("a pattern needs `in` and what it runs over", axis.span))
-        return None
-    name = axis.target.text
-    found: list[tuple[Size, Span]] = []
-    hidden = {one.text for clause in node.clauses for other in clause.axes if other.iterable is None for one in names_of(other.target)} - {
-        name
-    }
-    for index, position in bare_uses(node, name):
-        size = axis_size(context, index.value, position, hidden | {name})
-        if size is not None:
-            found.append((size, index.span))
-    if not found:
-        context.report(
-            errors.BadComprehension(
-                f"the range of `{name}` can't be inferred: it is no index by itself", axis.span, hint=f"say it: `for {name} in n`"
-            )
-        )
-        return None
-    for size, span in found[1:]:
-        if size != found[0][0]:
-            context.report(
-                errors.RangesDisagree(
-                    f"`{name}` runs over {found[0][0]} here and over {size} there",
-                    axis.span,
-                    secondary=(Label(found[0][1], f"{found[0][0]} items"), Label(span, f"{size} items")),
-                    hint=f"say which: `for {name} in n`",
-                )
-            )
-            return None
-    return [], typed.Axis(context.declare(name, IndexType(found[0][0]), axis.span), found[0][0])
-
-
-def names_of(target: ast.Target) -> Iterator[ast.Identifier]:
-    if isinstance(target, ast.Identifier):
-        yield target
-    else:
-        for item in target.items:
-            yield from names_of(item)
-
-
-def bare_uses(node: ast.Comprehension, name: str) -> Iterator[tuple[ast.Index, int]]:
-    """The index expressions where the name stands alone, with its position."""
-    waiting: list[ast.Node] = [
-        node.value,
-        *(clause.guard for clause in node.clauses if clause.guard is not None),
-        *(axis.iterable for clause in node.clauses for axis in clause.axes if axis.iterable is not None),
-    ]
-    while waiting:
-        current = waiting.pop(0)
-        if isinstance(current, ast.Comprehension) and any(
-            one.text == name for clause in current.clauses for axis in clause.axes for one in names_of(axis.target)
-        ):
-            continue
-        if isinstance(current, ast.Index):
-            for position, index in enumerate(current.indices):
-                if isinstance(index, ast.Name) and index.text == name:
-                    yield current, position
-        waiting += list(ast.children(current))
-
-
-def axis_size(context: Context, value: ast.Expr, position: int, hidden: set[str]) -> Size | None:
-    """The size of one axis of an expression that can be read before the comprehension's own names are known."""
-    if any(isinstance(one, ast.Name) and (one.text in hidden or unresolved(context, one.text)) for one in ast.walk(value)):
-        return None
-    with context.trial() as found:
-        taken = set(context.taken)
-        kind = context.infer(value).type
-    if found.errors or not isinstance(kind, ArrayType) or position >= len(kind.shape):
-        return None
-    size = kind.shape[position]
-    if not isinstance(size, Size) or size.variables() - taken - context.taken:
-        return None
-    return size
-
-
-def unresolved(context: Context, name: str) -> bool:
-    return context.find(name) is None and context.symbol(name) is None
-
-
 # ---------------------------------------------------------------- results
 
 
@@ -265,7 +182,8 @@ def result_type(
         return None
     if kind == "array":
         if guard is not None and len(axes) > 1:
-            context.report(errors.BadComprehension("a guard in `[...]` stands with one axis", guard.span))
+            hint = "what passes has no rectangular shape: push it to a `List`, or reduce it, `sum(... if ...)`"
+            context.report(errors.BadComprehension("a guard in `[...]` stands with one axis", guard.span, hint=hint))
             return None
         shape = (Unknown(),) if guard is not None else tuple(axis.count for axis in axes)
         return array_of(body.type, shape)
@@ -277,7 +195,10 @@ def reduced_type(context: Context, kind: str, axes: list[typed.Axis], body: type
     number = number_type(body.type)
     if kind in ("any", "all", "count"):
         if scalar_part(body.type) != BOOL:
-            context.report(errors.OperandTypes(f"`{kind}` takes conditions, not {article(body.type)}", body.span, found=show(body.type)))
+            hint = "no number counts as true: compare it, `... != 0`" if number is not None else ""
+            context.report(
+                errors.OperandTypes(f"`{kind}` takes conditions, not {article(body.type)}", body.span, found=show(body.type), hint=hint)
+            )
             return None
         return with_numbers(body.type, INT) if kind == "count" else body.type
     if number is None or (kind in ("mean", "logsumexp") and not is_float(number)):
@@ -380,7 +301,8 @@ def read_axis(context: Context, node: ast.Expr, kind: ArrayType) -> tuple[int, .
             amount = -item.operand.value
         rank = len(kind.shape)
         if amount is None or not -rank <= amount < rank:
-            context.report(errors.NotIndexable(f"an axis of {article(kind)} is a literal from 0 to {rank - 1}", item.span))
+            which = "the literal 0" if rank == 1 else f"a literal from 0 to {rank - 1}"
+            context.report(errors.NotIndexable(f"an axis of {article(kind)} is {which}", item.span))
             return None
         found.append(amount % rank)
     return tuple(sorted(set(found)))
@@ -395,7 +317,7 @@ def not_empty(context: Context, name: str, array: typed.Expression, axes: tuple[
     sizes = [size - 1 for axis in axes if isinstance(size := array.type.shape[axis], Size)]
     if any(size.value == -1 for size in sizes):
         return context.fail(errors.OutOfRange(f"`{name}` of nothing: {article(array.type)} has no elements", array.span))
-    tests = guards(context, sizes, span, f"{name} of nothing", code="DYN0907")
+    tests = guards(context, sizes, span, f"{name} of nothing")
     if not tests:
         return reduce_array(context, name, array, axes, span)
     local = context.temporary("reduced", array.type)
@@ -415,9 +337,7 @@ def reduce_array(context: Context, name: str, array: typed.Expression, axes: tup
     fits = element == BOOL if boolean else is_float(element) if name in ("mean", "logsumexp") else number_type(element) is not None
     if not fits:
         wanted = "bools" if boolean else "floats" if name in ("mean", "logsumexp") else "numbers"
-        hint = no_number_hint(array) if wanted == "numbers" else ""
-        title = f"`{name}` takes {wanted}, not {article(array.type)}"
-        return context.fail(errors.OperandTypes(title, array.span, found=show(array.type), hint=hint))
+        return context.fail(wrong_elements(name, array, element, wanted))
     rest = tuple(size for axis, size in enumerate(array.type.shape) if axis not in axes)
     result = array_of(element, rest) if rest else element
     attributes = (("axes", axes),) if rest else ()
@@ -437,6 +357,19 @@ def reduce_array(context: Context, name: str, array: typed.Expression, axes: tup
             index = IndexType(bound)
             return typed.Primitive(array_of(index, rest) if rest else index, span, name, (array,), attributes)
     return logsumexp_of(context, array, axes, span)
+
+
+def wrong_elements(name: str, array: typed.Expression, element: Type, wanted: str) -> errors.OperandTypes:
+    """What to do with elements that a reduction doesn't take."""
+    hint = no_number_hint(array) if wanted == "numbers" else ""
+    if element == BOOL:
+        hint = "`count` counts what is true"
+    elif wanted == "floats" and number_type(element) is not None:
+        hint = f"convert it: {converted(array, F32)}"
+    elif wanted == "bools" and number_type(element) is not None:
+        hint = "compare them: `... != 0`"
+    title = f"`{name}` takes {wanted}, not {article(array.type)}"
+    return errors.OperandTypes(title, array.span, found=show(array.type), hint=hint)
 
 
 def mean_of(array: typed.Expression, axes: tuple[int, ...], result: Type, attributes: tuple, span: Span) -> typed.Expression:

@@ -30,7 +30,8 @@ def number_error(context: Context, word: str, values: Sequence[typed.Expression]
         return outside
     first = kinds[0]
     other = next(kind for kind in kinds if kind != first)
-    wanted = max(dict.fromkeys(kinds), key=wideness)
+    is_assignment = f"{word}=" in span.text  # z += y: what is assigned keeps its type
+    wanted = first if is_assignment else max(dict.fromkeys(kinds), key=wideness)
     narrow = next(value for value, kind in zip(values, kinds, strict=True) if kind != wanted)
     return errors.OperandTypes(
         f"the operands of `{word}` have different number types: {show(first)} and {show(other)}",

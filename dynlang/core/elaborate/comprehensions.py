@@ -262,7 +262,7 @@ def extreme(op: str, start: float) -> Callable[[Frame, typed.Comprehension], Val
             return [frame.builder.operation("select", current[1], better, value, name="best"), truth(True)]
 
         best, some = loop(frame, node, carried, [initial, truth(False)], body)
-        frame.check(some, f"{node.kind} of nothing", node.span, "DYN0907")
+        frame.check(some, f"{node.kind} of nothing", node.span)
         return Value(kind, (best,))
 
     return reduce
@@ -290,7 +290,7 @@ def best_index(op: str) -> Callable[[Frame, typed.Comprehension], Value]:
 
         initial = [number(0, scalar.dtype), truth(False), *(integer(0) for _ in node.axes)]
         _, some, *found = loop(frame, node, carried, initial, body)
-        frame.check(some, f"{node.kind} of nothing", node.span, "DYN0907")
+        frame.check(some, f"{node.kind} of nothing", node.span)
         return Value(kind, tuple(found))
 
     return reduce
@@ -321,7 +321,7 @@ def mean(frame: Frame, node: typed.Comprehension) -> Value:
 
     total, many = loop(frame, node, carried, [initial, integer(0)], body)
     some = frame.builder.operation("greater", many, integer(0), name="some")
-    frame.check(some, "mean of nothing", node.span, "DYN0907")
+    frame.check(some, "mean of nothing", node.span)
     return Value(kind, (divided(frame, total, many, dtype_of(kind)),))
 
 
