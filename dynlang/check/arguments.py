@@ -18,7 +18,7 @@ from dynlang.check.fit import adapt, fit, fitting, is_float, is_subtype, mismatc
 from dynlang.check.functions import Use
 from dynlang.check.guards import explained, guards
 from dynlang.check.misfits import misfit, with_swap
-from dynlang.check.settle import asked_again
+from dynlang.check.settle import asked_again, demand_argument
 from dynlang.check.solve import HOLE, has_hole
 from dynlang.check.world import Generic, Signature, show
 from dynlang.diag import Label
@@ -284,6 +284,9 @@ def value_argument(context: Context, use: Use, hints: object, pattern: Type, arg
         return context.fail(errors.UnexpectedLend(f"{role} is passed by value, without `&`", argument.span))
     wanted = argument_hint(use, hints, pattern)
     value = context.infer(argument.value, wanted)
+    if isinstance(value.type, ErrorType):
+        demand_argument(context, value, wanted)
+        return value
     if wanted is not None and not isinstance(wanted, FunctionType) and not has_hole(wanted) and not unknowns_inside(wanted):
         value = fitting(context, value, wanted) or value
         if is_subtype(value.type, wanted):

@@ -21,7 +21,7 @@ from dynlang.check.context import ERROR, Context, LocalEntry, NestedEntry, SizeE
 from dynlang.check.expressions import Given, given, unknown_name
 from dynlang.check.fit import article
 from dynlang.check.functions import Use, eta
-from dynlang.check.settle import demand_function, demand_list
+from dynlang.check.settle import demand_function, demand_method
 from dynlang.check.solve import HOLE
 from dynlang.check.typenames import NAMED, find_symbol
 from dynlang.check.world import ConstructorInfo, FieldInfo, Generic, RecordInfo, Signature, SumInfo, Symbol, show
@@ -187,8 +187,8 @@ def call_member(context: Context, node: ast.Call, function: ast.Attribute, hint:
     receiver = context.infer(function.value)
     match receiver.type:
         case ErrorType():
-            if name in ("push", "append", "insert") and node.arguments:
-                demand_list(context, receiver, context.infer(node.arguments[-1].value).type)
+            plain = [one.value for one in node.arguments if not one.borrow and one.name is None and not isinstance(one.value, ast.Lambda)]
+            demand_method(context, receiver, name, tuple(context.infer(one).type for one in plain))
             infer_all(context, node.arguments)
             return receiver
         case RecordType(record):
@@ -355,6 +355,12 @@ def call_signature(
 
 def make_record(context: Context, info: RecordInfo, node: ast.Call, hint: Type | None) -> typed.Expression:
     name = info.name.rpartition(".")[2]
+    if info.name == "maps.Map":
+        from dynlang.check.maps import make_map
+
+        made = make_map(context, node, hint)
+        if made is not None:
+            return made
     kind = info.type
     found = construct(context, info.fields, info.generics, kind, node, hint, f"`{name}`", info.module)
     if found is None:

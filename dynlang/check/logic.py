@@ -76,16 +76,13 @@ def compare(context: Context, operator: str, left: typed.Expression, right: type
     if scalar_part(left.type) is None or scalar_part(right.type) is None:
         one = left if scalar_part(left.type) is None else right
         other = right if one is left else left
-        return context.fail(
-            errors.OperandTypes(
-                f"`{operator}` orders numbers and strings, not {article(one.type)}"
-                if operator not in ("==", "!=")
-                else f"`{operator}` compares values of one type, not {article(left.type)} and {article(right.type)}",
-                at,
-                secondary=(Label(other.span, show(other.type)),),
-                hint=uncomparable_hint(one.type, other.type),
-            )
-        )
+        title = f"`{operator}` compares values of one type, not {article(left.type)} and {article(right.type)}"
+        if operator not in ("==", "!="):
+            title = f"`{operator}` orders numbers and strings, not {article(one.type)}"
+        elif left.type == right.type:
+            title = f"`{operator}` doesn't compare {article(one.type)}"
+        labels = (Label(other.span, show(other.type)),)
+        return context.fail(errors.OperandTypes(title, at, secondary=labels, hint=uncomparable_hint(one.type, other.type)))
     return respan(elementwise(context, COMPARISONS[operator], (left, right), at, operator), span)
 
 

@@ -7,10 +7,12 @@ from typing import TypeGuard
 from dynlang.check import errors, typed
 from dynlang.check.context import ERROR, Context, describe
 from dynlang.check.expressions import STRING, formatted, given, join_text
+from dynlang.check.fit import article
 from dynlang.check.members import field_type
+from dynlang.check.settle import demand_entry
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
-from dynlang.types import BOOL, INT, UNIT, ErrorType, ListType, RecordType, Type
+from dynlang.types import BOOL, INT, UNIT, ArrayType, ErrorType, ListType, RecordType, StringType, TupleType, Type
 
 MAP = "maps.Map"
 VALUES = "held"
@@ -47,7 +49,8 @@ def position(context: Context, whole: typed.Expression, key: typed.Expression, n
     search = context.infer(method_call(whole, "place", (here,), span))
     missing = typed.Primitive(BOOL, span, "less", (entry, typed.Literal(INT, span, 0)))
     what = name if name != "this value" else "the map"
-    text = join_text([typed.Literal(STRING, span, f"{what} has no key "), formatted(context, here)], span)
+    shown = context.infer(method_call(here, "quoted", (), span)) if isinstance(key.type, StringType) else formatted(context, here)
+    text = join_text([typed.Literal(STRING, span, f"{what} has no key "), shown], span)
     nothing = typed.MakeTuple(UNIT, span, ())
     check = typed.Conditional(UNIT, span, missing, typed.Primitive(UNIT, span, "fail", (text,)), nothing)
     bindings = (
@@ -90,6 +93,31 @@ def map_place(context: Context, inner: typed.Place, node: ast.Index) -> typed.Pl
     return typed.Place(inner.root, (*inner.steps, VALUES, (at,)), values.elements[0], node.span)
 
 
+def make_map(context: Context, node: ast.Call, hint: Type | None) -> typed.Expression | None:
+    """``Map([(key, value), ...])``; ``Map()`` is the record without entries, if its type is asked for (then None)."""
+    from dynlang.check.builtins import plain_arguments
+    from dynlang.check.calls import call_signature
+
+    if not node.arguments:
+        if is_map(hint or ERROR):
+            return None
+        repair = "give them: `var m: Map<str, int> = Map()`"
+        return context.fail(errors.CannotInfer("nothing tells the types of this map's keys and values", node.span, hint=repair))
+    if not plain_arguments(context, node, "Map", 1, 1):
+        return typed.Literal(ERROR, node.span, 0)
+    wanted = ListType((TupleType(hint.arguments),)) if is_map(hint or ERROR) else None  # type: ignore[union-attr, arg-type]
+    pairs = context.infer(node.arguments[0].value, wanted)
+    kind = pairs.type
+    element = kind.element if isinstance(kind, ArrayType) else kind.elements[0] if isinstance(kind, ListType) else None
+    if isinstance(kind, ErrorType):
+        return pairs
+    if not isinstance(element, TupleType) or len(element.items) != 2:
+        return context.fail(errors.OperandTypes(f"`Map` takes pairs of keys and values, not {article(kind)}", pairs.span))
+    function = "maps.of_array" if isinstance(kind, ArrayType) else "maps.of_list"
+    argument = ast.Argument(None, given(pairs), span=pairs.span)
+    return call_signature(context, context.world.signatures[function], (argument,), node.span, hint)
+
+
 def place_type(context: Context, node: ast.Expr) -> Type:
     """The type of a place, without a word about what may be wrong with it."""
     from dynlang.check.places import place
@@ -103,7 +131,12 @@ def set_item(context: Context, node: ast.Assign, target: ast.Index) -> list[type
     """``map[key] = value``, which adds the key if it is new. None: the target is no map."""
     from dynlang.check.calls import call_signature
 
-    if not is_map(known := place_type(context, target.value)):
+    known = place_type(context, target.value)
+    if isinstance(known, ErrorType) and len(target.indices) == 1 and not isinstance(target.indices[0], ast.Slice):
+        with context.trial():
+            whole, key, value = (context.infer(one) for one in (target.value, target.indices[0], node.value))
+        demand_entry(context, whole, key.type, value.type)
+    if not is_map(known):
         return None
     if len(target.indices) != 1 or isinstance(target.indices[0], ast.Slice):
         key_of(context, known, target.indices, target.span)

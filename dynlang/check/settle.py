@@ -14,18 +14,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from dynlang.check import typed
-from dynlang.check.solve import HOLE, has_hole
+from dynlang.check.solve import HOLE, has_hole, type_variables
 from dynlang.check.walk import nodes
 from dynlang.diag import CompileError, Diagnostics
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
     F32,
     INT,
+    ArrayType,
     ErrorType,
     FunctionType,
+    IndexType,
     ListType,
+    RecordType,
     TupleType,
     Type,
+    array_of,
     size_variables,
 )
 
@@ -108,10 +112,43 @@ def demand_function(context: Context, callee: typed.Expression, arguments: tuple
         note(context, callee.local, FunctionType(arguments, HOLE))
 
 
-def demand_list(context: Context, receiver: typed.Expression, item: Type) -> None:
-    """An item of this type is pushed to a variable that nothing is known of."""
-    if isinstance(receiver, typed.LocalReference) and is_complete(item):
-        note(context, receiver.local, ListType((item,)))
+def demand_argument(context: Context, value: typed.Expression, wanted: Type | None) -> None:
+    """A variable that nothing is known of is handed to a function; of functions the parameters are enough."""
+    if isinstance(wanted, FunctionType):
+        demand_function(context, value, wanted.parameters)
+    elif wanted is not None:
+        demand(context, value, wanted)
+
+
+def demand_method(context: Context, receiver: typed.Expression, name: str, arguments: tuple[Type, ...]) -> None:
+    """A method of lists or maps is called on a variable that nothing is known of."""
+    if not isinstance(receiver, typed.LocalReference) or not arguments or not all(map(is_complete, arguments)):
+        return
+    stored = tuple(map(as_stored, arguments))
+    match name, stored:
+        case (("push" | "append" | "insert"), (*_, item)):
+            note(context, receiver.local, ListType((item,)))
+        case "extend", (ArrayType(element, (_, *rest)),):
+            note(context, receiver.local, ListType((as_stored(array_of(element, tuple(rest))),)))
+        case "extend", (ListType(),):
+            note(context, receiver.local, stored[0])
+        case (("set" | "set_default" | "get"), (key, value)):
+            note(context, receiver.local, RecordType("maps.Map", (key, value)))
+
+
+def demand_entry(context: Context, receiver: typed.Expression, key: Type, value: Type) -> None:
+    """``m[key] = value``, where nothing is known of `m`."""
+    demand_method(context, receiver, "set", (key, value))
+
+
+def as_stored(kind: Type) -> Type:
+    """Indices are ints where they are stored in a list or map whose type nobody wrote."""
+    match kind:
+        case IndexType():
+            return INT
+        case TupleType(items):
+            return TupleType(tuple(map(as_stored, items)))
+    return kind
 
 
 def note(context: Context, local: typed.Local, wanted: Demand) -> None:
@@ -143,7 +180,9 @@ def counts(own: Type, number: Type) -> bool:
 
 
 def is_complete(kind: Type) -> bool:
-    return not isinstance(kind, ErrorType) and not has_hole(kind) and not any("'" in name for name in size_variables(kind))
+    """Whether a type is known in all its parts; what a call hasn't solved yet has a name with an apostrophe."""
+    open_names = {*size_variables(kind), *(one.name for one in type_variables(kind))}
+    return not isinstance(kind, ErrorType) and not has_hole(kind) and not any("'" in name for name in open_names)
 
 
 # ---------------------------------------------------------------- using demands

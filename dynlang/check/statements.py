@@ -14,7 +14,7 @@ from dynlang.check.guards import guards
 from dynlang.check.iteration import bind_target, source
 from dynlang.check.opening import read_once, snapshots
 from dynlang.check.places import place, with_opened_places
-from dynlang.check.settle import demand, demand_assigned, settled_value
+from dynlang.check.settle import demand, demand_assigned, demand_method, settled_value
 from dynlang.check.solve import sizes_of
 from dynlang.check.typenames import read_type
 from dynlang.check.walk import nodes
@@ -227,6 +227,8 @@ def check_augment(context: Context, node: ast.Augment) -> Statements:
     target = place(context, node.target, "assigned")
     value = context.infer(node.value, target.type if target is not None else None)
     if target is None or isinstance(value.type, ErrorType):
+        if isinstance(node.target, ast.Name) and node.operator == "+":
+            demand_method(context, context.infer(node.target), "extend", (value.type,))
         return failed(node.span)
     found: Statements = []
     target = steady(context, target, found)
