@@ -15,8 +15,10 @@ arguments in the order of its parameters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 # ---------------------------------------------------------------- sizes
 
@@ -43,8 +45,8 @@ class FloorDivision:
 
 
 Atom = SizeVariable | FloorDivision
-TERM_LIMIT = 10_000
-"""A product of sizes with more terms is refused: no program that is meant needs one."""
+TERM_LIMIT = 1_000
+"""A size of more terms is refused: no program that is meant needs one."""
 
 Monomial = tuple[Atom, ...]
 
@@ -62,6 +64,8 @@ class Size:
     @staticmethod
     def from_terms(terms: Mapping[Monomial, int]) -> Size:
         kept = [(monomial, coefficient) for monomial, coefficient in terms.items() if coefficient]
+        if len(kept) > TERM_LIMIT:
+            raise _too_many_terms()
         return Size(tuple(sorted(kept, key=lambda term: _monomial_key(term[0]))))
 
     @staticmethod
@@ -75,6 +79,11 @@ class Size:
     @staticmethod
     def of(value: Size | int) -> Size:
         return value if isinstance(value, Size) else Size.constant(value)
+
+    @property
+    def weight(self) -> int:
+        """How much a type grows by this size."""
+        return len(self.terms) or 1
 
     @property
     def value(self) -> int | None:
@@ -137,10 +146,8 @@ class Size:
 
     def __mul__(self, other: Size | int) -> Size:
         terms: dict[Monomial, int] = {}
-        if not isinstance(other, int) and len(self.terms) * len(other.terms) > TERM_LIMIT:
-            from dynlang.diag import NotBuilt
-
-            raise NotBuilt(f"a size that is a polynomial of {TERM_LIMIT} terms and more")
+        if not isinstance(other, int) and len(self.terms) * len(other.terms) > 10 * TERM_LIMIT:
+            raise _too_many_terms()
         for left, a in self.terms:
             for right, b in Size.of(other).terms:
                 monomial = tuple(sorted(left + right, key=str))
@@ -187,11 +194,18 @@ class Size:
         return "".join(parts)
 
 
+def _too_many_terms() -> Exception:
+    from dynlang.diag import LimitReached
+
+    return LimitReached(f"a size that is a polynomial of more than {TERM_LIMIT:,} terms", hint="a size parameter can stand for a part")
+
+
 @dataclass(frozen=True, slots=True)
 class Unknown:
     """An existential size ``?`` or ``?k``: known at run time only, opened by a pattern, a ``let`` or a checked cast."""
 
     name: str | None = None
+    weight: ClassVar[int] = 1
 
     def __str__(self) -> str:
         return f"?{self.name or ''}"
@@ -206,11 +220,34 @@ INTEGERS = ("i64", "i32", "i16", "i8", "u8")
 DTYPES = (*FLOATS, *INTEGERS, "bool")
 
 
+WEIGHT_LIMIT = 10_000
+AXES_LIMIT = 64
+
+
+def _weigh(whole: Any, inside: Iterable[Any]) -> None:
+    """Sets the `weight` of a type: the number of parts that it is written with. A type that doubles again and again ends here,
+    so whatever looks at a whole type takes a bounded time."""
+    weight = 1
+    for one in inside:
+        weight += one.weight
+    object.__setattr__(whole, "weight", weight)
+    if weight > WEIGHT_LIMIT:
+        raise _too_heavy(f"a type of more than {WEIGHT_LIMIT:,} parts", whole)
+
+
+def _too_heavy(what: str, kind: Type) -> Exception:
+    from dynlang.diag import LimitReached
+
+    text = re.sub(r"\w+\.(?=\w)", "", str(kind))
+    return LimitReached(what, notes=(f"it begins `{text[:60]}...`",), hint="an array or a list holds many values of one type")
+
+
 @dataclass(frozen=True, slots=True)
 class ScalarType:
     """A number or bool; `int` is i64."""
 
     dtype: str
+    weight: ClassVar[int] = 1
 
     def __str__(self) -> str:
         return "int" if self.dtype == "i64" else self.dtype
@@ -221,6 +258,10 @@ class IndexType:
     """``idx<bound>``: an int known to lie in 0..bound. Erased to i64 in Core."""
 
     bound: Size
+    weight: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _weigh(self, (self.bound,))
 
     def __str__(self) -> str:
         return f"idx<{self.bound}>"
@@ -233,6 +274,12 @@ class ArrayType:
     element: Type
     shape: tuple[SizeArgument, ...]
     row_sparse: bool = False
+    weight: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _weigh(self, (self.element, *self.shape))
+        if len(self.shape) > AXES_LIMIT:
+            raise _too_heavy(f"an array of {len(self.shape)} axes, more than {AXES_LIMIT}", self)
 
     def __str__(self) -> str:
         return f"{self.element}[{', '.join(map(str, self.shape))}]"
@@ -243,6 +290,10 @@ class TupleType:
     """Several values; the empty tuple is the type of a `proc` without result."""
 
     items: tuple[Type, ...]
+    weight: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _weigh(self, self.items)
 
     def __str__(self) -> str:
         return f"({', '.join(map(str, self.items))})"
@@ -252,6 +303,10 @@ class TupleType:
 class RecordType:
     name: str
     arguments: tuple[Argument, ...] = ()
+    weight: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _weigh(self, self.arguments)
 
     def __str__(self) -> str:
         return _nominal(self.name, self.arguments)
@@ -261,6 +316,10 @@ class RecordType:
 class SumType:
     name: str
     arguments: tuple[Argument, ...] = ()
+    weight: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _weigh(self, self.arguments)
 
     def __str__(self) -> str:
         return _nominal(self.name, self.arguments)
@@ -271,6 +330,10 @@ class ListType:
     """A growable sequence. In Core an element may be several values (`elements`), stored side by side."""
 
     elements: tuple[Type, ...]
+    weight: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _weigh(self, self.elements)
 
     def __str__(self) -> str:
         return f"List<{', '.join(map(str, self.elements))}>"
@@ -278,6 +341,8 @@ class ListType:
 
 @dataclass(frozen=True, slots=True)
 class StringType:
+    weight: ClassVar[int] = 1
+
     def __str__(self) -> str:
         return "str"
 
@@ -289,6 +354,10 @@ class FunctionType:
     parameters: tuple[Type, ...]
     result: Type
     modes: tuple[str, ...] = ()
+    weight: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _weigh(self, (*self.parameters, self.result))
 
     def __str__(self) -> str:
         lent = self.modes or ("value",) * len(self.parameters)
@@ -304,6 +373,7 @@ class TypeVariable:
 
     name: str
     kind: str = "any"
+    weight: ClassVar[int] = 1
 
     @property
     def is_number(self) -> bool:
@@ -328,6 +398,10 @@ class TangentType:
     """``Tangent<of>`` of a record, a sum or a type variable; every other tangent is computed at once (`tangent`)."""
 
     of: Type
+    weight: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _weigh(self, (self.of,))
 
     def __str__(self) -> str:
         return f"Tangent<{self.of}>"
@@ -339,6 +413,10 @@ class RowsType:
 
     dtype: str
     shape: tuple[Size, ...]
+    weight: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _weigh(self, self.shape)
 
     def __str__(self) -> str:
         return f"Rows<{self.dtype}[{', '.join(map(str, self.shape))}]>"
@@ -347,6 +425,7 @@ class RowsType:
 @dataclass(frozen=True, slots=True)
 class ErrorType:
     """The type of an expression already reported; agrees with everything, so one mistake gives one message."""
+    weight: ClassVar[int] = 1
 
     def __str__(self) -> str:
         return "<error>"

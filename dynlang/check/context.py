@@ -145,15 +145,18 @@ class Context:
     """What declarations without a type are to be, after an earlier reading of the body (`settle.py`)."""
     demands: dict[int, Any] = field(default_factory=dict)
     """What this reading asks of such declarations."""
+    numbers: dict[str, int] = field(default_factory=dict)
+    """The last number that a name was given to be unique."""
 
     # ---------------------------------------------------------------- names
 
     def unique(self, name: str) -> str:
         """A name that nothing else in this function has: `h`, then `h_2`."""
-        candidate, number = name, 1
+        candidate, number = name, self.numbers.get(name, 1)
         while candidate in self.taken:
             number += 1
             candidate = f"{name}_{number}"
+        self.numbers[name] = number
         self.taken.add(candidate)
         return candidate
 
@@ -273,6 +276,7 @@ class Context:
     def trial(self) -> Iterator[Diagnostics]:
         """Errors within are looked at, not reported; names made within are forgotten."""
         before, taken, origins, fields = self.diagnostics, set(self.taken), dict(self.origins), dict(self.fields)
+        numbers = dict(self.numbers)
         nested, signatures, failed, opened = list(self.nested), dict(self.nested_signatures), self.failed, list(self.opened_places)
         demands = dict(self.demands)
         self.diagnostics = Diagnostics(limit=1)
@@ -280,6 +284,7 @@ class Context:
             yield self.diagnostics
         finally:
             self.diagnostics, self.taken, self.origins, self.fields = before, taken, origins, fields
+            self.numbers = numbers
             self.nested, self.nested_signatures, self.failed, self.opened_places = nested, signatures, failed, opened
             self.demands = demands
 

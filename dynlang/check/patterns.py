@@ -18,7 +18,7 @@ from dynlang.check.logic import compare
 from dynlang.check.opening import declare_opened, read_once
 from dynlang.check.typenames import bindings, find_symbol, put
 from dynlang.check.world import ConstructorInfo, SumInfo
-from dynlang.diag import Diagnostic, Label, NotBuilt
+from dynlang.diag import Diagnostic, Label, LimitReached, NotBuilt
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import BOOL, ErrorType, SumType, TupleType, Type
@@ -118,7 +118,8 @@ class Compiler:
         """All of the row's patterns match: its guard decides, or its body runs."""
         self.leaves += 1
         if self.leaves > LEAF_LIMIT:
-            raise NotBuilt("a match whose cases overlap this much", self.node.span)
+            raise LimitReached(f"a match whose cases overlap in more than {LEAF_LIMIT:,} ways", self.node.span,
+                               hint="match one value first, and the others inside of its cases")
         case = self.node.cases[row.case]
         self.used.add(row.case)
         with self.context.scope():
@@ -220,7 +221,10 @@ class Compiler:
         kind = at.local.type
         assert isinstance(kind, SumType)
         info = self.context.world.sums[kind.name]
-        heads = {self.head(row.patterns[column], kind) for row in rows}
+        heads: dict[str | None, list[int]] = {}
+        for position, row in enumerate(rows):
+            heads.setdefault(self.head(row.patterns[column], kind), []).append(position)
+        wild = heads.get(None, [])
         arms: list[typed.Arm] = []
         for constructor in info.constructors:
             if constructor.name not in heads:
@@ -232,8 +236,7 @@ class Compiler:
             )
             kept = tuple(
                 replace(row, patterns=spliced(row.patterns, column, self.payload(row.patterns[column], constructor)))
-                for row in rows
-                if self.head(row.patterns[column], kind) in (constructor.name, None)
+                for row in (rows[position] for position in sorted((*heads[constructor.name], *wild)))
             )
             text = f"{constructor.name}({len(parts)})" if parts else constructor.name
             self.splits[at.local] = Split(kind, constructor.name, tuple(one.local for one in parts))
@@ -244,8 +247,7 @@ class Compiler:
         others = [one.name for one in info.constructors if one.name not in heads]
         otherwise: tuple[typed.Statement, ...] | None = None
         if others:
-            left = tuple(row for row in rows if self.head(row.patterns[column], kind) is None)
-            rest = tuple(replace(row, patterns=spliced(row.patterns, column, ())) for row in left)
+            rest = tuple(replace(rows[position], patterns=spliced(rows[position].patterns, column, ())) for position in wild)
             first = next(one for one in info.constructors if one.name == others[0])
             text = f"{first.name}({len(first.fields)})" if first.fields else first.name
             otherwise = self.compile(spliced(columns, column, ()), rest, {**shape, at.path: text})

@@ -19,7 +19,7 @@ from dynlang.check.solve import sizes_of
 from dynlang.check.typenames import read_type
 from dynlang.check.walk import nodes
 from dynlang.check.world import show
-from dynlang.diag import Label, NotBuilt
+from dynlang.diag import Label, LimitReached, NotBuilt
 from dynlang.ops.table import OPS
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
@@ -67,12 +67,15 @@ def check_statements(context: Context, block: Sequence[ast.Statement]) -> tuple[
     found: Statements = []
     for position, statement in enumerate(block):
         context.following = block[position + 1 :] if isinstance(statement, ast.Let) and statement.mutable and statement.type is None else ()
-        if isinstance(statement, ast.Function):
-            found += declare_nested(context, statement)
-        elif isinstance(statement, SIMPLE):
-            found += simple_statement(context, statement)
-        else:
-            found += STATEMENTS[type(statement)](context, statement)
+        try:
+            if isinstance(statement, ast.Function):
+                found += declare_nested(context, statement)
+            elif isinstance(statement, SIMPLE):
+                found += simple_statement(context, statement)
+            else:
+                found += STATEMENTS[type(statement)](context, statement)
+        except LimitReached as limit:
+            raise limit.at(statement.span) from None
     return tuple(found)
 
 

@@ -11,7 +11,7 @@ from dynlang.check.context import ERROR, Context, LocalEntry, SizeEntry, TypeEnt
 from dynlang.check.fit import article
 from dynlang.check.kinds import has_kind, kind_hint, kind_words
 from dynlang.check.world import AliasInfo, Generic, RecordInfo, SumInfo, Symbol, show
-from dynlang.diag import NotBuiltYet
+from dynlang.diag import LimitReached, NotBuiltYet
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
     DTYPES,
@@ -46,6 +46,13 @@ OPTIONAL = frozenset({"TableRows", "Rows"})
 
 def read_type(context: Context, node: ast.Type) -> Type:
     """The type that a piece of source names; reports what is wrong with it and gives the error type."""
+    try:
+        return type_of(context, node)
+    except LimitReached as limit:
+        raise limit.at(node.span) from None
+
+
+def type_of(context: Context, node: ast.Type) -> Type:
     match node:
         case ast.TypeName():
             return read_named(context, node)

@@ -142,13 +142,17 @@ class SumInfo:
     constructors: tuple[ConstructorInfo, ...]
     span: Span
     documentation: str = ""
+    by_name: dict[str, ConstructorInfo] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_name", {one.name: one for one in self.constructors})
 
     @property
     def type(self) -> SumType:
         return SumType(self.name, tuple(one.argument for one in self.generics))
 
     def constructor(self, name: str) -> ConstructorInfo | None:
-        return next((one for one in self.constructors if one.name == name), None)
+        return self.by_name.get(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,8 @@ class Block:
 
     statements: tuple[Let, ...]
     results: tuple[Atom, ...]
+    free: tuple[Variable, ...] | None = field(default=None, init=False, compare=False, repr=False)
+    """What `walk.free_variables` found."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,28 +150,29 @@ def bound_in(block: Block) -> Iterator[Variable]:
         yield from statement.variables
 
 
-def free_variables(block: Block, bound: Iterable[str] = ()) -> tuple[Variable, ...]:
-    """Variables that a block reads and doesn't bind, in the order of first use; those of types and sizes too, as ints."""
+def free_variables(block: Block) -> tuple[Variable, ...]:
+    """Variables that a block reads and doesn't bind, in the order of first use; those of types and sizes too, as ints.
+
+    A block remembers them: blocks inside of one another are walked once, however often the outer ones are asked."""
+    if block.free is None:
+        found: dict[str, Variable] = {}
+        bound: set[str] = set()
+        for statement in block.statements:
+            _free_right(statement.right, bound, found)
+            bound.update(variable.name for variable in statement.variables)
+            for variable in statement.variables:
+                _free_sizes(variable.type, bound, found)
+        for atom in block.results:
+            _free_atom(atom, bound, found)
+        object.__setattr__(block, "free", tuple(found.values()))
+    assert block.free is not None
+    return block.free
+
+
+def free_in_right(right: Right) -> tuple[Variable, ...]:
     found: dict[str, Variable] = {}
-    _free(block, set(bound), found)
+    _free_right(right, set(), found)
     return tuple(found.values())
-
-
-def free_in_right(right: Right, bound: Iterable[str] = ()) -> tuple[Variable, ...]:
-    found: dict[str, Variable] = {}
-    _free_right(right, set(bound), found)
-    return tuple(found.values())
-
-
-def _free(block: Block, bound: set[str], found: dict[str, Variable]) -> None:
-    bound = set(bound)
-    for statement in block.statements:
-        _free_right(statement.right, bound, found)
-        bound.update(variable.name for variable in statement.variables)
-        for variable in statement.variables:
-            _free_sizes(variable.type, bound, found)
-    for atom in block.results:
-        _free_atom(atom, bound, found)
 
 
 def _free_right(right: Right, bound: set[str], found: dict[str, Variable]) -> None:
@@ -181,10 +182,14 @@ def _free_right(right: Right, bound: set[str], found: dict[str, Variable]) -> No
         if name not in bound:
             found.setdefault(name, Variable(name, INT))
     for binders, inner in blocks_of(right):
-        inside = bound | {variable.name for variable in binders}
+        own = {variable.name for variable in binders}
         for variable in binders:
-            _free_sizes(variable.type, inside, found)
-        _free(inner, inside, found)
+            for name in sorted(size_variables(variable.type)):
+                if name not in own and name not in bound:
+                    found.setdefault(name, Variable(name, INT))
+        for variable in free_variables(inner):
+            if variable.name not in own and variable.name not in bound:
+                found.setdefault(variable.name, variable)
 
 
 def _free_atom(atom: Atom, bound: set[str], found: dict[str, Variable]) -> None:

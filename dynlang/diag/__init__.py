@@ -104,6 +104,11 @@ class CompilerBug(Diagnostic):
     code = 'DYN0002'
 
 
+class TooMuch(Diagnostic):
+    """Something in the program grows beyond what the compiler is ready to hold."""
+    code = 'DYN0020'
+
+
 class CompileError(Exception):
     """Raised when a stage can't go on; carries what it found. `silent`: what it found besides, and doesn't show."""
 
@@ -120,6 +125,23 @@ class NotBuilt(CompileError):
     def __init__(self, what: str, span: Span | None = None, hint: str = ''):
         super().__init__([NotBuiltYet(f'not built yet: {what}', span, hint=hint)])
         self.what = what
+
+
+class LimitReached(CompileError):
+    """A program that means something huge: `raise LimitReached('a type of more than 10,000 parts')`.
+
+    Who raises it may not know the place; whoever knows it on the way up adds it by `at`."""
+
+    def __init__(self, what: str, span: Span | None = None, hint: str = '', notes: tuple[str, ...] = ()):
+        super().__init__([TooMuch(f'limit reached: {what}', span, hint=hint, notes=notes)])
+
+    def at(self, span: Span | None) -> LimitReached:
+        """The same, with a place if it had none."""
+        from dataclasses import replace
+
+        self.diagnostics = [one if one.span is not None else replace(one, span=span) for one in self.diagnostics]
+        self.args = ('\n'.join(map(str, self.diagnostics)),)
+        return self
 
 
 class InternalError(CompileError):

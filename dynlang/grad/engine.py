@@ -11,7 +11,7 @@ from dataclasses import replace
 from dynlang.core.nodes import Block, Call, Function, Jvp, Let, Module, Vjp
 from dynlang.core.sizes import rename_telescope
 from dynlang.core.walk import functions_called, statements_in
-from dynlang.diag import CompileError, Diagnostics, NotBuilt
+from dynlang.diag import CompileError, Diagnostics, LimitReached, NotBuilt
 from dynlang.grad.activity import Activity
 from dynlang.grad.adjoints import Adjoints
 from dynlang.grad.answers import Answers
@@ -21,6 +21,9 @@ from dynlang.grad.reverse.functions import FunctionReversal
 from dynlang.grad.state import Key, Pair, State
 from dynlang.grad.tangents import Tangents
 from dynlang.source import Span
+
+STATEMENTS_LIMIT = 200_000
+"""How many statements the derivatives of a program may have: what follows takes some ten microseconds for each, many times."""
 
 
 class Engine:
@@ -40,6 +43,7 @@ class Engine:
             one.derivative.rule for one in module.functions.values() if one.derivative is not None and one.derivative.surrogate
         }
         self._threaded: dict[str, frozenset[int]] = {}
+        self._statements = 0
 
     def may_go(self, function: str) -> bool:
         """Whether a call may be dropped when nobody reads its results."""
@@ -53,6 +57,7 @@ class Engine:
             self._pairs[key] = made.register()
             self.state.backwards.add(made.pair.backward)
             made.make()
+            self._count(key.function, self._pairs[key].forward, self._pairs[key].backward)
         self._called.add(key)
         return self._pairs[key]
 
@@ -91,7 +96,16 @@ class Engine:
             made = FunctionTangent(self, function, active)
             self._tangents[key] = made.register()
             made.make()
+            self._count(function, self._tangents[key])
         return self._tangents[key]
+
+    def _count(self, function: str, *made: str) -> None:
+        """Derivatives of derivatives of derivatives grow by a factor each time."""
+        self._statements += sum(1 for one in made for _ in statements_in(self.state.functions[one].body))
+        if self._statements > STATEMENTS_LIMIT:
+            raise LimitReached(f"derivatives of more than {STATEMENTS_LIMIT:,} statements",
+                               notes=(f"the derivative of `{self.shown.get(function, function)}` was the last one made",),
+                               hint="each further derivative of a derivative is a few times as large")
 
     def unchecked(self, function: Function) -> str:
         """A copy of a checkpointed function that is not."""
@@ -144,7 +158,10 @@ class Engine:
                 self._answer(below, done, (*path, name))
         done.add(name)
         if requests:
-            self.state.functions[name] = replace(function, body=Answers(self, function).block(function.body))
+            try:
+                self.state.functions[name] = replace(function, body=Answers(self, function).block(function.body))
+            except LimitReached as limit:
+                raise limit.at(requests[0].span) from None
 
     def reachable(self, name: str) -> list[str]:
         found: dict[str, None] = {}

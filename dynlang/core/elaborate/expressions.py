@@ -23,7 +23,7 @@ from dynlang.core.elaborate.indexing import (
 )
 from dynlang.core.elaborate.values import NOTHING, Value, matched_sizes
 from dynlang.core.nodes import Atom, If, Literal, Operation, Variable
-from dynlang.diag import InternalError, NotBuilt
+from dynlang.diag import InternalError, LimitReached, NotBuilt
 from dynlang.ops import OPS
 from dynlang.ops.dtypes import PACKED
 from dynlang.types import (
@@ -64,7 +64,10 @@ def expression(frame: Frame, node: typed.Expression) -> Value:
         raise InternalError(f"no elaboration of {type(node).__name__}", node.span)
     outer = frame.builder.span
     frame.builder.span = node.span
-    value = handler(frame, node)
+    try:
+        value = handler(frame, node)
+    except LimitReached as limit:
+        raise limit.at(node.span) from None
     frame.builder.span = outer
     return value
 
@@ -105,9 +108,14 @@ def local_reference(frame: Frame, node: typed.LocalReference) -> Value:
 
 @handles(typed.ConstantReference)
 def constant_reference(frame: Frame, node: typed.ConstantReference) -> Value:
-    constant = frame.elaborator.program.constants[node.name]
-    inner = Frame(frame.elaborator, frame.builder, {}, {}, {}, constant.type, node.name)
-    return expression(inner, constant.value)
+    """A constant is computed where it is first read in a block, and known in what follows and inside of it."""
+    found = frame.constants.get(node.name)
+    if found is None:
+        constant = frame.elaborator.program.constants[node.name]
+        inner = Frame(frame.elaborator, frame.builder, {}, {}, {}, constant.type, node.name)
+        inner.constants = frame.constants
+        found = frame.constants[node.name] = expression(inner, constant.value)
+    return found
 
 
 @handles(typed.SizeValue)

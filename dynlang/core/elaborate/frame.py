@@ -17,7 +17,7 @@ from dynlang.core.elaborate.values import (
 )
 from dynlang.core.nodes import Atom, Block, If, Literal, Variable
 from dynlang.core.sizes import expand, plain, telescope_types
-from dynlang.diag import InternalError, NotBuilt
+from dynlang.diag import InternalError, LimitReached, NotBuilt
 from dynlang.source import Span
 from dynlang.types import (
     INT,
@@ -57,6 +57,8 @@ class Frame:
         self.returns = returns
         self.owner = owner
         self.region: Region | None = None
+        self.constants: dict[str, Value] = {}
+        """The constants of the program that have been computed where this block sees them."""
 
     # -- types and values
 
@@ -187,15 +189,16 @@ class Frame:
     @contextmanager
     def inside(self) -> Iterator[Builder]:
         """A block within this one: what is bound or assigned in it is forgotten at its end."""
-        outer, locals, sizes = self.builder, self.locals, self.sizes
+        outer, locals, sizes, constants = self.builder, self.locals, self.sizes, self.constants
         if outer.depth >= DEEPEST_BLOCK:
-            raise NotBuilt(f"more than {DEEPEST_BLOCK} branches inside one another", outer.span,
-                           "a chain of `elif`, or of returns out of `if`, counts: a `match` or a loop over a table doesn't nest")
+            raise LimitReached(f"more than {DEEPEST_BLOCK:,} branches inside one another", outer.span,
+                               "a chain of `elif`, or of returns out of `if`, counts: a `match` or a loop over a table doesn't nest")
         self.builder, self.locals, self.sizes = outer.inside(), dict(locals), dict(sizes)
+        self.constants = dict(constants)
         try:
             yield self.builder
         finally:
-            self.builder, self.locals, self.sizes = outer, locals, sizes
+            self.builder, self.locals, self.sizes, self.constants = outer, locals, sizes, constants
 
     def block(self, run: Callable[[], Sequence[Atom]]) -> Block:
         """The block of what `run` emits, with the values that it returns."""

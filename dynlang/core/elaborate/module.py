@@ -33,7 +33,7 @@ from dynlang.core.nodes import (
     Variable,
 )
 from dynlang.core.walk import Names, renamed_function
-from dynlang.diag import InternalError, NotBuilt
+from dynlang.diag import InternalError, LimitReached, NotBuilt
 from dynlang.source import NOWHERE
 from dynlang.types import (
     F32,
@@ -48,6 +48,12 @@ from dynlang.types import (
     parts,
     substitute,
 )
+
+DEEPEST_INSTANCE = 60
+"""How often a function may be instantiated on the way to an instance of itself."""
+
+MOST_INSTANCES = 2_000
+"""How many combinations of types a function may be needed for."""
 
 
 @dataclass
@@ -73,6 +79,8 @@ class Instance:
     """How many of the results are the function's own; the rest hand back `inout` parameters."""
     rule: str | None = None
     surrogate: bool = False
+    asked_by: Instance | None = None
+    """The instance whose body needs this one."""
 
 
 @dataclass
@@ -135,6 +143,8 @@ class Elaborator:
         self.signatures: dict[str, Any] = {}
         self.scope = Scope(self.signatures.__getitem__, self.sums.__getitem__)
         self.instances: dict[object, Instance] = {}
+        self.instances_of: dict[int, int] = {}
+        self.making: Instance | None = None
         self.queue: list[Instance] = []
         self.function_names = Names()
         self.lifted: dict[int, tuple[typed.Lambda, typed.Function, tuple[str, ...], tuple[str, ...]]] = {}
@@ -205,8 +215,30 @@ class Elaborator:
         if found is None:
             found = self._new_instance(function, own, abstract, passed, captured, names, name)
             self.instances[key] = found
+            found.asked_by = self.making
+            if types:
+                self.ensure_ends(found)
             self.queue.append(found)
         return self._prepared(found, passed, arguments, captured)
+
+    def ensure_ends(self, instance: Instance) -> None:
+        """A function that calls itself with ever new types would have instances without end."""
+        function = instance.function
+        made = self.instances_of[id(function)] = self.instances_of.get(id(function), 0) + 1
+        chain: list[Instance] = []
+        asking: Instance | None = instance
+        while asking is not None and made > DEEPEST_INSTANCE:
+            chain += [asking] if asking.function is function else []
+            asking = asking.asked_by
+        if len(chain) <= DEEPEST_INSTANCE and made <= MOST_INSTANCES:
+            return
+        named = "; then ".join(", ".join(map(str, one.types.values())) for one in [*chain[:-4:-1], instance][:3])
+        name = self.display_name(function.name)
+        what = (f"`{name}` calls itself with ever new types" if len(chain) > DEEPEST_INSTANCE
+                else f"`{name}` is needed for more than {MOST_INSTANCES:,} different types")
+        place = self.making.function.span if self.making else function.span
+        raise LimitReached(what, place, notes=(f"it is needed for {named[:200]}, ...",),
+                           hint="a function calls itself with the types that it was called with")
 
     def _prepared(self, instance: Instance, passed: CallSizes, arguments: Sequence[Value],
                   captured: Sequence[Sequence[tuple[AnyFunction, tuple[Variable, ...], tuple[Atom, ...]]]]) -> Prepared:
@@ -308,7 +340,11 @@ class Elaborator:
         frame = self.frame_of(instance)
         frame.builder.span = function.span
         self.expanding = [function]
-        body = function_body(frame, instance)
+        self.making = instance
+        try:
+            body = function_body(frame, instance)
+        except LimitReached as limit:
+            raise limit.at(frame.builder.span) from None
         made = Function(
             instance.name, instance.parameters, instance.results, body, instance.sizes, instance.inout,
             pure=function.kind == "fn", checkpoint=function.checkpoint,

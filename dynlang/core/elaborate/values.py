@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from dynlang.check import typed
 from dynlang.core.nodes import Atom, Constructor, SumDeclaration, Variable
 from dynlang.core.walk import Names
-from dynlang.diag import InternalError, NotBuilt
+from dynlang.diag import InternalError, LimitReached, NotBuilt
 from dynlang.types import (
     FLOATS,
     INT,
@@ -40,6 +40,9 @@ from dynlang.types import (
     substitute,
     unknowns,
 )
+
+PLACES_LIMIT = 20_000
+"""How many parts of a value are looked at, records inside of records included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,7 @@ class Layouts:
         self._names = Names()
         self._binders = 0
         self._entries: dict[Type, tuple[Entry, ...]] = {}
+        self._left = PLACES_LIMIT
         self._floats: dict[str, bool] = {}
 
     # -- layouts
@@ -140,7 +144,9 @@ class Layouts:
         """The places of a type, function leaves among them."""
         found = self._entries.get(kind)
         if found is None:
+            before, self._left = self._left, PLACES_LIMIT
             found = self._entries[kind] = tuple(self._walk(kind, ""))
+            self._left = before
         return tuple(Variable(path + one.name, one.type) if path and isinstance(one, Variable) and not is_binder(one) else one
                      for one in found)
 
@@ -170,6 +176,10 @@ class Layouts:
         return f"?{self._binders}"
 
     def _walk(self, kind: Type, path: str) -> Iterator[Entry]:
+        self._left -= 1
+        if self._left < 0:
+            raise LimitReached(f"a value that is made of more than {PLACES_LIMIT:,} fields: records are inside of records again and again",
+                               hint="an array or a list holds many values of one type")
         closed = unknowns(kind)
         if closed:
             names = tuple(self.binder() for _ in closed)

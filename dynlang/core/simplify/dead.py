@@ -35,14 +35,20 @@ def vanishing_functions(functions: Mapping[str, Function]) -> set[str]:
     """Functions whose calls may be left out: nothing in them fails, writes, loops without a bound, or recurs."""
     found = {name for name, function in functions.items() if all(is_quiet(one.right) for one in statements_in(function.body))}
     calls = {name: set(functions_called(functions[name].body)) for name in found}
+    callers: dict[str, list[str]] = {}
+    for name, called in calls.items():
+        for one in called:
+            callers.setdefault(one, []).append(name)
+    open_calls = {name: len(called) for name, called in calls.items()}
     done: set[str] = set()
-    changed = True
-    while changed:
-        changed = False
-        for name in found - done:
-            if calls[name] <= done:
-                done.add(name)
-                changed = True
+    waiting = [name for name, count in open_calls.items() if count == 0]
+    while waiting:
+        name = waiting.pop()
+        done.add(name)
+        for caller in callers.get(name, ()):
+            open_calls[caller] -= 1
+            if open_calls[caller] == 0:
+                waiting.append(caller)
     return done
 
 

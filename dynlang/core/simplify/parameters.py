@@ -45,21 +45,26 @@ def read_parameters(functions: Mapping[str, Function], fixed: Collection[str]) -
     """The names of the parameters that are read, for each function."""
     uses = {name: _Uses(function) for name, function in functions.items()}
     read = {name: {one.name for one in function.parameters} if name in fixed else set[str]() for name, function in functions.items()}
-    changed = True
-    while changed:
-        changed = False
-        for name, function in functions.items():
-            live = set(uses[name].elsewhere)
-            for callee, argument, position in uses[name].passed:
-                if functions[callee].parameters[position].name in read[callee]:
-                    live.add(argument)
-            for results, arguments in reversed(uses[name].derived):
-                if not live.isdisjoint(results):
-                    live.update(arguments)
-            before = len(read[name])
-            read[name] |= live & {one.name for one in function.parameters}
-            _close(function, read[name])
-            changed |= len(read[name]) > before
+    callers: dict[str, set[str]] = {name: set() for name in functions}
+    for name, one in uses.items():
+        for callee, _, _ in one.passed:
+            callers[callee].add(name)
+    waiting = dict.fromkeys(functions)
+    while waiting:
+        name, _ = waiting.popitem()
+        function = functions[name]
+        live = set(uses[name].elsewhere)
+        for callee, argument, position in uses[name].passed:
+            if functions[callee].parameters[position].name in read[callee]:
+                live.add(argument)
+        for results, arguments in reversed(uses[name].derived):
+            if not live.isdisjoint(results):
+                live.update(arguments)
+        before = len(read[name])
+        read[name] |= live & {one.name for one in function.parameters}
+        _close(function, read[name])
+        if len(read[name]) > before:
+            waiting.update(dict.fromkeys(callers[name]))
     return read
 
 
