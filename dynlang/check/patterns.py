@@ -18,7 +18,7 @@ from dynlang.check.logic import compare
 from dynlang.check.opening import declare_opened, read_once
 from dynlang.check.typenames import bindings, find_symbol, put
 from dynlang.check.world import ConstructorInfo, SumInfo
-from dynlang.diag import Diagnostic, Label, LimitReached, NotBuilt
+from dynlang.diag import Diagnostic, Label, LimitReached
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import BOOL, ErrorType, SumType, TupleType, Type
