@@ -266,7 +266,7 @@ def infer_array(context: Context, node: ast.List, hint: Type | None) -> typed.Ex
     for item in items:
         found = fitting(context, item, kind)
         if found is None:
-            return context.fail(items_differ(context, items[0], item, kind))
+            return context.fail(items_differ(context, item, next((one for one in items if one.type == kind), items[0])))
         fitted.append(found)
     return typed.MakeArray(array_of(kind, (Size.constant(len(fitted)),)), node.span, tuple(fitted))
 
@@ -325,17 +325,17 @@ def common_type(context: Context, items: list[typed.Expression]) -> Type:
     return fixed[0]
 
 
-def items_differ(context: Context, first: typed.Expression, other: typed.Expression, kind: Type) -> errors.BranchesDiffer:
-    labels = [Label(first.span, show(first.type)), Label(other.span, show(other.type))]
-    pair = differing_sizes(other.type, kind)
-    for size in pair or ():
-        labels += size_labels(context, size)
-    hint = "arrays of different lengths go into a `List`" if pair else ""
+def items_differ(context: Context, one: typed.Expression, other: typed.Expression) -> errors.BranchesDiffer:
+    """The later one of two items is the news."""
+    first, second = sorted((one, other), key=lambda item: item.span.start)
+    pair = differing_sizes(second.type, first.type)
+    labels = [Label(first.span, show(first.type)), *(label for size in pair or () for label in size_labels(context, size))]
     return errors.BranchesDiffer(
-        f"the items of an array have one type, and these differ: {show(kind)} and {show(other.type)}",
-        other.span,
+        f"the items of an array have one type, and these differ: {show(first.type)} and {show(second.type)}",
+        second.span,
+        show(second.type),
         secondary=unique_labels(tuple(labels)),
-        hint=hint,
+        hint="arrays of different lengths go into a `List`" if pair else "",
     )
 
 
