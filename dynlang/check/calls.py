@@ -19,7 +19,7 @@ from dynlang.check.arguments import (
 )
 from dynlang.check.context import ERROR, Context, LocalEntry, NestedEntry, SizeEntry, TypeEntry, handles
 from dynlang.check.expressions import Given, given, unknown_name
-from dynlang.check.fit import article
+from dynlang.check.fit import article, fit
 from dynlang.check.functions import Use, eta
 from dynlang.check.settle import demand_function, demand_method
 from dynlang.check.solve import HOLE
@@ -372,7 +372,8 @@ def make_record(context: Context, info: RecordInfo, node: ast.Call, hint: Type |
 def make_sum(context: Context, info: SumInfo, constructor: ConstructorInfo, node: ast.Call, hint: Type | None) -> typed.Expression:
     if not constructor.fields:
         return context.fail(errors.NotCallable(f"`{constructor.name}` has no payload and is written without brackets", node.span))
-    found = construct(context, constructor.fields, info.generics, info.type, node, hint, f"`{constructor.name}`", info.module)
+    what = f"`{constructor.name}`"
+    found = construct(context, constructor.fields, info.generics, info.type, node, hint, what, info.module, constructor.sizes)
     if found is None:
         return typed.Literal(ERROR, node.span, 0)
     use, values = found
@@ -388,14 +389,16 @@ def construct(
     hint: Type | None,
     what: str,
     module: str,
+    sizes: tuple[Generic, ...] = (),
 ) -> tuple[Use, tuple[typed.Expression, ...]] | None:
     """The fields of a record or constructor from the arguments of its call."""
     shown = f"{what.strip('`')}({', '.join(f'{one.name}: {show(one.type)}' for one in fields)})"
-    slots = bind_arguments(context, [(one.name, one.type, False, one.default) for one in fields], node.arguments, what, node.span, shown)
+    parameters = [(one.name, one.told or one.type, False, one.default) for one in fields]
+    slots = bind_arguments(context, parameters, node.arguments, what, node.span, shown)
     if slots is None:
         infer_all(context, node.arguments)
         return None
-    use = Use(context, generics)
+    use = Use(context, generics, sizes)
     if solve_arguments(context, use, slots, kind, hint, what, node.span, module, stored=True) is None:
         return None
     fill_defaults(context, use, slots, module, generics, what)
@@ -403,4 +406,8 @@ def construct(
     passed = [one.passed for one in slots if isinstance(one.passed, typed.Expression) and not is_bad(one.passed)]
     if before is None or len(passed) < len(slots):
         return None
-    return use, tuple(one for one in guarded_last(context, passed, before) if isinstance(one, typed.Expression))
+    stored = [
+        fit(context, one, use.solver.resolve(use.rename(field.type)), what) if field.told is not None else one
+        for one, field in zip(passed, fields, strict=True)
+    ]
+    return use, tuple(one for one in guarded_last(context, stored, before) if isinstance(one, typed.Expression))

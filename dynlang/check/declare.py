@@ -33,17 +33,21 @@ from dynlang.diag import Diagnostics, Label
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
+    INT,
     UNIT,
     Argument,
     ArrayType,
     FunctionType,
+    IndexType,
     RecordType,
     Size,
+    SizeArgument,
     SumType,
     TupleType,
     Type,
     TypeVariable,
     Unknown,
+    map_type,
     open_unknowns,
     parts,
     size_variables,
@@ -254,7 +258,7 @@ def read_members(module: ast.Module, interface: Interface, world: World, diagnos
                 sum_info = world.sums[f"{interface.name}.{name.text}"]
                 context.scopes[-1].update(generic_entries(sum_info.generics))
                 constructors = tuple(
-                    ConstructorInfo(one.name.text, read_fields(context, one.payload), one.name.span) for one in item.alternatives
+                    read_constructor(context, one.name, one.payload) for one in item.alternatives
                 )
                 finished = SumInfo(sum_info.name, sum_info.module, sum_info.generics, constructors, sum_info.span, sum_info.documentation)
                 interface.sums[sum_info.name] = world.sums[sum_info.name] = finished
@@ -269,6 +273,62 @@ def read_fields(context: Context, nodes: Iterable[ast.Field | ast.Payload]) -> t
         default = node.default if isinstance(node, ast.Field) else None
         found.append(FieldInfo(node.name.text, read_type(context, node.type), node.span, default))
     return tuple(found)
+
+
+def read_constructor(context: Context, name: ast.Identifier, payload: tuple[ast.Payload, ...]) -> ConstructorInfo:
+    """A constructor; a field may mention a size that another one names: ``Graph(x: f32[?n, d], edges: (idx<n>, idx<n>)[?])``."""
+    shared = shared_sizes(context, payload)
+    with context.scope() as scope:
+        scope.update(generic_entries(shared))
+        named = [replace(one, type=named_sizes(one.type, {generic.name for generic in shared})) for one in payload]
+        fields = read_fields(context, named)
+    names = {one.name for one in shared}
+    return ConstructorInfo(name.text, tuple(forgetful(context, one, names) for one in fields), name.span, shared)
+
+
+def shared_sizes(context: Context, payload: tuple[ast.Payload, ...]) -> tuple[Generic, ...]:
+    """The sizes ``?n`` that another field mentions, too."""
+    found: list[Generic] = []
+    for position, field in enumerate(payload):
+        for one in ast.walk(field.type):
+            if isinstance(one, ast.Unknown) and one.name is not None and all(one.name.text != other.name for other in found):
+                name = one.name.text
+                elsewhere = (node for place, other in enumerate(payload) if place != position for node in ast.walk(other.type))
+                if not any(mentioned_size(node) == name for node in elsewhere):
+                    continue
+                if context.find(name) is not None:
+                    context.report(errors.DuplicateName(f"`{name}` is a parameter of the type already", one.span))
+                found.append(Generic(name, "size", one.span))
+    return tuple(found)
+
+
+def mentioned_size(node: ast.Node) -> str:
+    """The name that a part of a type may mean a size by."""
+    if isinstance(node, ast.Unknown):
+        return node.name.text if node.name is not None else ""
+    return node.path.text if isinstance(node, ast.TypeName) else ""
+
+
+def forgetful(context: Context, field: FieldInfo, names: set[str]) -> FieldInfo:
+    """A field as it is stored, without the sizes that its constructor names."""
+    from dynlang.check.casts import cast_pairs
+
+    if not size_variables(field.type) & names:
+        return field
+
+    def on_size(one: SizeArgument) -> SizeArgument:
+        return Unknown() if isinstance(one, Size) and one.variables() & names else one
+
+    def on_type(one: Type) -> Type | None:
+        return INT if isinstance(one, IndexType) and one.bound.variables() & names else None
+
+    stored = map_type(field.type, on_size, on_type)
+    opened = open_unknowns(stored, tuple(f"size {place}" for place in range(len(unknowns(stored)))))
+    if cast_pairs(opened, field.type, []) is None:
+        title = f"the field `{field.name}` mentions a size of another field where items have types of their own"
+        hint = "a size named by `?n` can stand in the axes of a field and in its indices: make it a parameter of the type, `<n>`"
+        context.report(errors.NotASize(title, field.span, hint=hint))
+    return replace(field, type=stored, told=field.type)
 
 
 # ---------------------------------------------------------------- signatures

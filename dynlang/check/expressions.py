@@ -227,7 +227,10 @@ def infer_tuple(context: Context, node: ast.Tuple, hint: Type | None) -> typed.E
     if isinstance(hint, TupleType) and len(hint.items) == len(node.items):
         hints = [None if one == HOLE else one for one in hint.items]
     items = [context.infer(item, wanted) for item, wanted in zip(node.items, hints, strict=True)]
-    fitted = [fitting(context, item, wanted) or item if wanted is not None else item for item, wanted in zip(items, hints, strict=True)]
+    fitted = [
+        fitting(context, item, wanted) or item if wanted is not None and not unknowns(wanted) else item
+        for item, wanted in zip(items, hints, strict=True)
+    ]
     if any(isinstance(item.type, ErrorType) for item in fitted):
         return typed.Literal(ERROR, node.span, 0)
     return typed.MakeTuple(TupleType(tuple(item.type for item in fitted)), node.span, tuple(fitted))

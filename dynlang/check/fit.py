@@ -7,6 +7,7 @@ function, method or callable record becomes a function value. Nothing else is co
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -89,7 +90,7 @@ def fitting(context: Context, value: typed.Expression, wanted: Type) -> typed.Ex
         return typed.Pack(wanted, value.span, value)
     if isinstance(value, typed.MakeTuple) and isinstance(wanted, TupleType) and len(value.items) == len(wanted.items):
         items = [fitting(context, item, kind) for item, kind in zip(value.items, wanted.items, strict=True)]
-        if all(item is not None for item in items):
+        if all(item is not None for item in items) and packs(TupleType(tuple(unpacked(item) for item in items if item)), wanted):
             return typed.MakeTuple(wanted, value.span, tuple(item for item in items if item is not None))
     if isinstance(value.type, RecordType) and isinstance(wanted, RecordType):
         return fitting_fields(context, value, value.type, wanted)
@@ -186,14 +187,31 @@ def unknowns_inside(kind: Type) -> bool:
     return any(isinstance(part, Unknown) or (not isinstance(part, Size) and unknowns_inside(part)) for part in parts(kind))
 
 
+def every_unknown(kind: Type) -> Iterator[Unknown]:
+    """Each `?` in a type, as often as it stands there."""
+    for part in parts(kind):
+        if isinstance(part, Unknown):
+            yield part
+        elif not isinstance(part, Size):
+            yield from every_unknown(part)
+
+
+def unpacked(value: typed.Expression) -> Type:
+    """The type of a value before its sizes were forgotten."""
+    return value.value.type if isinstance(value, typed.Pack) else value.type
+
+
 def packs(actual: Type, wanted: Type) -> bool:
     """Whether the wanted type is the actual one with sizes forgotten; a named ``?k`` stands for one size everywhere."""
     named: dict[str, Argument] = {}
+    counts = Counter(one.name for one in every_unknown(wanted))
 
     def argument(one: Argument, other: Argument) -> bool:
         """Items of lists and of type parameters keep their sizes where they are stored: no size in them is forgotten."""
         if isinstance(other, Unknown):
-            return isinstance(one, (Size, Unknown)) and (other.name is None or named.setdefault(other.name, one) == one)
+            if other.name is None or isinstance(one, Unknown):
+                return isinstance(one, (Size, Unknown)) and (other.name is None or counts[other.name] == 1)
+            return isinstance(one, Size) and named.setdefault(other.name, one) == one
         return one == other
 
     def walk(one: Type, other: Type) -> bool:

@@ -7,17 +7,14 @@ from collections.abc import Sequence
 from dynlang.check import errors, typed
 from dynlang.check.arithmetic import as_size
 from dynlang.check.context import ERROR, Context, handles, is_int
-from dynlang.check.fit import article, is_subtype, number_type
+from dynlang.check.fit import article, is_subtype
 from dynlang.check.guards import guards
-from dynlang.check.solve import isolate
-from dynlang.check.typenames import named_sizes, read_type
 from dynlang.check.world import show
 from dynlang.diag import NotBuilt
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
     INT,
-    Argument,
     ArrayType,
     ErrorType,
     IndexType,
@@ -26,10 +23,8 @@ from dynlang.types import (
     Size,
     SizeArgument,
     StringType,
-    SumType,
     TupleType,
     Type,
-    Unknown,
     array_of,
 )
 
@@ -309,156 +304,3 @@ def same_value(left: typed.Expression, right: typed.Expression) -> bool:
         and left.local == right.local
         and not left.local.mutable
     )
-
-
-# ---------------------------------------------------------------- casts
-
-
-@handles(ast.Cast)
-def infer_cast(context: Context, node: ast.Cast, hint: Type | None) -> typed.Expression:
-    """``e as T``: sizes and indices checked when the program runs; ``?k`` is bound by it (rule 6)."""
-    value = context.infer(node.value)
-    names = {one.name.text: one for one in ast.walk(node.type) if isinstance(one, ast.Unknown) and one.name is not None}
-    placeholders = bind_placeholders(context, names)
-    wanted = read_type(context, named_sizes(node.type))
-    if isinstance(value.type, ErrorType) or isinstance(wanted, ErrorType):
-        return typed.Literal(ERROR, node.span, 0)
-    pairs: list[tuple[Size, Size]] = []
-    indices: list[IndexType] = []
-    target = cast_pairs(context, value.type, wanted, pairs, indices)
-    if target is None:
-        hint_text = "`as` speaks of sizes and indices alone"
-        if is_number_cast(value.type, wanted):
-            hint_text = f"numbers are converted by name: `{show(number_type(wanted) or wanted)}(...)`"
-        return context.fail(
-            errors.BadCast(
-                f"{article(value.type)} can't be cast to {article(wanted)}",
-                node.span,
-                expected=show(wanted),
-                found=show(value.type),
-                hint=hint_text,
-            )
-        )
-    solved = cast_equations(context, pairs, placeholders, node)
-    if solved is None:
-        return typed.Literal(ERROR, node.span, 0)
-    equations, equal = solved
-    if equations or equal:
-        value = typed.CheckedCast(target, node.span, value, equations, equal)
-    return check_index(context, value, wanted, indices, node)
-
-
-def is_number_cast(actual: Type, wanted: Type) -> bool:
-    return number_type(actual) is not None and number_type(wanted) is not None
-
-
-def bind_placeholders(context: Context, names: dict[str, ast.Unknown]) -> dict[str, Size]:
-    """A new size variable for each ``?k`` of the cast."""
-    return {name: context.declare_size(name, one.span, "bound by a checked cast") for name, one in names.items()}
-
-
-def cast_pairs(context: Context, actual: Type, wanted: Type, pairs: list[tuple[Size, Size]], indices: list[IndexType]) -> Type | None:
-    """Sizes that the cast makes equal, as (actual, wanted), and index bounds to check.
-
-    The result is the type once the sizes are checked, None if no cast can make it."""
-
-    def argument(one: Argument, other: Argument) -> Argument | None:
-        if isinstance(one, Size) and isinstance(other, Size):
-            if one != other:
-                pairs.append((one, other))
-            return other
-        if isinstance(one, Size) and isinstance(other, Unknown):
-            return one
-        if isinstance(one, (Size, Unknown)) or isinstance(other, (Size, Unknown)):
-            return None
-        return walk(one, other)
-
-    def walk(one: Type, other: Type) -> Type | None:
-        match one, other:
-            case _, IndexType() if one == other:
-                return one
-            case _, IndexType() if is_int(one):
-                if not is_subtype(one, other):
-                    indices.append(other)
-                return one
-            case IndexType(), _ if other == INT:
-                return INT
-            case ArrayType(element, shape), ArrayType(wanted_element, wanted_shape) if len(shape) == len(wanted_shape):
-                inner = walk(element, wanted_element)
-                sizes = [argument(a, b) for a, b in zip(shape, wanted_shape, strict=True)]
-                if inner is None or any(size is None for size in sizes):
-                    return None
-                return ArrayType(inner, tuple(size for size in sizes if isinstance(size, (Size, Unknown))), one.row_sparse)
-            case (RecordType(name, given), RecordType(same, taken)) | (SumType(name, given), SumType(same, taken)) if name == same:
-                found = [argument(a, b) for a, b in zip(given, taken, strict=True)]
-                if any(item is None for item in found):
-                    return None
-                return type(other)(name, tuple(item for item in found if item is not None))  # type: ignore[call-arg]
-            case TupleType(items), TupleType(others) if len(items) == len(others):
-                walked = [walk(a, b) for a, b in zip(items, others, strict=True)]
-                return None if any(item is None for item in walked) else TupleType(tuple(item for item in walked if item is not None))
-        return one if one == other else None
-
-    return walk(actual, wanted)
-
-
-def cast_equations(
-    context: Context, pairs: list[tuple[Size, Size]], placeholders: dict[str, Size], node: ast.Cast
-) -> tuple[tuple[typed.SizeEquation, ...], tuple[tuple[Size, Size], ...]] | None:
-    """Each ``?k`` solved from the first equation in which it alone is new; what is left must be equal."""
-    waiting = {size.single_variable or name: name for name, size in placeholders.items()}
-    equations: list[typed.SizeEquation] = []
-    left = list(pairs)
-    progress = True
-    while progress and waiting:
-        progress = False
-        for pair in left:
-            new = [one for one in pair[1].variables() if one in waiting]
-            parts = isolate(pair[1], new[0]) if len(new) == 1 else None
-            if parts is not None and len(parts[0].terms) >= 1:
-                equations.append(typed.SizeEquation(new[0], pair[0], parts[0], parts[1]))
-                del waiting[new[0]]
-                left.remove(pair)
-                progress = True
-                break
-    if waiting:
-        name = next(iter(waiting.values()))
-        context.report(errors.BadCast(f"no size of the value gives `?{name}`", node.span))
-        return None
-    for actual, wanted in left:
-        if actual.value is not None and wanted.value is not None:
-            context.report(errors.BadCast(f"the cast can't succeed: the size is {actual}, and {wanted} is asked for", node.span))
-            return None
-    return tuple(equations), tuple(left)
-
-
-def check_index(context: Context, value: typed.Expression, wanted: Type, indices: list[IndexType], node: ast.Cast) -> typed.Expression:
-    """The run-time check of indices, for one int or an array of ints."""
-    result = close_type(wanted, value.type)
-    if not indices:
-        from dataclasses import replace
-
-        return value if value.type == result else replace(value, type=result)
-    number = wanted.element if isinstance(wanted, ArrayType) else wanted
-    if not isinstance(number, IndexType):
-        raise NotBuilt("a checked cast of indices inside a record or tuple", node.span)
-    if (
-        isinstance(value, typed.Literal)
-        and isinstance(value.value, int)
-        and number.bound.value is not None
-        and not 0 <= value.value < number.bound.value
-    ):
-        return context.fail(errors.BadCast(f"the cast can't succeed: {value.value} is outside 0..{number.bound}", node.span))
-    return typed.CheckIndex(result, node.span, value, number.bound)
-
-
-def close_type(wanted: Type, actual: Type) -> Type:
-    """The wanted type with the actual sizes where it says `?`."""
-    match wanted, actual:
-        case ArrayType(element, shape, row_sparse), ArrayType(_, sizes):
-            return ArrayType(element, tuple(b if isinstance(a, Unknown) else a for a, b in zip(shape, sizes, strict=True)), row_sparse)
-        case RecordType(name, taken), RecordType(_, given):
-            return RecordType(name, tuple(b if isinstance(a, Unknown) else a for a, b in zip(taken, given, strict=True)))
-        case SumType(name, taken), SumType(_, given):
-            return SumType(name, tuple(b if isinstance(a, Unknown) else a for a, b in zip(taken, given, strict=True)))
-    return wanted

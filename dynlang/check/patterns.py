@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from dynlang.check import errors, typed
 from dynlang.check.arithmetic import condition
+from dynlang.check.casts import checked_cast
 from dynlang.check.context import Context
 from dynlang.check.fit import article, fitting
 from dynlang.check.lending import Loan, Split, before_leaving, bind_lent, lend_subject, returned
@@ -18,10 +19,10 @@ from dynlang.check.logic import compare
 from dynlang.check.opening import declare_opened, read_once
 from dynlang.check.typenames import bindings, find_symbol, put
 from dynlang.check.world import ConstructorInfo, SumInfo
-from dynlang.diag import Diagnostic, Label, LimitReached
+from dynlang.diag import Diagnostic, Label, LimitReached, NotBuilt
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
-from dynlang.types import BOOL, ErrorType, SumType, TupleType, Type
+from dynlang.types import BOOL, ErrorType, Size, SumType, TupleType, Type, size_variables
 
 LEAF_LIMIT = 20_000
 """More leaves than this mean a match whose cases overlap without measure."""
@@ -239,9 +240,12 @@ class Compiler:
                 for row in (rows[position] for position in sorted((*heads[constructor.name], *wild)))
             )
             text = f"{constructor.name}({len(parts)})" if parts else constructor.name
+            told, bindings = self.told(constructor, kind, parts)
             self.splits[at.local] = Split(kind, constructor.name, tuple(one.local for one in parts))
-            body = self.compile(spliced(columns, column, parts), kept, {**shape, at.path: text})
+            body = self.compile(spliced(columns, column, told), kept, {**shape, at.path: text})
             del self.splits[at.local]
+            if locals_in(body) & {local for binding in bindings for local in binding.locals}:
+                body = (*map(typed.Bind, bindings), *body)
             used = locals_in(body)
             arms.append(typed.Arm(constructor.name, tuple(one.local if one.local in used else None for one in parts), body))
         others = [one.name for one in info.constructors if one.name not in heads]
@@ -253,6 +257,36 @@ class Compiler:
             otherwise = self.compile(spliced(columns, column, ()), rest, {**shape, at.path: text})
         reference = typed.LocalReference(kind, self.node.subject.span, at.local)
         return (typed.Match(reference, tuple(arms), otherwise, self.node.span),)
+
+    def told(
+        self, constructor: ConstructorInfo, kind: SumType, parts: tuple[Column, ...]
+    ) -> tuple[tuple[Column, ...], list[typed.Binding]]:
+        """The fields over the sizes that their constructor names: the first that mentions one gives it."""
+        if not constructor.sizes:
+            return parts, []
+        if self.loan is not None:
+            raise NotBuilt("`match &...` where fields share a size", self.node.span)
+        context = self.context
+        info = context.world.sums[kind.name]
+        sizes, types = bindings(info.generics, kind.arguments)
+        for one in constructor.sizes:
+            text = f"a size of `{constructor.name}`, known when it runs"
+            sizes[one.name] = Size.variable(context.fresh_size(one.name, text, self.node.subject.span))
+        columns: list[Column] = []
+        found: list[typed.Binding] = []
+        new = {one.name: size for one in constructor.sizes if isinstance(size := sizes[one.name], Size)}
+        for field, part in zip(constructor.fields, parts, strict=True):
+            if field.told is None:
+                columns.append(part)
+                continue
+            reference = typed.LocalReference(part.local.type, field.span, part.local)
+            opened = {name: size for name, size in new.items() if name in size_variables(field.told)}
+            value = checked_cast(context, context.open(reference, f"`{field.name}`"), put(field.told, sizes, types), field.span, opened)
+            new = {name: size for name, size in new.items() if name not in opened}
+            local = context.temporary(field.name, value.type)
+            found.append(typed.Binding((local,), value, field.span))
+            columns.append(Column(local, part.path))
+        return tuple(columns), found
 
     # ---------------------------------------------------------------- patterns
 

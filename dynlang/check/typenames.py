@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -283,14 +283,16 @@ def read_alias(context: Context, node: ast.TypeName, info: AliasInfo) -> Type:
 # ---------------------------------------------------------------- sizes
 
 
-def named_sizes(node: ast.Type) -> ast.Type:
-    """The type with ``?k`` written as the size k, which is in scope by now."""
+def named_sizes(node: ast.Type, names: Container[str] | None = None) -> ast.Type:
+    """The type with ``?k`` written as the size k, which is in scope by now; `names`: these alone."""
 
     def walk(one: Any) -> Any:
         if isinstance(one, tuple):
             return tuple(map(walk, one))
         if isinstance(one, ast.Unknown):
-            return ast.TypeName(ast.Dotted((one.name,), span=one.span), span=one.span) if one.name is not None else one
+            if one.name is None or (names is not None and one.name.text not in names):
+                return one
+            return ast.TypeName(ast.Dotted((one.name,), span=one.span), span=one.span)
         if not isinstance(one, ast.Node) or isinstance(one, (ast.Dotted, ast.Identifier)):
             return one
         return replace(one, **{field.name: walk(getattr(one, field.name)) for field in fields(one) if field.name != "span"})

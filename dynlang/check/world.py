@@ -103,10 +103,15 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class FieldInfo:
+    """`told`: of a constructor's field, the type over the sizes that its constructor names, if it mentions any.
+
+    In ``Pair(xs: f32[?n], ys: f32[n])`` both have the type ``f32[?]``, and `told` is ``f32[n]``."""
+
     name: str
     type: Type
     span: Span
     default: ast.Expr | None = None
+    told: Type | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +134,12 @@ class RecordInfo:
 
 @dataclass(frozen=True, slots=True)
 class ConstructorInfo:
+    """`sizes`: those that several of its fields mention, named by ``?n`` in one of them."""
+
     name: str
     fields: tuple[FieldInfo, ...]
     span: Span
+    sizes: tuple[Generic, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

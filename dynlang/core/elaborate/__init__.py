@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from dynlang.check import typed
 from dynlang.core.elaborate import (
+    casts,
     comprehensions,
     derivatives,
     formats,
@@ -19,7 +20,7 @@ from dynlang.core.nodes import Module
 from dynlang.core.simplify import simplify
 from dynlang.diag import CompileError, Diagnostic
 
-HANDLER_MODULES = (comprehensions, derivatives, formats, functions, leaves, structure)
+HANDLER_MODULES = (casts, comprehensions, derivatives, formats, functions, leaves, structure)
 """Imported for the handlers that they register."""
 
 

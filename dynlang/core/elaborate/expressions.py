@@ -11,8 +11,6 @@ from dynlang.core.build import integer, text, truth
 from dynlang.core.elaborate.frame import Frame
 from dynlang.core.elaborate.indexing import (
     Piece,
-    check_index,
-    check_indices,
     item_of,
     list_item,
     list_position,
@@ -454,19 +452,6 @@ def make_list(frame: Frame, node: typed.MakeArray) -> Value:
     return result
 
 
-@handles(typed.CheckIndex)
-def check_index_expression(frame: Frame, node: typed.CheckIndex) -> Value:
-    value = expression(frame, node.value)
-    bound = frame.size(node.bound)
-    if isinstance(value.type, ArrayType):
-        check_indices(frame, value.atom, bound, node.span)
-        return Value(frame.type(node.type), value.atoms)
-    atom = value.atom
-    if isinstance(atom, Literal) and int(atom.value) >= 0 and (bound - int(atom.value) - 1).has_no_negative_coefficient():
-        return Value(frame.type(node.type), value.atoms)
-    return Value(frame.type(node.type), (check_index(frame, atom, bound, node.span),))
-
-
 # ---------------------------------------------------------------- choices
 
 
@@ -561,64 +546,6 @@ def packed(frame: Frame, value: Value, kind: Type) -> Value:
         raise NotBuilt(f"a {value.type} as a {kind}", frame.builder.span)
     atoms = tuple(frame.builder.size(one) for one in sizes)
     return Value(kind, atoms + value.atoms, value.functions)
-
-
-@handles(typed.CheckedCast)
-def checked_cast(frame: Frame, node: typed.CheckedCast) -> Value:
-    value = expression(frame, node.value)
-    builder = frame.builder
-    for equation in node.equations:
-        solve_equation(frame, equation, node)
-    for found, wanted in node.equal:
-        check_equal(frame, frame.size(found), frame.size(wanted), node)
-    kind = frame.type(node.type)
-    if unknowns(kind):
-        return packed(frame, value, kind)
-    builder.span = node.span
-    return frame.retyped(value, kind)
-
-
-def solve_equation(frame: Frame, equation: typed.SizeEquation, node: typed.CheckedCast) -> None:
-    builder = frame.builder
-    actual, factor, rest = frame.size(equation.actual), frame.size(equation.factor), frame.size(equation.remainder)
-    difference = actual - rest
-    if factor.value == 1:
-        solved = difference
-        if not difference.has_no_negative_coefficient():
-            atom = builder.size(difference)
-            fine = builder.operation("greater_equal", atom, integer(0), name="fine")
-            frame.check(fine, f"the size {equation.actual} is too small for {equation.remainder} more", node.span, "DYN0905")
-    else:
-        numerator, divisor = builder.size(difference), builder.size(factor)
-        if factor.value is None:
-            some = builder.operation("greater", divisor, integer(0), name="fine")
-            frame.check(some, f"the size {equation.factor} is 0", node.span, "DYN0905")
-        remainder = builder.operation("floor_modulo", numerator, divisor, name="remainder")
-        frame.check(builder.operation("equal", remainder, integer(0), name="fine"),
-                    f"the size {equation.actual} is not divisible as the cast asks", node.span, "DYN0905")
-        frame.check(builder.operation("greater_equal", numerator, integer(0), name="fine"),
-                    f"the size {equation.actual} is too small", node.span, "DYN0905")
-        solved = builder.size_of(builder.operation("floor_division", numerator, divisor, name=equation.name))
-    frame.sizes[equation.name] = solved
-
-
-def check_equal(frame: Frame, found: Size, wanted: Size, node: typed.CheckedCast) -> None:
-    """Two sizes are equal when the program runs, or an error tells both."""
-    from dynlang.core.elaborate.formats import joined_text
-
-    if found == wanted:
-        return
-    builder = frame.builder
-    left, right = builder.size(found), builder.size(wanted)
-    same = builder.operation("equal", left, right, name="same")
-
-    def complain() -> list[Atom]:
-        message = joined_text(frame, ["this value has size ", left, " where the cast asks for ", right])
-        frame.builder.operations("fail", message)
-        return []
-
-    then = builder.inside().block()
-    builder.emit(If(same, then, frame.block(complain)), types=(), span=node.span)
 
 
 __all__ = ["HANDLERS", "INT", "bind", "expression", "handles", "open_unknowns", "packed"]

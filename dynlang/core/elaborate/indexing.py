@@ -10,7 +10,7 @@ from dynlang.check import typed
 from dynlang.core.build import integer
 from dynlang.core.elaborate.frame import Frame
 from dynlang.core.elaborate.values import Value
-from dynlang.core.nodes import Arm, Atom, Case, Literal, Operation, SumDeclaration, Variable
+from dynlang.core.nodes import Arm, Atom, Case, For, If, Literal, Operation, SumDeclaration, Variable
 from dynlang.core.sizes import rename_telescope
 from dynlang.diag import InternalError, NotBuilt
 from dynlang.source import Span
@@ -81,14 +81,38 @@ def check_index(frame: Frame, index: Atom, bound: Size, span: Span | None) -> At
 
 
 def check_indices(frame: Frame, indices: Atom, bound: Size, span: Span | None) -> None:
-    """Every int of an array is inside ``0..bound``."""
+    """Every int of an array or list is inside ``0..bound``; where one isn't, the first is the error's."""
     builder = frame.builder
-    assert isinstance(indices.type, ArrayType)
     limit = builder.size(bound)
+    if isinstance(indices.type, ListType):
+        check_each(frame, indices, builder.operation("list_length", indices, name="length"), limit, span)
+        return
+    assert isinstance(indices.type, ArrayType)
+    shape = [size for size in indices.type.shape if isinstance(size, Size)]
     low = builder.operation("greater_equal", indices, integer(0), name="low")
     high = builder.operation("less", indices, limit, name="high")
     fine = builder.operation("reduce_all", builder.operation("logical_and", low, high, name="inside"), name="fine")
-    frame.check(fine, "an index is outside of its range", span, "DYN0902")
+
+    def complain() -> list[Atom]:
+        total = Size.constant(1)
+        for size in shape:
+            total = total * size
+        flat = indices if len(shape) == 1 else frame.builder.operation("reshape", indices, sizes=[total])
+        check_each(frame, flat, frame.builder.size(total), limit, span)
+        return []
+
+    builder.emit(If(fine, builder.inside().block(), frame.block(complain)), types=(), span=span)
+
+
+def check_each(frame: Frame, items: Atom, count: Atom, limit: Atom, span: Span | None) -> None:
+    """Checks one int after another."""
+    index = Variable(frame.builder.names.fresh("i"), INT)
+    with frame.inside() as builder:
+        read = "list_get" if isinstance(items.type, ListType) else "at"
+        item = builder.operation(read, items, index, name="item")
+        builder.emit(Operation("check_index", (item, limit), (("code", "DYN0902"),)), ["item"], span=span)
+        body = builder.block()
+    frame.builder.emit(For(index, count, (), (), body), types=(), span=span)
 
 
 # ---------------------------------------------------------------- arrays
