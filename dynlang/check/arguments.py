@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from dynlang.check import errors, typed
+from dynlang.check import errors, rewrites, typed
 from dynlang.check.arithmetic import bound_size, is_adaptable, scalar_part
 from dynlang.check.context import Context, SizeEntry, TypeEntry, is_int
 from dynlang.check.expressions import is_open
@@ -63,8 +63,15 @@ def pass_argument(context: Context, argument: ast.Argument, wanted: Type, inout:
     if inout:
         return lend(context, argument, wanted)
     if argument.borrow:
-        return context.fail(errors.UnexpectedLend(f"{role} is passed by value, without `&`", argument.span))
+        return context.fail(unexpected_lend(role, argument))
     return context.expect(argument.value, wanted, role)
+
+
+def unexpected_lend(role: str, argument: ast.Argument) -> errors.UnexpectedLend:
+    sign = Span(argument.span.source, argument.value.span.start - 1, argument.value.span.start)
+    return errors.UnexpectedLend(
+        f"{role} is passed by value, without `&`", argument.span, repairs=rewrites.without(sign, "leave out the `&`")
+    )
 
 
 @dataclass
@@ -281,7 +288,7 @@ def is_literal(node: ast.Expr) -> bool:
 def value_argument(context: Context, use: Use, hints: object, pattern: Type, argument: ast.Argument, role: str) -> typed.Expression:
     """An argument passed by value, checked with what is known of its parameter's type."""
     if argument.borrow:
-        return context.fail(errors.UnexpectedLend(f"{role} is passed by value, without `&`", argument.span))
+        return context.fail(unexpected_lend(role, argument))
     wanted = argument_hint(use, hints, pattern)
     value = context.infer(argument.value, wanted)
     if isinstance(value.type, ErrorType):

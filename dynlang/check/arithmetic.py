@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dynlang.check import errors, typed
+from dynlang.check import errors, rewrites, shapes, typed
 from dynlang.check.context import ERROR, Context, handles, is_int
 from dynlang.check.fit import adapt, article, is_float, number_type, shape_of, with_numbers
 from dynlang.check.operands import inner_sizes, shape_error, unaccepted
-from dynlang.check.scalars import number_error
+from dynlang.check.scalars import converting, number_error
 from dynlang.check.settle import demand, with_one_number
 from dynlang.check.typenames import combine
 from dynlang.check.world import show
@@ -451,7 +451,10 @@ def infer_power(context: Context, node: ast.Power, hint: Type | None) -> typed.E
     if integral:
         return context.fail(
             errors.OperandTypes(
-                f"`**` takes an int exponent here, not {article(exponent.type)}", exponent.span, hint="convert the base: `f32(...) ** ...`"
+                f"`**` takes an int exponent here, not {article(exponent.type)}",
+                exponent.span,
+                hint=f"convert the base: `f32({shapes.clip(base)}) ** {shapes.clip(exponent)}`",
+                repairs=(converting([base], F32),),
             )
         )
     if amount == 2 and number_type(base.type) is not None:
@@ -501,13 +504,15 @@ def condition(context: Context, node: ast.Expr, what: str) -> typed.Expression:
     value = context.infer(node, BOOL)
     if value.type == BOOL or isinstance(value.type, ErrorType):
         return value
-    hint = ""
+    hint, repairs = "", ()
     if number_type(value.type) is not None and not shape_of(value.type):
-        hint = "no number counts as true: compare it, `... != 0`"
+        zero = "0.0" if is_float(number_type(value.type)) else "0"
+        hint, repairs = f"no number counts as true: compare it, `{shapes.clip(value)} != {zero}`", rewrites.compared(value.span, zero)
     elif scalar_part(value.type) == BOOL:
         hint = "an array of bools is reduced first: `all(...)` or `any(...)`"
     elif isinstance(value.type, StringType):
-        hint = 'compare it: `... != ""`'
-    return context.fail(
-        errors.ConditionNotBool(f"{what} is a `bool`, not {article(value.type)}", value.span, found=show(value.type), hint=hint)
-    )
+        hint, repairs = 'compare it: `... != ""`', rewrites.compared(value.span, '""')
+    elif isinstance(value, typed.MakeTuple) and value.items and value.items[0].type == BOOL:
+        hint, repairs = "the condition and the message stand without brackets around both", rewrites.unbracketed(value.span)
+    title = f"{what} is a `bool`, not {article(value.type)}"
+    return context.fail(errors.ConditionNotBool(title, value.span, found=show(value.type), hint=hint, repairs=repairs))

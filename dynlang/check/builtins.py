@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dynlang.check import errors, typed
+from dynlang.check import errors, rewrites, typed
 from dynlang.check.arguments import infer_all
 from dynlang.check.arithmetic import as_size, is_adaptable, scalar_part, undecided
 from dynlang.check.calls import builtin, call_signature
@@ -15,7 +15,7 @@ from dynlang.check.guards import guards
 from dynlang.check.kinds import kind_words
 from dynlang.check.members import length
 from dynlang.check.world import show
-from dynlang.diag import NotBuilt
+from dynlang.diag import NotBuilt, replacing
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
@@ -445,7 +445,10 @@ def call_print(context: Context, node: ast.Call, hint: Type | None) -> typed.Exp
     if not context.is_proc:
         context.report(
             errors.ProcInFn(
-                "`print` writes, and a `fn` does no output", node.span, hint=f"make `{context.owner}` a `proc`" if context.owner else ""
+                "`print` writes, and a `fn` does no output",
+                node.span,
+                hint=f"make `{context.owner}` a `proc`, or look at a value with `debug(x)`" if context.owner else "`debug(x)` shows it",
+                repairs=(*rewrites.as_proc(context.owner, node.span), replacing("write `debug`", node.function.span, "debug")),
             )
         )
     pieces: list[typed.Expression] = []

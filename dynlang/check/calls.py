@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from dynlang.check import errors, typed
+from dynlang.check import errors, rewrites, typed
 from dynlang.check.arguments import (
     bind_arguments,
     check_overlap,
@@ -19,13 +19,13 @@ from dynlang.check.arguments import (
 )
 from dynlang.check.context import ERROR, Context, LocalEntry, NestedEntry, SizeEntry, TypeEntry, handles
 from dynlang.check.expressions import Given, given, unknown_name
-from dynlang.check.fit import article, fit
+from dynlang.check.fit import article, fit, number_type
 from dynlang.check.functions import Use, eta
 from dynlang.check.settle import demand_function, demand_method
 from dynlang.check.solve import HOLE
 from dynlang.check.typenames import NAMED, find_symbol
 from dynlang.check.world import ConstructorInfo, FieldInfo, Generic, RecordInfo, Signature, SumInfo, Symbol, show
-from dynlang.diag import Label
+from dynlang.diag import Label, Repair
 from dynlang.ops.table import SURFACE
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
@@ -267,7 +267,12 @@ def call_value(
     hint_text = "items are taken with brackets: `x[i]`" if isinstance(callee.type, (ArrayType, ListType)) else ""
     if isinstance(callee.type, RecordType):
         hint_text = "a record with a method `call` can be called"
-    return context.fail(errors.NotCallable(f"{article(callee.type)} can't be called", callee.span, found=show(callee.type), hint=hint_text))
+    repairs: tuple[Repair, ...] = ()
+    if number_type(callee.type) is not None and not isinstance(callee.type, ArrayType):
+        hint_text = f"a product is written `{callee.span.text} * (...)`"
+        repairs = (rewrites.at(callee.span.source, callee.span.end, " * ", "write `*`"),)
+    title = f"{article(callee.type)} can't be called"
+    return context.fail(errors.NotCallable(title, callee.span, found=show(callee.type), hint=hint_text, repairs=repairs))
 
 
 def place_syntax(value: typed.Expression) -> ast.Expr | None:
@@ -327,6 +332,7 @@ def call_signature(
                 span,
                 hint=f"make `{context.owner}` a `proc`, or hand it the value" if context.owner else "",
                 secondary=(Label(signature.span, "declared as a proc here"),),
+                repairs=rewrites.as_proc(context.owner, span),
             )
         )
     parameters = [(one.name, one.type, one.inout, one.default) for one in signature.parameters]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dynlang.check import errors, typed
+from dynlang.check import errors, rewrites, typed
 from dynlang.check.arguments import check_overlap, is_bad, pass_argument
 from dynlang.check.arithmetic import bound_size
 from dynlang.check.calls import builtin, call_signature, module_member
@@ -44,6 +44,7 @@ def differentiated(context: Context, kind: str, inner: Sequence[ast.Argument], s
                 f"`{kind}` takes a function, and `wrt=` to name other parameters than its first",
                 span,
                 hint=f"its arguments stand in brackets of their own: `{kind}(f)(x)`",
+                repairs=rewrites.curried(plain[0].span, plain[1].span) if len(plain) > 1 else (),
             )
         )
         return None

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dynlang.check import errors, typed
 from dynlang.check.arithmetic import as_size
 from dynlang.check.context import ERROR, Context, handles, is_int
-from dynlang.check.fit import article, is_subtype
+from dynlang.check.fit import article, is_float, is_subtype, number_type
 from dynlang.check.guards import guards
 from dynlang.check.world import show
-from dynlang.diag import NotBuilt
+from dynlang.diag import Diagnostic, NotBuilt, replacing, wrapping
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
@@ -59,11 +59,7 @@ def infer_index(context: Context, node: ast.Index, hint: Type | None) -> typed.E
             result = typed.Index(kind, node.span, value, tuple(items))
             return typed.Sequence(kind, node.span, tuple(ends), result) if ends else result
         case TupleType():
-            return context.fail(
-                errors.NotIndexable(
-                    "the items of a tuple have types of their own, and no index", node.span, hint="take it apart: `let a, b = ...`"
-                )
-            )
+            return context.fail(tuple_index(value, node))
     hint_text = "a function is called with round brackets" if "Function" in type(value.type).__name__ else ""
     return context.fail(errors.NotIndexable(f"{article(value.type)} has no items", node.span, hint=hint_text))
 
@@ -142,8 +138,32 @@ def item_index(context: Context, node: ast.Expr) -> typed.Expression | None:
     if is_int(value.type):
         return value
     if not isinstance(value.type, ErrorType):
-        context.report(errors.NotIndexable(f"an index is an `int`, not {article(value.type)}", value.span, found=show(value.type)))
+        context.report(no_index(value))
     return None
+
+
+def tuple_index(value: typed.Expression, node: ast.Index) -> Diagnostic:
+    """An index into a tuple; into a shape it is a size, which has a name or a number already."""
+    title = "the items of a tuple have types of their own, and no index"
+    place = node.indices[0]
+    if isinstance(value, typed.MakeTuple) and isinstance(place, ast.Integer) and place.value < len(value.items):
+        size, first = value.items[place.value], place.value == 0
+        if isinstance(size, typed.SizeValue):
+            array = value.span.text.removesuffix(".shape")
+            texts = ([f"len({array})"] if first else []) + [str(size.size)]
+            repairs = tuple(replacing(f"write `{one}`", node.span, one) for one in texts)
+            hint = f"this size is `{size.size}`" + (f", or `len({array})`" if first else "")
+            return errors.NotIndexable("a shape is a tuple, and has no index", node.span, hint=hint, repairs=repairs)
+    return errors.NotIndexable(title, node.span, hint="take it apart: `let a, b = ...`")
+
+
+def no_index(value: typed.Expression) -> Diagnostic:
+    title = f"an index is an `int`, not {article(value.type)}"
+    if not is_float(number_type(value.type)):
+        return errors.NotIndexable(title, value.span, found=show(value.type))
+    convert = wrapping("convert it", value.span, "int(", ")")
+    hint = "`int(...)` rounds towards zero"
+    return errors.NotIndexable(title, value.span, found=show(value.type), hint=hint, repairs=(convert,))
 
 
 def array_items(
@@ -184,7 +204,7 @@ def array_items(
                 raise NotBuilt("an array of indices beside other indices", span)
             shape += value.type.shape
         elif not is_int(value.type):
-            context.report(errors.NotIndexable(f"an index is an `int`, not {article(value.type)}", value.span, found=show(value.type)))
+            context.report(no_index(value))
             return None
         elif not check_literal(context, value, size):
             return None

@@ -23,6 +23,7 @@ from dynlang.types import (
     FunctionType,
     ListType,
     RecordType,
+    ScalarType,
     Size,
     StringType,
     SumType,
@@ -126,9 +127,11 @@ def unknown_member(context: Context, kind: Type, name: ast.Identifier, receiver:
             )
     found = errors.UnknownField(f"{article(kind)} has no `{name.text}`", name.span)
     hint = f"it has {', '.join(f'`{one}`' for one in sorted(known)[:8])}" if known else ""
+    if isinstance(kind, StringType) and name.text in words.TEXT:
+        return replace(found, hint=words.TEXT[name.text])
     if isinstance(kind, ListType) and name.text == "append":
         return replace(found, hint="the method is called `push`", repairs=(replacing("write `push`", name.span, "push"),))
-    if isinstance(kind, ArrayType):
+    if isinstance(kind, (ArrayType, ScalarType)):
         return words.unknown_array_member(found, name.text, receiver, known, hint)
     return errors.misspelled(found, name.text, known, hint)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dynlang.check import errors
+from dynlang.check import errors, words
 from dynlang.check.cache import Stored, load
 from dynlang.check.words import later
 from dynlang.diag import CompileError, Diagnostic
@@ -152,12 +152,7 @@ class Loader:
             return None
         where = f" in {self.root}" if self.root is not None and not importer.is_library else ""
         self.problems.append(
-            errors.misspelled(
-                errors.MissingModule(f"there is no module `{path.text}`", path.span),
-                path.text,
-                names,
-                f"no file {relative}{where} or in the standard library",
-            )
+            words.unknown_module(path, names, f"no file {relative}{where} or in the standard library")
         )
         return None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from dynlang.check import errors, typed
+from dynlang.check import errors, rewrites, typed
 from dynlang.check.arithmetic import condition
 from dynlang.check.casts import checked_cast
 from dynlang.check.context import Context
@@ -345,6 +345,16 @@ def items_of(pattern: ast.Pattern, count: int) -> tuple[ast.Pattern, ...]:
     return pattern.items if isinstance(pattern, ast.TuplePattern) else (WILD,) * count
 
 
+def field_names(context: Context, kind: Type, pattern: str) -> str:
+    """The pattern of a missing case as one would write it: ``Node(left, right)`` for ``Node(_, _)``."""
+    name, bracket, inside = pattern.partition("(")
+    info = context.world.sums.get(kind.name) if isinstance(kind, SumType) else None
+    found = info.constructor(name) if info is not None else None
+    if not bracket or found is None or set(inside) - set("_, )"):
+        return pattern
+    return f"{name}({', '.join(one.name for one in found.fields)})"
+
+
 def spell(path: tuple[int, ...], shape: dict[tuple[int, ...], str]) -> str:
     """The pattern of a missing case, from what is known at each place."""
     text = shape.get(path, "_")
@@ -514,10 +524,12 @@ def check_match_statement(context: Context, node: ast.Match) -> list[typed.State
     compiler.whole = local
     found = compiler.compile((Column(local, ()),), tuple(rows), {})
     if compiler.missing:
-        shown = ", ".join(f"`{one}`" for one in list(dict.fromkeys(compiler.missing))[:3])
-        context.report(
-            errors.NotExhaustive(f"the match leaves out {shown}", node.subject.span, hint="add a case for it, or `_:` for all others")
-        )
+        missing = list(dict.fromkeys(compiler.missing))
+        shown = ", ".join(f"`{one}`" for one in missing[:3])
+        last = node.cases[-1]
+        repairs = rewrites.with_cases(last.span, last.span.column - 1, [field_names(context, subject.type, one) for one in missing[:10]])
+        hint = "add a case for it, or `_:` for all others"
+        context.report(errors.NotExhaustive(f"the match leaves out {shown}", node.subject.span, hint=hint, repairs=repairs))
     for position in range(len(node.cases)):
         if position not in compiler.used:
             context.report(unreachable(node, position))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from dynlang.check import errors, typed
+from dynlang.check import errors, rewrites, typed
 from dynlang.check.context import ERROR, Context, LocalEntry, NestedEntry, SizeEntry
 from dynlang.check.expressions import unknown_name
 from dynlang.check.fit import mismatch
@@ -58,7 +59,13 @@ def root_place(context: Context, name: str, span: Span, purpose: str) -> typed.P
     if context.symbol(name) is not None:
         context.report(kind(f"`{name}` can't be {purpose}: what stands at the top of a file doesn't change", span))
     else:
-        context.report(unknown_name(context, name, span))
+        found = unknown_name(context, name, span)
+        if purpose == "assigned":
+            if not found.repairs:
+                hint = f"a variable is declared with `let`, or with `var` if it changes: `var {name} = ...`"
+                found = replace(found, hint=hint, repairs=rewrites.declaring(span))
+            context.declare(name, ERROR, span)  # what follows from it isn't reported
+        context.report(found)
     return None
 
 
@@ -74,7 +81,12 @@ def immutable_error(context: Context, name: str, local: typed.Local, span: Span,
     let = LET.search(before)
     repairs: tuple[Repair, ...] = ()
     if local.name in context.parameters:
-        what, hint = "it is a parameter, which belongs to the caller", f"take it as `{name}: inout ...`, or copy it: `var copy = {name}`"
+        what, hint = "it is a parameter, which belongs to the caller", f"take it as `{name}: inout ...`, or copy it: `var {name} = {name}`"
+        repairs = rewrites.as_inout(declared)
+        if name == "self":
+            hint = "take it as `self: inout`"
+        if context.owner == "__init__":
+            hint, repairs = "a record is built by calling it with its fields; a function may do that: `fn make() -> Model:`", ()
     elif let is not None:
         what, hint = "`let` declares what doesn't change", f"declare it with `var {name} = ...`"
         repairs = (replacing("declare it with `var`", declared.source.span(start + let.start(), start + let.end()), "var"),)
@@ -189,7 +201,9 @@ def lend(context: Context, argument: ast.Argument, wanted: Type | None, pattern:
     if not argument.borrow:
         value = argument.value
         hint = f"write `&{value.text}`" if isinstance(value, ast.Name) else "write `&` before it"
-        return context.fail(errors.MissingLend("this parameter is `inout`, and its argument is lent with `&`", argument.span, hint=hint))
+        title = "this parameter is `inout`, and its argument is lent with `&`"
+        lent = rewrites.at(value.span.source, value.span.start, "&", "lend it with `&`")
+        return context.fail(errors.MissingLend(title, argument.span, hint=hint, repairs=(lent,)))
     before = len(context.opened_places)
     found = place(context, argument.value, "lent")
     if found is not None and isinstance(found.type, ArrayType) and unknowns(found.type) and not unknowns(wanted or pattern or found.type):

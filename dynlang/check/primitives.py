@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dynlang.check import errors, typed
+from dynlang.check import errors, rewrites, typed
 from dynlang.check.arithmetic import as_size, common_number, elementwise, operand_hint, undecided
 from dynlang.check.context import ERROR, Context
 from dynlang.check.fit import adapt, article, fit, is_float, number_type, with_numbers
@@ -48,6 +48,7 @@ def call_row(context: Context, row: Op, node: ast.Call, hint: Type | None) -> ty
                 f"`{name}` does input or output, and a `fn` does none",
                 node.span,
                 hint=f"make `{context.owner}` a `proc`" if context.owner else "",
+                repairs=rewrites.as_proc(context.owner, node.span),
             )
         )
     if row.has("elementwise"):

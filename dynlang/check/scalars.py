@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dynlang.check import errors, typed
+from dynlang.check import errors, rewrites, typed
 from dynlang.check.context import Context
 from dynlang.check.fit import INTEGER_LIMITS, adapt, article, is_float, number_type, with_numbers
 from dynlang.check.world import show
@@ -23,7 +23,8 @@ def number_error(context: Context, word: str, values: Sequence[typed.Expression]
         if number_type(value.type) is None:
             hint = 'an f-string puts values into text: `f"{x}"`' if any(isinstance(one.type, StringType) for one in values) else ""
             hint = hint or no_number_hint(value)
-            return errors.OperandTypes(f"`{word}` takes numbers, not {article(value.type)}", span, found=show(value.type), hint=hint)
+            title = f"`{word}` takes numbers, not {article(value.type)}"
+            return errors.OperandTypes(title, span, found=show(value.type), hint=hint, repairs=as_text(word, values))
     kinds = [number_type(value.type) or F32 for value in values]
     outside = literal_outside(values, kinds)
     if outside is not None:
@@ -55,6 +56,14 @@ def converting(values: Sequence[typed.Expression], number: Type) -> Repair:
     for value in values:
         edits += wrapping("", value.span, f"{show(number)}(", ")").edits
     return Repair(f"convert to `{show(number)}`", tuple(edits))
+
+
+def as_text(word: str, values: Sequence[typed.Expression]) -> tuple[Repair, ...]:
+    """Of text and a number that are added, the number written into text."""
+    others = [value for value in values if not isinstance(value.type, StringType)]
+    if word != "+" or len(others) != 1 or len(values) != 2:
+        return ()
+    return rewrites.formatted(others[0].span)
 
 
 def no_number_hint(value: typed.Expression) -> str:

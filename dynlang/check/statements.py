@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from dynlang.check import errors, typed
+from dynlang.check import errors, rewrites, typed
 from dynlang.check.arithmetic import binary, condition
 from dynlang.check.context import ERROR, Context, describe, is_int
 from dynlang.check.expressions import STRING, is_failure
@@ -19,7 +21,7 @@ from dynlang.check.solve import sizes_of
 from dynlang.check.typenames import read_type
 from dynlang.check.walk import nodes
 from dynlang.check.world import show
-from dynlang.diag import Label, LimitReached, NotBuilt
+from dynlang.diag import Diagnostic, Label, LimitReached, NotBuilt
 from dynlang.ops.table import OPS
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
@@ -379,7 +381,9 @@ def check_return(context: Context, node: ast.Return) -> Statements:
         if context.returns != UNIT and not isinstance(context.returns, ErrorType):
             context.report(
                 errors.MisplacedReturn(
-                    f"a value of type `{show(context.returns)}` is returned here", node.span, expected=show(context.returns)
+                    f"`return` lacks its value: `{context.owner}` gives `{show(context.returns)}`",
+                    node.span,
+                    expected=show(context.returns),
                 )
             )
         return [typed.Return(None, node.span)]
@@ -393,14 +397,24 @@ def check_return(context: Context, node: ast.Return) -> Statements:
                     f"`{context.owner}` declares no result, and {article(value.type)} is returned",
                     value.span,
                     hint=f"declare it: `-> {show(value.type)}` before the colon",
+                    repairs=rewrites.with_result(context.owner, node.span, show(value.type)),
                 )
             )
         return [typed.Return(typed.Literal(ERROR, node.span, 0), node.span)]
     value = context.infer(node.value, context.returns)
     if is_failure(value):
         return [typed.Evaluate(value)]
-    value = fit(context, value, context.returns, f"the result of `{context.owner}`" if context.owner else "the result")
+    role = f"the result of `{context.owner}`" if context.owner else "the result"
+    value = fit(context, value, context.returns, role, explain=partial(several_results, context, value))
     return [typed.Return(value, node.span)]
+
+
+def several_results(context: Context, value: typed.Expression, found: Diagnostic) -> Diagnostic:
+    """Two values returned where one is declared: the declaration is as likely to be wrong."""
+    if not isinstance(value.type, TupleType) or isinstance(context.returns, TupleType):
+        return found
+    shown = show(value.type)
+    return replace(found, hint=f"declare both: `-> {shown}`", repairs=rewrites.with_result(context.owner, value.span, shown))
 
 
 @checks(ast.Assert)

@@ -13,6 +13,7 @@ from pathlib import Path
 from dynlang.check import errors
 from dynlang.diag import Diagnostic, Edit, NotBuiltYet, Repair, replacing
 from dynlang.source import Source, Span, resource
+from dynlang.syntax import nodes as ast
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,12 @@ MEMBERS: Mapping[str, str] = {
 }
 """Attributes and methods of arrays elsewhere; functions of one argument are offered as repairs."""
 
+TEXT: Mapping[str, str] = {
+    "format": 'an f-string puts values into text: `f"{x:.2f}"`', "encode": "text is UTF-8 already", "len": "`len(text)`",
+    "strip": "`text.trim()`", "startswith": "`text.starts_with(...)`", "endswith": "`text.ends_with(...)`",
+    "append": "text doesn't change: `a + b`",
+}
+
 SAME = ("sum", "mean", "max", "min", "prod", "any", "all", "argmax", "argmin", "abs", "exp", "log", "sqrt", "tanh", "sigmoid", "relu",
         "softmax", "norm", "sin", "cos", "len", "reshape", "transpose")
 FUNCTIONS: Mapping[str, str] = {
@@ -126,11 +133,35 @@ def unknown_name(name: str, span: Span, known: Iterable[str], modules: Iterable[
     found = errors.UnknownName(f"there is no `{name}` here", span)
     word = NAMES.get(name)
     if word is not None:
-        repairs = (replacing(f"write `{word.write}`", span, word.write),) if word.write else ()
-        return replace(found, hint=word.hint, repairs=repairs)
+        known = set(known)
+        repairs = [replacing(f"write `{word.write}`", span, word.write)] if word.write else []
+        return replace(found, hint=word.hint, repairs=(*repairs, *without_module(span, known)))
     if name in modules:
         return replace(found, hint=f"`{name}` is a module of the library: `import {name}`", repairs=(importing(name, span.source),))
     return errors.misspelled(found, name, known)
+
+
+def unknown_module(path: ast.Dotted, known: Iterable[str], otherwise: str) -> Diagnostic:
+    """An import of a module that isn't there: often one of Python's."""
+    found = errors.MissingModule(f"there is no module `{path.text}`", path.span)
+    word = NAMES.get(path.parts[0].text)
+    if word is not None:
+        line = path.span.source.line_starts[path.span.line - 1]
+        end = line + len(path.span.source.line(path.span.line)) + 1
+        whole = path.span.source.span(line, min(end, len(path.span.source.text)))
+        return replace(found, hint=word.hint, repairs=(replacing("leave the import out", whole, ""),))
+    return errors.misspelled(found, path.text, known, otherwise)
+
+
+def without_module(name: Span, known: Iterable[str]) -> Iterable[Repair]:
+    """``sum(x)`` for ``np.sum(x)``, ``concat(...)`` for ``torch.cat(...)``."""
+    text = name.source.text
+    found = re.compile(r"(?:\.(?:nn|functional|linalg|numpy|math))*\.(\w+)").match(text, name.end)
+    if found is not None:
+        word = NAMES.get(found[1])
+        written = word.write if word is not None else found[1]
+        if written in set(known):
+            yield replacing(f"write `{written}`", name.source.span(name.start, found.end()), written)
 
 
 def unknown_type(name: str, span: Span, known: Iterable[str]) -> Diagnostic:
