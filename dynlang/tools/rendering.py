@@ -27,6 +27,8 @@ from dynlang.types import (
     Type,
 )
 
+LONGEST_LIST = 40
+"""Items of a list, and keys of a map, that are shown one by one."""
 WHOLE = 60
 """Elements of an array that are shown one by one, and constructors of a sum."""
 
@@ -94,6 +96,8 @@ class Renderer:
                 return array(next(values))
             case TupleType(items):
                 return f"({', '.join(self._walk(item, values) for item in items)})"
+            case RecordType("maps.Map", (key, held)):
+                return self._map(key, held, values)  # type: ignore[arg-type]
             case RecordType(name):
                 inside = ", ".join(f"{field}={self._walk(one, values)}" for field, one in self.layouts.fields(kind))
                 return f"{name.rpartition('.')[2]}({inside})"
@@ -101,11 +105,26 @@ class Renderer:
                 return self._sum(kind, next(values))
             case RowsType():
                 return f"{len(next(values))} touched rows"
-            case ListType():
-                return f"a list of {len(next(values))}"
+            case ListType((element,)):
+                return self._list(element, next(values))
         for _ in self.layouts.data(kind):
             next(values)
         return "..." if isinstance(kind, TangentType) else f"a {show(kind)}"
+
+    def _list(self, element: Type, items: Sequence[Sequence[Any]]) -> str:
+        """A short list with its items; of a long one the number."""
+        if len(items) > LONGEST_LIST or self.layouts.is_boxed(element):
+            return f"a list of {len(items)}"
+        return f"[{', '.join(self._walk(element, iter(item)) for item in items)}]"
+
+    def _map(self, key: Type, held: Type, values: Iterator[Any]) -> str:
+        """``{key: value}``, from the fields of the library's record."""
+        names, items, alive, _, _ = (next(values) for _ in range(5))
+        living = [position for position, (one,) in enumerate(alive) if one]
+        if len(living) > LONGEST_LIST or self.layouts.is_boxed(held):
+            return f"a map of {len(living)} keys"
+        pairs = (f"{self._walk(key, iter(names[at]))}: {self._walk(held, iter(items[at]))}" for at in living)
+        return f"{{{', '.join(pairs)}}}"
 
     def _sum(self, kind: SumType, value: Tagged) -> str:
         """Constructors by name, at most `WHOLE` of them."""
