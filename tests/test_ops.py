@@ -221,7 +221,7 @@ def test_row(name: str) -> None:
     assert slow.live_blocks() == fast.live_blocks() == 0
 
 
-EFFECTS = {"print", "write_text", "write_error", "is_terminal", "read_file", "write_file", "clock"}
+EFFECTS = {"print", "write_text", "write_error", "debug_text", "is_terminal", "read_file", "write_file", "clock"}
 FAILING = {"check", "fail"}
 
 

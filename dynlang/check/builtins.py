@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dynlang.check import errors, rewrites, typed
+from dynlang.check import errors, typed
 from dynlang.check.arguments import infer_all
 from dynlang.check.arithmetic import as_size, is_adaptable, scalar_part, undecided
 from dynlang.check.calls import builtin, call_signature
 from dynlang.check.context import ERROR, Context, is_int
+from dynlang.check.effects import effect_used
 from dynlang.check.expressions import STRING, formatted, given, join_text
 from dynlang.check.fit import article, fitting, is_float, number_type, with_numbers
 from dynlang.check.guards import guards
 from dynlang.check.kinds import kind_words
 from dynlang.check.members import length
 from dynlang.check.world import show
-from dynlang.diag import NotBuilt, replacing
+from dynlang.diag import NotBuilt
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
@@ -443,14 +444,7 @@ def call_print(context: Context, node: ast.Call, hint: Type | None) -> typed.Exp
     if not plain_arguments(context, node, "print", 0):
         return failed(node.span)
     if not context.is_proc:
-        context.report(
-            errors.ProcInFn(
-                "`print` writes, and a `fn` does no output",
-                node.span,
-                hint=f"make `{context.owner}` a `proc`, or look at a value with `debug(x)`" if context.owner else "`debug(x)` shows it",
-                repairs=(*rewrites.as_proc(context.owner, node.span), replacing("write `debug`", node.function.span, "debug")),
-            )
-        )
+        context.report(effect_used(context, "print", "writes", node.span))
     pieces: list[typed.Expression] = []
     for argument in node.arguments:
         if pieces:
@@ -549,11 +543,6 @@ def call_hash(context: Context, node: ast.Call, hint: Type | None) -> typed.Expr
     if not is_key(context.world, value.type):
         return context.fail(errors.OperandTypes(f"`hash` takes {kind_words('key')}, not {article(value.type)}", value.span))
     return typed.Structural(INT, node.span, "hash", (value,))
-
-
-@builtin("debug")
-def call_debug(context: Context, node: ast.Call, hint: Type | None) -> typed.Expression:
-    raise NotBuilt("`debug`", node.span)
 
 
 @builtin("range", "zip", "reversed", "enumerate", "progress")

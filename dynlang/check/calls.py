@@ -25,7 +25,7 @@ from dynlang.check.settle import demand_function, demand_method
 from dynlang.check.solve import HOLE
 from dynlang.check.typenames import NAMED, find_symbol
 from dynlang.check.world import ConstructorInfo, FieldInfo, Generic, RecordInfo, Signature, SumInfo, Symbol, show
-from dynlang.diag import Label, Repair
+from dynlang.diag import Repair
 from dynlang.ops.table import SURFACE
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
@@ -326,15 +326,9 @@ def call_signature(
     """A call of a declared function."""
     what = f"`{signature.short}`"
     if signature.is_proc and not context.is_proc:
-        context.report(
-            errors.ProcInFn(
-                f"`{signature.short}` is a proc, and a `fn` calls no proc",
-                span,
-                hint=f"make `{context.owner}` a `proc`, or hand it the value" if context.owner else "",
-                secondary=(Label(signature.span, "declared as a proc here"),),
-                repairs=rewrites.as_proc(context.owner, span),
-            )
-        )
+        from dynlang.check.effects import proc_called
+
+        context.report(proc_called(context, signature, span))
     parameters = [(one.name, one.type, one.inout, one.default) for one in signature.parameters]
     slots = bind_arguments(context, parameters, arguments, what, span, signature_text(signature), skip=1 if method else 0)
     if slots is None:

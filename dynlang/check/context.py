@@ -243,14 +243,15 @@ class Context:
     @contextmanager
     def inside(self, what: str) -> Iterator[None]:
         """Within a lambda or comprehension, what stands outside of it can't be assigned or lent."""
-        before = self.frozen, self.frozen_depth
+        before = self.frozen, self.frozen_depth, self.is_proc
         self.frozen, self.frozen_depth = what, len(self.scopes)
+        self.is_proc = self.is_proc and what != "a lambda"
         self.scopes.append({})
         try:
             yield
         finally:
             self.scopes.pop()
-            self.frozen, self.frozen_depth = before
+            self.frozen, self.frozen_depth, self.is_proc = before
 
     def is_frozen(self, name: str) -> bool:
         """Whether a name is declared outside of the lambda or comprehension that we are in."""

@@ -12,6 +12,7 @@ from dynlang.check import errors, typed
 from dynlang.check.arithmetic import as_size, bound_size, index_bound
 from dynlang.check.calls import is_builtin
 from dynlang.check.context import Context, handles, is_int
+from dynlang.check.effects import effect_used
 from dynlang.check.fit import article, size_labels
 from dynlang.check.opening import declare_opened, open_fields
 from dynlang.check.settle import settled_items
@@ -282,8 +283,11 @@ def progress_form(context: Context, node: ast.Call, is_loop: bool) -> Source | N
     values = arguments(context, node, 1, 2)
     if values is None:
         return None
-    if not is_loop or not context.is_proc:
-        context.report(errors.ProcInFn("`progress` is a form of a loop in a `proc`", node.span))
+    if not is_loop:
+        context.report(errors.ProcInFn("`progress` is a form of a `for` loop", node.span, hint="write `for x in progress(xs, \"text\"):`"))
+        return None
+    if not context.is_proc:
+        context.report(effect_used(context, "progress", "writes", node.span))
         return None
     inner = source(context, values[0])
     text = context.expect(values[1], STRING, "the text of `progress`") if len(values) > 1 else typed.Literal(STRING, node.span, "")

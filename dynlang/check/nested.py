@@ -9,15 +9,12 @@ from dynlang.check.context import Context, Entry, LocalEntry, NestedEntry, SizeE
 from dynlang.check.declare import read_signature
 from dynlang.check.opening import open_fields
 from dynlang.check.world import Signature
-from dynlang.diag import NotBuilt
 from dynlang.syntax import nodes as ast
 from dynlang.types import Size, TypeVariable
 
 
 def declare_nested(context: Context, node: ast.Function) -> list[typed.Statement]:
-    """Checks a nested `fn`. A captured `var` is captured by value, as it is here (rule 15)."""
-    if node.is_proc:
-        raise NotBuilt("a proc inside a function", node.span)
+    """Checks a nested function. A captured `var` is captured by value, as it is here (rule 15)."""
     if node.export or node.decorators:
         context.report(errors.UnknownDecorator("a nested function has no decorators, and isn't exported", node.span))
     statements: list[typed.Statement] = []
@@ -90,7 +87,7 @@ def check_nested(context: Context, node: ast.Function, signature: Signature, cap
         context.module,
         context.diagnostics,
         node.name.text,
-        False,
+        node.is_proc,
         signature.returns,
         [scope, {}],
         set(context.taken),

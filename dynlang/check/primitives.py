@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dynlang.check import errors, rewrites, typed
+from dynlang.check import errors, typed
 from dynlang.check.arithmetic import as_size, common_number, elementwise, operand_hint, undecided
 from dynlang.check.context import ERROR, Context
+from dynlang.check.effects import effect_used
 from dynlang.check.fit import adapt, article, fit, is_float, number_type, with_numbers
 from dynlang.check.world import show
 from dynlang.ops.table import Op
@@ -42,15 +43,8 @@ def call_row(context: Context, row: Op, node: ast.Call, hint: Type | None) -> ty
     values = row_arguments(context, row, node, name, hint)
     if values is None:
         return typed.Literal(ERROR, node.span, 0)
-    if row.has("effect") and not context.is_proc:
-        context.report(
-            errors.ProcInFn(
-                f"`{name}` does input or output, and a `fn` does none",
-                node.span,
-                hint=f"make `{context.owner}` a `proc`" if context.owner else "",
-                repairs=rewrites.as_proc(context.owner, node.span),
-            )
-        )
+    if row.has("effect") and not row.has("debug") and not context.is_proc:
+        context.report(effect_used(context, name, "does input or output", node.span))
     if row.has("elementwise"):
         return elementwise(context, row.name, values, node.span, name)
     return plain(context, row, values, node.span, name)

@@ -17,6 +17,7 @@ from dynlang.grad.adjoints import Adjoints
 from dynlang.grad.answers import Answers
 from dynlang.grad.errors import SurrogateAgain
 from dynlang.grad.forward import FunctionTangent
+from dynlang.grad.quiet import Quiet
 from dynlang.grad.reverse.functions import FunctionReversal
 from dynlang.grad.state import Key, Pair, State
 from dynlang.grad.tangents import Tangents
@@ -38,6 +39,7 @@ class Engine:
         self._pairs: dict[Key, Pair] = {}
         self._tangents: dict[tuple[str, tuple[bool, ...]], str] = {}
         self._unchecked: dict[str, str] = {}
+        self.quiet = Quiet(self.state)
         self._called: set[Key] = set()
         self._surrogates = {
             one.derivative.rule for one in module.functions.values() if one.derivative is not None and one.derivative.surrogate
@@ -108,11 +110,12 @@ class Engine:
                                hint="each further derivative of a derivative is a few times as large")
 
     def unchecked(self, function: Function) -> str:
-        """A copy of a checkpointed function that is not."""
+        """A copy of a checkpointed function that is not, and that shows nothing a second time."""
         if function.name not in self._unchecked:
             name = self.state.function_names.fresh(f"{function.name}_again")
             self._unchecked[function.name] = name
-            self.state.functions[name] = replace(function, name=name, checkpoint=False, export=None)
+            body = self.quiet.body(function.body)
+            self.state.functions[name] = replace(function, name=name, body=body, checkpoint=False, export=None)
         return self._unchecked[function.name]
 
     def wrapper(self, function: Function) -> str:

@@ -106,6 +106,8 @@ ROWS: list[Op] = [
     _effect("print", ("text",), ("str",), (), "Writes the text and a newline.", None),
     _effect("write_text", ("text",), ("str",), (), "Writes the text, no newline, at once."),
     _effect("write_error", ("text",), ("str",), (), "Writes the text to standard error, no newline."),
+    Op("debug_text", ("text",), ("str",), lambda kinds, attributes, sizes: (), _outside("write_error"), None, {}, frozenset({"effect", "check", "debug"}),
+       "debug_text", documentation="Writes the text to standard error, no newline; in a `fn`, too, where it is left out of derivatives."),
     _effect("is_terminal", ("stream",), ("int",), (BOOL,), "Whether stream 1 (output) or 2 (errors) is a terminal."),
     _effect("read_file", ("path",), ("str",), (STRING,), "The bytes of a file; an error that names it where it can't be read."),
     _effect("write_file", ("path", "bytes"), ("str", "str"), (), "Writes a file whole: temporary name, synced, renamed."),

@@ -84,6 +84,7 @@ _FILES = (
     signature("dyn.print", "i32", "ptr context", "ptr string"),
     signature("dyn.write_text", "i32", "ptr context", "ptr string"),
     signature("dyn.write_error", "i32", "ptr context", "ptr string"),
+    signature("dyn.debug_text", "i32", "ptr context", "ptr string"),
     signature("dyn.write", "i32", "ptr context", "i32 descriptor", "ptr data", "i64 length"),
     signature("dyn.read_file", "ptr", "ptr context", "ptr path"),
     signature("dyn.write_file", "i32", "ptr context", "ptr path", "ptr string"),

@@ -318,6 +318,7 @@ BUILDERS = {
     "dyn.print": _print,
     "dyn.write_text": lambda f: _write_stream(f, 1),
     "dyn.write_error": lambda f: _write_stream(f, 2),
+    "dyn.debug_text": lambda f: _write_stream(f, 2),
     "dyn.write": _write,
     "dyn.read_file": _read_file,
     "dyn.write_file": _write_file,
