@@ -53,7 +53,7 @@ def effect_used(context: Context, name: str, does: str, span: Span) -> errors.Pr
     place, hint = pure_place(context)
     repairs = () if place == "a lambda" else rewrites.as_proc(context.owner, span)
     if name == "print":
-        hint = f"make `{context.owner}` a `proc`, or look at a value with `debug(x)`" if context.owner and repairs else "`debug(x)` shows a value"
+        hint = f"make `{context.owner}` a `proc`, or look at a value with `debug(x)`" if repairs else "`debug(x)` shows a value"
         repairs = (*repairs, replacing("write `debug`", span.source.span(span.start, span.start + len(name)), "debug"))
     return errors.ProcInFn(f"`{name}` {does}, and {place} has no effects", span, hint=hint, repairs=repairs)
 

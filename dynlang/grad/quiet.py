@@ -19,7 +19,11 @@ class Quiet:
 
     def body(self, block: Block) -> Block:
         """A block that shows nothing."""
-        return map_blocks(block, lambda one: Block(tuple(self.statement(each) for each in one.statements if not is_debug(each.right)), one.results))
+
+        def quiet(one: Block) -> Block:
+            return Block(tuple(self.statement(each) for each in one.statements if not is_debug(each.right)), one.results)
+
+        return map_blocks(block, quiet)
 
     def statement(self, one: Let) -> Let:
         if isinstance(one.right, Call) and self.shows(one.right.function, set()):
