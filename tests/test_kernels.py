@@ -101,6 +101,7 @@ EXACT: dict[str, tuple[Callable[[Any], Any], tuple[float, float], tuple[float, f
     "tanh": (np.tanh, (-20, 20), (-30, 30), 2.7),
     "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), (-100, 40), (-740, 50), 2.5),
     "erf": (exact_erf, (-5, 5), (-7, 7), 2.1),
+    "atan": (np.arctan, (-1e5, 1e5), (-1e9, 1e9), 3.0),
     "sqrt": (np.sqrt, (0, 1e30), (0, 1e300), 0.5),
 }
 

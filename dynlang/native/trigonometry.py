@@ -1,4 +1,4 @@
-"""Sine and cosine over the whole range, with exact argument reduction.
+"""Sine and cosine over the whole range, with exact argument reduction; the arctangent.
 
 Reduction subtracts n * pi/2 in double precision (f32 too): in three steps up to |x| = 800,000, where every product is
 exact; beyond, lane by lane through `dyn.math.reduce`, which multiplies by 192 of the 1200 bits of 2/pi (Payne and
@@ -8,6 +8,7 @@ Hanek). The kernels on [-pi/4, pi/4] are fdlibm's for f64 and Cephes' for f32.
 from __future__ import annotations
 
 import functools
+import math
 from typing import TYPE_CHECKING
 
 from dynlang.native.emit import Operand, number
@@ -23,6 +24,16 @@ _PIECES = (1.57079632673412561417e00, 6.07710050630396597660e-11, 2.022266248711
 _LEFT = (6.07710050650619224932e-11, 2.02226624879595063154e-21, 8.47842766036889956997e-32)
 _TWO_OVER_PI = 0.6366197723675814
 
+# (atan(x)/x - 1) / x**2 in x**2 near zero (Cephes): a polynomial for f32, a quotient of two for f64, and where "near" ends.
+_ATAN32 = (8.05374449538e-2, -1.38776856032e-1, 1.99777106478e-1, -3.33329491539e-1)
+_ATAN64 = (-8.750608600031904122785e-1, -1.615753718733365076637e1, -7.500855792314704667340e1, -1.228866684490136173410e2,
+           -6.485021904942025371773e1)  # fmt: skip
+_ATAN64_BELOW = (1.0, 2.485846490142306297962e1, 1.650270098316988542046e2, 4.328810604912902668951e2, 4.853903996359136964868e2,
+                 1.945506571482613964425e2)  # fmt: skip
+_ATAN_NEAR = {"f32": 0.4142135623730950, "f64": 0.66}
+_ATAN_FAR = 2.414213562373095
+_LOW_HALF_PI = 6.123233995736765886e-17
+
 _SIN64 = (1.58969099521155010221e-10, -2.50507602534068634195e-08, 2.75573137070700676789e-06, -1.98412698298579493134e-04,
           8.33333333332248946124e-03)  # fmt: skip
 _SIN64_FIRST = -1.66666666666666324348e-01
@@ -30,6 +41,23 @@ _COS64 = (-1.13596475577881948265e-11, 2.08757232129817482790e-09, -2.7557314351
           -1.38888888888741095749e-03, 4.16666666666666019037e-02)  # fmt: skip
 _SIN32 = (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
 _COS32 = (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
+
+
+def arctangent(v: Lanes, x: Operand) -> str:
+    """atan(s) is pi/2 + atan(-1/s) far out, pi/4 + atan((s - 1)/(s + 1)) in the middle."""
+    size, one, zero = v.abs(x), v.constant(1.0), v.constant(0.0)
+    far, middle = v.compare("ogt", size, v.constant(_ATAN_FAR)), v.compare("ogt", size, v.constant(_ATAN_NEAR[v.dtype]))
+    moved = v.select(middle, v.div(v.sub(size, one), v.add(size, one)), size)
+    moved = v.select(far, v.div(v.constant(-1.0), size), moved)
+    square = v.mul(moved, moved)
+    if v.dtype == "f32":
+        part = v.polynomial(square, _ATAN32)
+    else:
+        part = v.div(v.polynomial(square, _ATAN64), v.polynomial(square, _ATAN64_BELOW))
+    start = v.select(far, v.constant(math.pi / 2), v.select(middle, v.constant(math.pi / 4), zero))
+    rest = v.select(far, v.constant(_LOW_HALF_PI), v.select(middle, v.constant(_LOW_HALF_PI / 2), zero))
+    bent = v.add(v.fma(v.mul(square, part), moved, rest), moved)
+    return v.copysign(v.add(start, bent), x)
 
 
 def sine(v: Lanes, x: Operand) -> str:

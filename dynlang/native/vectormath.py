@@ -9,9 +9,9 @@ covered: NaN, infinities, zeros with their signs, and subnormal results.
 Largest error measured against extended precision, in units in the last place, with or
 without fused multiply-add:
 
-            exp   expm1 log   log1p sin   cos   tanh  sigmoid erf   power
-    f32     0.97  1.4   0.8   1.5   1.5   1.5   2.4   2.3     1.1   0.5
-    f64     0.95  1.9   0.8   1.2   0.8   0.8   2.4   2.2     1.1   0.6
+            exp   expm1 log   log1p sin   cos   tanh  sigmoid erf   power atan
+    f32     0.97  1.4   0.8   1.5   1.5   1.5   2.4   2.3     1.1   0.5   2.7
+    f64     0.95  1.9   0.8   1.2   0.8   0.8   2.4   2.2     1.1   0.6   0.9
 
 Names are those of the op table.
 """
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from dynlang.native.emit import Operand, splat_constant, vector, width_of
 from dynlang.native.lanes import Lanes
-from dynlang.native.trigonometry import cosine, sine
+from dynlang.native.trigonometry import arctangent, cosine, sine
 
 if TYPE_CHECKING:
     from dynlang.native.emit import Function
@@ -295,6 +295,7 @@ UNARY: dict[str, Callable[[Lanes, Operand], str]] = {
     "tanh": _tanh,
     "sigmoid": _sigmoid,
     "erf": _erf,
+    "atan": arctangent,
     "sqrt": Lanes.sqrt,
     "abs": Lanes.abs,
     "floor": Lanes.floor,

@@ -175,6 +175,7 @@ ROWS: list[Op] = [
     unary("tanh", lambda np, x: np.tanh(x), "g * (1.0 - result * result)", "The hyperbolic tangent.", tolerance=6, cost=8),
     unary("sigmoid", _sigmoid, "g * (result * (1.0 - result))", "1 / (1 + exp(-x)).", tolerance=8, cost=8),
     unary("erf", _erf, "g * (1.1283791670955126 * exp(-(x * x)))", "The error function.", tolerance=6, cost=12),
+    unary("atan", lambda np, x: np.arctan(x), "g / (1.0 + x * x)", "The angle in -pi/2..pi/2 whose tangent is x.", tolerance=4, cost=12),
     unary("relu", lambda np, x: np.where((x > 0) | np.isnan(x), x, np.zeros_like(x)), "select(x > 0.0, g, 0.0)", "max(x, 0); its derivative at 0 is 0.", lower={"float": "math"}),
     # -- comparison, logic, choice
     comparison("equal", lambda np, x, y: x == y, "oeq", "eq", "x == y"),
