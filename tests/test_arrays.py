@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -78,7 +77,8 @@ def agree(found: dict[str, Any], *wanted: Any) -> None:
         expected = np.asarray(expected)
         assert value.shape == expected.shape, (value, expected)
         if expected.dtype.kind == "f":
-            assert np.allclose(value, expected, rtol=1e-5 if value.dtype == np.float32 else 1e-12, atol=1e-6, equal_nan=True), (value, expected)
+            tolerance = 1e-5 if value.dtype == np.float32 else 1e-12
+            assert np.allclose(value, expected, rtol=tolerance, atol=tolerance, equal_nan=True), (value, expected)
         else:
             assert np.array_equal(value, expected), (value, expected)
 
