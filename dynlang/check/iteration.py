@@ -328,8 +328,9 @@ def bind_target(
         count = len(value.type.items) if isinstance(value.type, TupleType) else None
         what = f"{errors.plural(count, 'value')}" if count is not None else article(value.type)
         hint = "" if count is not None else "an array is taken apart by index"
-        if isinstance(value.type, IndexType) and all(isinstance(item, ast.Identifier) for item in items):
-            hint = "each name has a range of its own: `for " + ", ".join(f"{item.text} in {value.type.bound}" for item in items) + "`"
+        plain = [item.text for item in items if isinstance(item, ast.Identifier)]
+        if isinstance(value.type, IndexType) and len(plain) == len(items):
+            hint = "each name has a range of its own: `for " + ", ".join(f"{name} in {value.type.bound}" for name in plain) + "`"
         context.report(errors.WrongCount(f"{errors.plural(len(items), 'name')} for {what}", target.span, found=show(value.type), hint=hint))
         for item in items:
             bind_target(context, item, typed.Literal(ErrorType(), value.span, 0), bindings, mutable)

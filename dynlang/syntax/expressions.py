@@ -223,10 +223,12 @@ class ExpressionBuilder:
         return joined
 
     def compare(self, kids: list[Any]) -> nodes.Compare:
-        rest = self._operations(self._joined_words(kids))
+        kids = self._joined_words(kids)
+        rest = self._operations(kids)
         ways = {operation.operator[0] for operation in rest if operation.operator[0] in '<>'}
-        if len(rest) > 1 and any(operation.operator[-1] == 'n' for operation in rest):
-            self.report(errors.MixedComparison("'in' stands in no chain of comparisons", rest[1].span,
+        membership = [operation for operation in rest if operation.operator in ('in', 'not in')]
+        if membership and len(kids) > 3:
+            self.report(errors.MixedComparison("'in' stands in no chain of comparisons", membership[0].span,
                                                hint="join them with 'and', or put one in brackets"))
         if len(ways) > 1:
             self.report(errors.MixedComparison(
