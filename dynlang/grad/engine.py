@@ -23,7 +23,7 @@ from dynlang.grad.state import Key, Pair, State
 from dynlang.grad.tangents import Tangents
 from dynlang.source import Span
 
-STATEMENTS_LIMIT = 200_000
+STATEMENTS_LIMIT = 50_000
 """How many statements the derivatives of a program may have: what follows takes some ten microseconds for each, many times."""
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from dynlang.core.build import Builder, number
 from dynlang.core.nodes import Atom, Constructor, SumDeclaration, Variable
-from dynlang.diag import NotBuilt
+from dynlang.diag import LimitReached, NotBuilt
 from dynlang.grad.state import State
 from dynlang.types import (
     FLOATS,
@@ -31,6 +31,9 @@ from dynlang.types import (
     map_type,
     size_variables,
 )
+
+ALTERNATIVES_LIMIT = 160
+"""Two tangents of a sum type are added case by case, in a number of arms that is the square of this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,10 @@ class Tangents:
         return made
 
     def _declare(self, declaration: SumDeclaration, made: str) -> None:
+        if len(declaration.constructors) > ALTERNATIVES_LIMIT:
+            raise LimitReached(f"the derivative by values of `{declaration.name}`, of {len(declaration.constructors):,} alternatives",
+                               notes=(f"sum types of at most {ALTERNATIVES_LIMIT} alternatives, stored functions of one type among them, "
+                                      "can be differentiated",), hint="put the numbers that differ into a field, and branch on an int")
         constructors: list[tuple[str, tuple[Variable, ...]]] = []
         zero = f"{made}Zero"
         self.zero_of[made] = zero

@@ -26,7 +26,7 @@ from dynlang.native.lanes import Lanes
 from dynlang.native.trigonometry import arctangent, cosine, sine
 
 if TYPE_CHECKING:
-    from dynlang.native.emit import Function
+    from dynlang.native.emit import Function, ModuleText
 
 _LOG2_E = 1.4426950408889634
 # ln 2 as a part of few bits, whose multiples by small integers are exact, and the rest.
@@ -82,6 +82,23 @@ def emit_binary(f: Function, name: str, dtype: str, width: int, x: Operand, y: O
     if dtype not in ("f32", "f64"):
         return _INTEGER[name](f, vector(_INTEGER_TYPES[dtype], width), x, y)
     return BINARY[name](Lanes(f, dtype, width), x, y)
+
+
+LONG = frozenset({"exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "sigmoid", "erf", "power"})
+"""Functions of tens of instructions."""
+
+
+def call_scalar(f: Function, name: str, dtype: str, *operands: Operand) -> str:
+    """A long function of scalars, by a call: a line of many of them would be code of millions of lines. What is called in one place
+    alone the optimiser puts there."""
+    kind = {"f32": "float", "f64": "double"}[dtype]
+
+    def build(module: ModuleText) -> None:
+        made = module.function(f"math.{name}.{dtype}", kind, *(f"{kind} x{place}" for place in range(len(operands))))
+        emit = UNARY.get(name) or BINARY[name]
+        made.ret(emit(Lanes(made, dtype, 1), *(f"%x{place}" for place in range(len(operands)))))
+
+    return f.call(f.module.require(f"math.{name}.{dtype}", build).name, *operands)
 
 
 # -- exp and its family

@@ -80,6 +80,8 @@ def _split(arguments: str) -> list[str]:
 
 def _math(f: Function, name: str, dtype: str, operands: Sequence[str], width: int) -> str:
     if dtype in ("f32", "f64"):
+        if width == 1 and name in vectormath.LONG:
+            return vectormath.call_scalar(f, name, dtype, *operands)
         if len(operands) == 1:
             return vectormath.emit_unary(f, name, dtype, width, operands[0])
         return vectormath.emit_binary(f, name, dtype, width, *operands)
