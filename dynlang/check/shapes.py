@@ -166,10 +166,10 @@ def value(found: typed.Expression, wanted: Type) -> Advice:
     if len(a) == len(b) and len(a) > 2 and sorted(map(str, a)) == sorted(map(str, b)):
         return Advice("the axes stand in another order: `transpose(...)` with their new order")
     if len(b) == len(a) + 1 and b[1:] == a:
+        batch = wrapping("make a batch of one", found.span, "[", "]")
         if b[0] == Size.constant(1):
-            batch = wrapping("make a batch of one", found.span, "[", "]")
             return Advice("the batch axis is missing: brackets make a batch of one", (batch,))
-        return Advice(f"the batch axis `{b[0]}` is missing: `[... for ...]` builds a batch, and functions are written for one sample")
+        return Advice(f"the batch axis `{b[0]}` is missing: `[{clip(found)}]` is a batch of one, `[... for ...]` one of several", (batch,))
     if a and a[1:] == b:
         return Advice(f"it has one axis more, `{a[0]}`: call it for each, `[f(x) for x in {clip(found)}]`, or take one, `{clip(found)}[0]`")
     differing = [(x, y) for x, y in zip(a, b, strict=False) if x != y]

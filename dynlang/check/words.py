@@ -142,26 +142,39 @@ def unknown_name(name: str, span: Span, known: Iterable[str], modules: Iterable[
 
 
 def unknown_module(path: ast.Dotted, known: Iterable[str], otherwise: str) -> Diagnostic:
-    """An import of a module that isn't there: often one of Python's."""
+    """An import of a module that isn't there: often one of Python's, whose functions are part of the language."""
     found = errors.MissingModule(f"there is no module `{path.text}`", path.span)
     word = NAMES.get(path.parts[0].text)
-    if word is not None:
-        line = path.span.source.line_starts[path.span.line - 1]
-        end = line + len(path.span.source.line(path.span.line)) + 1
-        whole = path.span.source.span(line, min(end, len(path.span.source.text)))
-        return replace(found, hint=word.hint, repairs=(replacing("leave the import out", whole, ""),))
-    return errors.misspelled(found, path.text, known, otherwise)
+    if word is None:
+        return errors.misspelled(found, path.text, known, otherwise)
+    source = path.span.source
+    line = source.line_starts[path.span.line - 1]
+    whole = source.span(line, min(line + len(source.line(path.span.line)) + 1, len(source.text)))
+    alias = re.search(r"\bas\s+(\w+)", whole.text)
+    uses = re.compile(rf"\b{re.escape(alias[1] if alias else path.text)}{MEMBER}").finditer(source.text, whole.end)
+    edits = [Edit(source.span(use.start(), use.end()), plain(use[1])) for use in uses]
+    return replace(found, hint=word.hint, repairs=(Repair("leave the import out, and its name", (Edit(whole, ""), *edits)),))
+
+
+MEMBER = r"(?:\.(?:nn|functional|linalg|numpy|math))*\.(\w+)"
+"""What follows the name of a module of Python's where its function is called."""
+
+
+def plain(name: str) -> str:
+    """
+    >>> plain("cat"), plain("tanh")
+    ('concat', 'tanh')
+    """
+    word = NAMES.get(name)
+    return word.write if word is not None and word.write else name
 
 
 def without_module(name: Span, known: Iterable[str]) -> Iterable[Repair]:
     """``sum(x)`` for ``np.sum(x)``, ``concat(...)`` for ``torch.cat(...)``."""
-    text = name.source.text
-    found = re.compile(r"(?:\.(?:nn|functional|linalg|numpy|math))*\.(\w+)").match(text, name.end)
-    if found is not None:
-        word = NAMES.get(found[1])
-        written = word.write if word is not None else found[1]
-        if written in set(known):
-            yield replacing(f"write `{written}`", name.source.span(name.start, found.end()), written)
+    found = re.compile(MEMBER).match(name.source.text, name.end)
+    if found is not None and plain(found[1]) in set(known):
+        written = plain(found[1])
+        yield replacing(f"write `{written}`", name.source.span(name.start, found.end()), written)
 
 
 def unknown_type(name: str, span: Span, known: Iterable[str]) -> Diagnostic:
