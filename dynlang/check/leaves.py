@@ -49,8 +49,8 @@ def read_arguments(context: Context, node: ast.Call, name: str, least: int) -> t
 
 
 def leaf_record(context: Context) -> RecordType | None:
-    symbol = context.world.lookup(context.module, "Leaf")
-    return RecordType(symbol.name) if symbol is not None and symbol.kind == "record" else None
+    symbol = context.world.prelude_type("Leaf")
+    return RecordType(symbol.name) if symbol is not None else None
 
 
 def leaf_function(

@@ -91,6 +91,8 @@ def read_named(context: Context, node: ast.TypeName) -> Type:
         )
         return ERROR
     symbol = find_symbol(context, node.path)
+    if symbol is not None and symbol.kind == "constructor":
+        symbol = context.world.prelude_type(name) or symbol
     if symbol is None:
         return read_builtin(context, node, name)
     match symbol.kind:

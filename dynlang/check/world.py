@@ -222,6 +222,12 @@ class World:
             found = self.interfaces["prelude"].exported.get(name)
         return found
 
+    def prelude_type(self, name: str) -> Symbol | None:
+        """The type that the prelude has under a name: a constructor, as `Leaf` of a tree, doesn't hide it."""
+        prelude = self.interfaces.get("prelude")
+        found = prelude.exported.get(name) if prelude else None
+        return found if found is not None and found.kind in ("record", "sum", "alias") else None
+
     def visible(self, module: str) -> frozenset[str]:
         """All names that the top of a module sees, for suggestions."""
         prelude = self.interfaces.get("prelude")

@@ -1,32 +1,35 @@
 """Structure-generic code: ``map_leaves``, ``make_leaves`` and ``fold_leaves``, written out leaf by leaf.
 
-Every leaf is handed over as a vector. A table whose tangent is rows is handed over row by touched row.
+Every leaf is handed over as a vector. A table whose tangent is rows is handed over row by touched row. Leaves inside lists
+and sums, which only the running program knows, are the matter of `structures`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from dynlang.check import typed
+from dynlang.check import errors, typed
+from dynlang.check.world import show
 from dynlang.core.build import integer, text
 from dynlang.core.elaborate.comprehensions import again
 from dynlang.core.elaborate.expressions import expression, handles
 from dynlang.core.elaborate.formats import dense
 from dynlang.core.elaborate.frame import Frame
+from dynlang.core.elaborate.structures import NUMBER, STATE, Walk, extended, holds_leaf, is_leaf, leaf_dtype, sources, walk_inside
 from dynlang.core.elaborate.values import Value, is_binder
-from dynlang.core.nodes import Atom, For, Variable
+from dynlang.core.nodes import Atom, For, Literal, Variable
 from dynlang.core.sizes import expand
-from dynlang.diag import InternalError, NotBuilt
+from dynlang.diag import CompileError, Diagnostic, InternalError, NotBuilt
+from dynlang.source import Span
 from dynlang.types import (
-    FLOATS,
     INT,
     ArrayType,
     RecordType,
     RowsType,
     ScalarType,
     Size,
-    TangentType,
     Type,
     substitute,
 )
@@ -34,36 +37,21 @@ from dynlang.types import (
 
 @dataclass(frozen=True, slots=True)
 class LeafPlace:
-    """A place of a layout that holds numbers: its position among the atoms, and its path."""
+    """A place of a layout: its position among the atoms, its path, the Core type, and the type that the program has for it."""
 
     position: int
     path: str
     type: Type
-    index: int
+    source: Type
 
 
-def leaf_dtype(kind: Type) -> str | None:
-    """The dtype of a leaf's numbers; None if it is no leaf."""
-    match kind:
-        case ScalarType(dtype) | ArrayType(ScalarType(dtype), _):
-            return dtype
-        case RowsType(dtype, _):
-            return dtype
-    return None
-
-
-def is_leaf(kind: Type, wanted: str) -> bool:
-    dtype = leaf_dtype(kind)
-    if dtype is None:
-        return False
-    return dtype in FLOATS if wanted == "float" else dtype != "bool" if wanted == "number" else True
-
-
-def leaves_of(frame: Frame, kind: Type, wanted: str) -> list[LeafPlace]:
+def places_of(frame: Frame, value: Value, wanted: str) -> list[LeafPlace]:
+    """The places of a value that are leaves of the kind, or hold some."""
     found: list[LeafPlace] = []
-    for position, one in enumerate(frame.layouts.data(kind)):
-        if is_leaf(one.type, wanted) and not is_binder(one):
-            found.append(LeafPlace(position, one.name.lstrip("."), one.type, len(found)))
+    sourced = sources(frame, value.type, iter(value.atoms))
+    for position, (one, source) in enumerate(zip(frame.layouts.data(value.type), sourced, strict=True)):
+        if not is_binder(one) and holds_leaf(frame, one.type, wanted):
+            found.append(LeafPlace(position, one.name.lstrip("."), one.type, source))
     return found
 
 
@@ -117,20 +105,23 @@ def run_leaf(frame: Frame, function: typed.LeafFunction, vectors: Sequence[Atom]
     return result
 
 
-def info_record(frame: Frame, leaf: LeafPlace, kind: Type, parameter: typed.Local) -> Value:
-    """The `Leaf` that tells the function what it is given, by the names of its fields."""
+def info_record(frame: Frame, path: Atom, kind: Type, parameter: typed.Local) -> Value:
+    """The `Leaf` that tells the function what it is given, by the names of its fields; the next leaf has the next number."""
     record = frame.type(parameter.type)
     assert isinstance(record, RecordType)
     shape = leaf_shape(kind)
+    index = frame.locals[NUMBER].atom
+    following = integer(int(index.value) + 1) if isinstance(index, Literal) else frame.builder.operation("add", index, integer(1), name="i")
+    frame.locals[NUMBER] = Value(INT, (following,))
     atoms: list[Atom] = []
     for name, _ in frame.layouts.fields(record):
         match name:
             case "path":
-                atoms.append(text(leaf.path))
+                atoms.append(path)
             case "shape":
                 atoms += [integer(len(shape)), shape_array(frame, shape)]
             case "index":
-                atoms.append(integer(leaf.index))
+                atoms.append(index)
             case "count":
                 atoms.append(frame.builder.size(product_of(shape)))
             case "dtype":
@@ -148,54 +139,100 @@ def shape_array(frame: Frame, shape: Sequence[Size]) -> Atom:
     return array
 
 
-def infos(frame: Frame, node_with_info: bool, function: typed.LeafFunction, leaf: LeafPlace, kind: Type, at: int) -> list[Value]:
-    return [info_record(frame, leaf, kind, function.parameters[at])] if node_with_info else []
-
-
 # ---------------------------------------------------------------- the three forms
 
 
 @handles(typed.MapLeaves)
 def map_leaves(frame: Frame, node: typed.MapLeaves) -> Value:
     values = [expression(frame, one) for one in node.arguments]
-    first = values[0]
-    wanted = node.function.type_variable.kind
-    atoms = list(first.atoms)
-    for leaf, places in matched_leaves(frame, values, wanted):
-        given = [value.atoms[place.position] for value, place in zip(values, places, strict=True)]
-        kind = given[0].type
-        if any(isinstance(one.type, RowsType) for one in given):
-            atoms[leaf.position] = map_rows(frame, node, leaf, given)
-            continue
-        dtype = leaf_dtype(kind)
-        assert dtype is not None
-        others = infos(frame, node.with_info, node.function, leaf, kind, 0)
-        vectors = [as_vector(frame, one) for one in given]
-        result = run_leaf(frame, node.function, vectors, dtype, product_of(leaf_shape(expand(kind, frame.builder.known))), others)
-        atoms[leaf.position] = from_vector(frame, result.atom, kind)
-    return Value(frame.type(node.type), tuple(atoms), first.functions)
+    with own_locals(frame):
+        found = visit(frame, walk_of(frame, node), values, text(""))
+    return Value(frame.type(node.type), found.atoms, values[0].functions)
 
 
-def matched_leaves(frame: Frame, values: Sequence[Value], wanted: str) -> list[tuple[LeafPlace, list[LeafPlace]]]:
-    """The leaves of the first value, each with its partner in every value: a tangent has the float leaves alone."""
-    first = leaves_of(frame, values[0].type, wanted)
-    partners = [leaves_of(frame, value.type, wanted) for value in values]
+@handles(typed.FoldLeaves)
+def fold_leaves(frame: Frame, node: typed.FoldLeaves) -> Value:
+    state = expression(frame, node.initial)
+    values = [expression(frame, one) for one in node.arguments]
+    with own_locals(frame):
+        frame.locals[STATE] = frame.retyped(state, frame.type(node.type))
+        visit(frame, walk_of(frame, node), values, text(""))
+        return frame.locals[STATE]
+
+
+@contextmanager
+def own_locals(frame: Frame) -> Iterator[None]:
+    """The state and the number of the next leaf belong to one walk: functions of leaves may walk other values."""
+    outer = {name: frame.locals[name] for name in (STATE, NUMBER) if name in frame.locals}
+    frame.locals.pop(STATE, None)
+    frame.locals[NUMBER] = Value(INT, (integer(0),))
+    try:
+        yield
+    finally:
+        frame.locals.pop(STATE, None)
+        frame.locals.pop(NUMBER, None)
+        frame.locals.update(outer)
+
+
+def walk_of(frame: Frame, node: typed.MapLeaves | typed.FoldLeaves) -> Walk:
+    facts = frame.elaborator.facts.of((node.function.body, node.function.parameters))
+    return Walk(node, tuple(name for name in facts.read if name in frame.locals and name not in facts.bound), visit)
+
+
+def visit(frame: Frame, walk: Walk, values: Sequence[Value], path: Atom) -> Value:
+    """Every leaf of the first value, with its partners in the others; the first value as it comes out."""
+    atoms = list(values[0].atoms)
+    for place, row in matched_places(frame, walk, values):
+        given = [value.atoms[one.position] for value, one in zip(values, row, strict=True)]
+        here = step_to(frame, walk, path, place.path)
+        if is_leaf(place.type, walk.kind):
+            changed = visit_leaf(frame, walk, given, here)
+        else:
+            inner = [Value(one.source, (atom,)) for one, atom in zip(row, given, strict=True)]
+            changed = walk_inside(frame, walk, inner, here).atom
+        if walk.maps:
+            atoms[place.position] = changed
+    return Value(values[0].type, tuple(atoms), values[0].functions)
+
+
+def step_to(frame: Frame, walk: Walk, path: Atom, name: str) -> Atom:
+    """The path of a place, with a dot where there is something before it."""
+    if not walk.node.with_info or not name:
+        return path
+    return text(name) if isinstance(path, Literal) and path.value == "" else extended(frame, walk, path, f".{name}")
+
+
+def visit_leaf(frame: Frame, walk: Walk, given: Sequence[Atom], path: Atom) -> Atom:
+    """The function of leaves applied to one: the new leaf, or the new state, which stays among the locals."""
+    node, kind = walk.node, given[0].type
+    if isinstance(node, typed.MapLeaves) and any(isinstance(one.type, RowsType) for one in given):
+        return map_rows(frame, node, path, given)
+    atoms = given if walk.maps else [whole(frame, one) for one in given]
+    kind = expand(atoms[0].type, frame.builder.known)
+    dtype = leaf_dtype(kind)
+    assert dtype is not None
+    others = [] if walk.maps else [frame.locals[STATE]]
+    if node.with_info:
+        others.append(info_record(frame, path, kind, node.function.parameters[len(others)]))
+    result = run_leaf(frame, node.function, [as_vector(frame, one) for one in atoms], dtype, product_of(leaf_shape(kind)), others)
+    if walk.maps:
+        return from_vector(frame, result.atom, given[0].type)
+    frame.locals[STATE] = frame.retyped(result, frame.locals[STATE].type)
+    return given[0]
+
+
+def matched_places(frame: Frame, walk: Walk, values: Sequence[Value]) -> list[tuple[LeafPlace, list[LeafPlace]]]:
+    """The places of the first value, each with its partner in every value. A derivative has no place for ints: those are left out."""
+    first, *others = [places_of(frame, value, walk.kind) for value in values]
     found: list[tuple[LeafPlace, list[LeafPlace]]] = []
-    for leaf in first:
-        row: list[LeafPlace] = []
-        for own in partners:
-            match_ = next((one for one in own if one.path == leaf.path), None)
-            if match_ is None:
-                break
-            row.append(match_)
+    for place in first:
+        row = [place, *(match for own in others if (match := next((one for one in own if one.path == place.path), None)) is not None)]
         if len(row) == len(values):
-            found.append((leaf, row))
-        elif wanted != "any":
-            raise NotBuilt(f"leaves that don't fit each other: {leaf.path}", frame.builder.span)
+            found.append((place, row))
     return found
 
 
-def map_rows(frame: Frame, node: typed.MapLeaves, leaf: LeafPlace, given: Sequence[Atom]) -> Atom:
+def map_rows(frame: Frame, node: typed.MapLeaves, path: Atom, given: Sequence[Atom]) -> Atom:
     """Row by touched row; the rows that aren't touched stay as they are."""
     builder = frame.builder
     rows_at = next(position for position, one in enumerate(given) if isinstance(one.type, RowsType))
@@ -209,6 +246,7 @@ def map_rows(frame: Frame, node: typed.MapLeaves, leaf: LeafPlace, given: Sequen
         start = builder.operation("rows_empty", dtype=dtype, sizes=rows.type.shape, name="rows")
     carried = Variable(builder.names.fresh("table"), expand(result_kind, builder.known))
     index = Variable(builder.names.fresh("k"), INT)
+    others = [info_record(frame, path, given[0].type, node.function.parameters[0])] if node.with_info else []
     with frame.inside() as inner:
         row_index = inner.operation("rows_index", rows, index, name="i")
         vectors: list[Atom] = []
@@ -220,7 +258,6 @@ def map_rows(frame: Frame, node: typed.MapLeaves, leaf: LeafPlace, given: Sequen
             else:
                 source = carried if position == 0 else one
                 vectors.append(inner.operation("at", source, row_index, name="row"))
-        others = infos(frame, node.with_info, node.function, leaf, given[0].type, 0)
         result = run_leaf(frame, node.function, [as_vector(frame, one) for one in vectors], dtype, product_of(row_shape), others)
         new = from_vector(frame, result.atom, ArrayType(ScalarType(dtype), row_shape))
         op = "accumulate_at" if isinstance(result_kind, RowsType) else "update"
@@ -233,15 +270,20 @@ def map_rows(frame: Frame, node: typed.MapLeaves, leaf: LeafPlace, given: Sequen
 @handles(typed.MakeLeaves)
 def make_leaves(frame: Frame, node: typed.MakeLeaves) -> Value:
     kind = frame.type(node.type)
+    with own_locals(frame):
+        return made_of(frame, node, kind)
+
+
+def made_of(frame: Frame, node: typed.MakeLeaves, kind: Type) -> Value:
     atoms: list[Atom] = []
     replace: dict[str, Size] = {}
-    for position, place in enumerate(frame.layouts.data(kind)):
+    for place in frame.layouts.data(kind):
         wanted = expand(substitute(place.type, replace), frame.builder.known)
         dtype = leaf_dtype(wanted)
         if dtype is None or is_binder(place):
-            raise NotBuilt(f"making a {kind}: {place.name.lstrip('.')} is no array or number of known size", node.span)
-        leaf = LeafPlace(position, place.name.lstrip("."), wanted, position)
-        others = [info_record(frame, leaf, wanted, node.function.parameters[0])] if node.function.parameters else []
+            raise CompileError(unmakeable(kind, place.name.lstrip("."), node.span))
+        parameters = node.function.parameters
+        others = [info_record(frame, text(place.name.lstrip(".")), wanted, parameters[0])] if parameters else []
         result = run_leaf(frame, node.function, [], dtype, product_of(leaf_shape(wanted)), others)
         atom = from_vector(frame, result.atom, wanted)
         atoms.append(atom)
@@ -250,23 +292,11 @@ def make_leaves(frame: Frame, node: typed.MakeLeaves) -> Value:
     return Value(kind, tuple(atoms))
 
 
-@handles(typed.FoldLeaves)
-def fold_leaves(frame: Frame, node: typed.FoldLeaves) -> Value:
-    state = expression(frame, node.initial)
-    values = [expression(frame, one) for one in node.arguments]
-    kind = frame.type(node.type)
-    for leaf, places in matched_leaves(frame, values, node.function.type_variable.kind):
-        given = [whole(frame, value.atoms[place.position]) for value, place in zip(values, places, strict=True)]
-        dtype = leaf_dtype(given[0].type)
-        assert dtype is not None
-        others = [state, *infos(frame, node.with_info, node.function, leaf, given[0].type, 1)]
-        count = product_of(leaf_shape(expand(given[0].type, frame.builder.known)))
-        state = run_leaf(frame, node.function, [as_vector(frame, one) for one in given], dtype, count, others)
-    return Value(kind, state.atoms, state.functions)
+def unmakeable(kind: Type, path: str, span: Span) -> Diagnostic:
+    where = f": its `{path}` is no number, and no array whose sizes the type tells" if path else ""
+    hint = "make it by its constructor, and the parts that are records by `make_leaves`"
+    return errors.CannotInfer(f"`make_leaves` can't make a `{show(kind)}` from its type{where}", span, hint=hint)
 
 
 def whole(frame: Frame, atom: Atom) -> Atom:
     return dense(frame, atom) if isinstance(atom.type, RowsType) else atom
-
-
-__all__ = ["Callable", "TangentType", "map_leaves"]

@@ -1,0 +1,350 @@
+"""Leaves inside lists, sums, and arrays of those, which are there only when the program runs.
+
+A list or array is walked by a loop. A sum is walked by a function of its own, one for each type, which calls itself where
+the sum is recursive; it is given what the function of leaves has captured. The state of a fold and the number of the
+next leaf are locals under names that no program has, so that loops and branches carry them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from dynlang.check import typed
+from dynlang.core.build import Builder, integer, truth
+from dynlang.core.elaborate.comprehensions import again
+from dynlang.core.elaborate.formats import joined_text
+from dynlang.core.elaborate.frame import Frame
+from dynlang.core.elaborate.indexing import Items, indexed, list_item, own_sizes, unboxed_element, updated
+from dynlang.core.elaborate.values import Abstraction, Value, rename_places
+from dynlang.core.nodes import Arm, Atom, Call, Case, For, Function, Literal, SumDeclaration, Variable
+from dynlang.core.sizes import rename_telescope
+from dynlang.core.walk import Names
+from dynlang.diag import NotBuilt
+from dynlang.types import (
+    FLOATS,
+    INT,
+    UNIT,
+    ArrayType,
+    FunctionType,
+    IndexType,
+    ListType,
+    RecordType,
+    RowsType,
+    ScalarType,
+    Size,
+    StringType,
+    SumType,
+    TangentType,
+    TupleType,
+    Type,
+    array_of,
+    open_unknowns,
+    substitute,
+    tangent,
+    unknowns,
+)
+
+STATE, NUMBER = "leaf.state", "leaf.number"
+STRING = StringType()
+Visit = Callable[[Frame, "Walk", Sequence[Value], Atom], Value]
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One ``map_leaves`` or ``fold_leaves``: the node, what its function reads around it, and how values are visited."""
+
+    node: typed.MapLeaves | typed.FoldLeaves
+    captures: tuple[str, ...]
+    visit: Visit
+    depth: int = 0
+
+    @property
+    def maps(self) -> bool:
+        return isinstance(self.node, typed.MapLeaves)
+
+    @property
+    def word(self) -> str:
+        return "map_leaves" if self.maps else "fold_leaves"
+
+    @property
+    def kind(self) -> str:
+        return self.node.function.type_variable.kind
+
+
+# ---------------------------------------------------------------- what is a leaf
+
+
+def leaf_dtype(kind: Type) -> str | None:
+    """The dtype of a leaf's numbers; None if it is no leaf."""
+    match kind:
+        case ScalarType(dtype) | ArrayType(ScalarType(dtype), _):
+            return dtype
+        case RowsType(dtype, _):
+            return dtype
+    return None
+
+
+def is_leaf(kind: Type, wanted: str) -> bool:
+    dtype = leaf_dtype(kind)
+    if dtype is None:
+        return False
+    return dtype in FLOATS if wanted == "float" else dtype != "bool" if wanted == "number" else True
+
+
+def holds_leaf(frame: Frame, kind: Type, wanted: str) -> bool:
+    """Whether a value of a Core type can have a leaf of the kind anywhere in it."""
+    seen: set[str] = set()
+    waiting: list[Type] = [kind]
+    while waiting:
+        one = waiting.pop()
+        if is_leaf(one, wanted):
+            return True
+        match one:
+            case ArrayType(element, _):
+                waiting.append(element)
+            case ListType(elements):
+                waiting += elements
+            case SumType(name, _) if name not in seen and name not in frame.layouts.function_sums:
+                seen.add(name)
+                declared = frame.elaborator.sums.get(name)
+                if declared is None:
+                    return True
+                waiting += [field.type for each in declared.constructors for field in each.fields]
+    return False
+
+
+def sources(frame: Frame, kind: Type, atoms: Iterator[Atom], stored: bool = False) -> Iterator[Type]:
+    """For each place of a value's layout, the type that the program has for it; unknown sizes are the value's own."""
+    closed = unknowns(kind)
+    if closed:
+        names = tuple(f"leaf.size{position}" for position in range(len(closed)))
+        found = {}
+        for name in names:
+            found[name] = frame.builder.size_of(next(atoms))
+            yield INT
+        kind = substitute(open_unknowns(kind, names), found)
+    match kind:
+        case TupleType(items):
+            for item in items:
+                yield from sources(frame, item, atoms, stored)
+        case RecordType():
+            for _, one in frame.layouts.fields(kind):
+                yield from sources(frame, one, atoms, stored)
+        case FunctionType() if not stored:
+            return
+        case ArrayType(TupleType() | RecordType() | TangentType() as element, shape) if not frame.layouts.is_boxed(element):
+            for one in sources(frame, element, atoms, True):
+                yield array_of(one, shape)
+        case TangentType(of):
+            primal = list(sources(frame, of, iter([integer(0)] * len(frame.layouts.data(of)))))
+            for place, position in frame.layouts.tangent_places(of):
+                next(atoms)
+                yield INT if place.type == INT else tangent(primal[position])
+        case _:
+            next(atoms)
+            yield kind
+
+
+# ---------------------------------------------------------------- walking
+
+
+def extended(frame: Frame, walk: Walk, path: Atom, *more: Atom | str) -> Atom:
+    """A path with a step more; nobody asks for it where the function takes no `Leaf`."""
+    return joined_text(frame, [path, *more]) if walk.node.with_info else path
+
+
+def walk_inside(frame: Frame, walk: Walk, values: Sequence[Value], path: Atom) -> Value:
+    """The leaves inside a list, a sum, or an array of such, of every value at once."""
+    kind = values[0].type
+    inner = replace(walk, depth=walk.depth + 1)
+    if any(isinstance(one.type, TangentType) for one in values):
+        raise NotBuilt(f"`{walk.word}` over the derivative of a sum type", walk.node.span)
+    match kind:
+        case ListType():
+            return walk_list(frame, inner, values, path)
+        case ArrayType():
+            return walk_array(frame, inner, values, path)
+        case SumType():
+            return walk_sum(frame, inner, values, path)
+    return values[0]
+
+
+def loop(frame: Frame, walk: Walk, length: Atom, whole: Value, step: Callable[[Atom, Value], Value]) -> Value:
+    """A loop that carries the whole, if it changes, and what else the walk carries."""
+    held = f"leaf.whole{walk.depth}"
+    frame.locals[held] = whole
+    kinds = frame.carried_locals([*([held] if walk.maps else []), STATE, NUMBER])
+    names = frame.builder.names
+    carried, initial = frame.telescope(kinds), frame.current(kinds)
+    index = Variable(names.fresh("k"), INT)
+    with frame.inside() as builder:
+        frame.assign_all(kinds, carried)
+        frame.locals[held] = step(index, frame.locals[held])
+        block = builder.block(*frame.current(kinds))
+    results = frame.merge(For(index, length, carried, tuple(initial), block), again(carried, names.fresh), walk.node.span)
+    frame.assign_all(kinds, results)
+    return frame.locals.pop(held)
+
+
+def walk_list(frame: Frame, walk: Walk, values: Sequence[Value], path: Atom) -> Value:
+    lengths = [frame.builder.operation("list_length", one.atom, name="length") for one in values]
+    for other in lengths[1:]:
+        same = frame.builder.operation("equal", lengths[0], other, name="same")
+        frame.check(same, f"`{walk.word}` takes lists of one length, not {{}} and {{}}", walk.node.span, "DYN0901", lengths[0], other)
+
+    def step(index: Atom, whole: Value) -> Value:
+        items = [list_item(frame, one, index) for one in (whole, *values[1:])]
+        new = walk.visit(frame, walk, items, extended(frame, walk, path, "[", index, "]"))
+        if not walk.maps:
+            return whole
+        assert isinstance(whole.type, ListType)
+        atoms = unboxed_element(frame, whole.type.elements[0], new)
+        return Value(whole.type, (frame.builder.operation("list_set", whole.atom, index, *atoms, name="list"),))
+
+    return loop(frame, walk, lengths[0], values[0], step)
+
+
+def walk_array(frame: Frame, walk: Walk, values: Sequence[Value], path: Atom) -> Value:
+    """An array of lists or sums, along its first axis."""
+    kind = values[0].type
+    assert isinstance(kind, ArrayType) and isinstance(kind.shape[0], Size)
+
+    def step(index: Atom, whole: Value) -> Value:
+        items = [indexed(frame, one, Items((index,), one.type)) for one in (whole, *values[1:])]  # type: ignore[arg-type]
+        new = walk.visit(frame, walk, items, extended(frame, walk, path, "[", index, "]"))
+        return updated(frame, whole, Items((index,), whole.type), new) if walk.maps else whole  # type: ignore[arg-type]
+
+    return loop(frame, walk, frame.builder.size(kind.shape[0]), values[0], step)
+
+
+# ---------------------------------------------------------------- sums
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the function that walks a sum is given besides: names and values, each type over sizes of its own."""
+
+    abstraction: Abstraction
+    locals: tuple[tuple[str, Type], ...]
+    sizes: tuple[tuple[str, Size], ...]
+    types: tuple[tuple[str, Type], ...]
+
+
+def surroundings(frame: Frame, walk: Walk, values: Sequence[Value]) -> Surroundings:
+    abstraction = Abstraction(prefix="s")
+    facts = frame.elaborator.facts.of((walk.node.function.body, walk.node.function.parameters))
+    for one in values:
+        abstraction.type(one.type)
+    names = [name for name in (*walk.captures, STATE, NUMBER) if name in frame.locals]
+    locals = tuple((name, abstraction.type(frame.locals[name].type)) for name in names)
+    sizes = tuple((name, abstraction.size(frame.sizes[name])) for name in sorted(facts.sizes) if name in frame.sizes and name not in names)
+    types = tuple((name, abstraction.type(frame.types[name])) for name in sorted(facts.types) if name in frame.types)
+    return Surroundings(abstraction, locals, sizes, types)
+
+
+def walk_sum(frame: Frame, walk: Walk, values: Sequence[Value], path: Atom) -> Value:
+    """A call of the function that walks this sum type."""
+    around = surroundings(frame, walk, values)
+    kinds = tuple(around.abstraction.type(one.type) for one in values)
+    key = ("leaves", id(walk.node), kinds, around.locals, around.sizes, around.types)
+    elaborator = frame.elaborator
+    name = elaborator.generated.get(key)
+    if name is None:
+        name = elaborator.generated[key] = elaborator.function_names.fresh("leaves_of")
+        make_walker(frame, walk, name, kinds, around)
+    sizes = tuple(frame.builder.size(size) for size in around.abstraction.names)
+    atoms = [atom for local, _ in around.locals for atom in frame.stored(frame.locals[local])]
+    atoms += [atom for one in values for atom in one.atoms]
+    at_root = isinstance(path, Literal) and path.value == ""
+    prefix = path if at_root else extended(frame, walk, path, ".")
+    results = list(frame.builder.emit(Call(name, (*sizes, *atoms, prefix))))
+    changed = values[0]
+    if walk.maps:
+        changed = Value(values[0].type, (frame.retyped_atom(results.pop(0), frame.layouts.stored(values[0].type)[0].type),))
+    frame.assign_all(frame.carried_locals([STATE, NUMBER]), results)
+    return changed
+
+
+def make_walker(frame: Frame, walk: Walk, name: str, kinds: Sequence[Type], around: Surroundings) -> None:
+    """The function itself: sizes, captures, the state and number, the values and the path; it gives the value, state and number."""
+    elaborator, layouts = frame.elaborator, frame.layouts
+    size_names = tuple(around.abstraction.names.values())
+    names = Names(size_names)
+    inner = Frame(elaborator, Builder(names, elaborator.scope, span=walk.node.span), {}, {}, dict(around.types), UNIT, name)
+    inner.sizes = {one: Size.variable(one) for one in size_names} | dict(around.sizes)
+    parameters = [Variable(one, INT) for one in size_names]
+    for label, kind in around.locals:
+        places = rename_places(layouts.stored(kind), names.fresh, {}, label.rpartition(".")[2])
+        parameters += places
+        inner.locals[label] = inner.unstored(kind, places)
+        if kind == INT or isinstance(kind, IndexType):
+            inner.sizes[label] = Size.variable(places[0].name)
+    values: list[Value] = []
+    for kind in kinds:
+        places = rename_places(layouts.stored(kind), names.fresh, {}, "x")
+        parameters += places
+        values.append(Value(kind, places))
+    path = Variable(names.fresh("path"), STRING)
+    parameters.append(path)
+    carried = inner.carried_locals([STATE, NUMBER])
+    outcome = [*([("x", kinds[0])] if walk.maps else []), *carried]
+    results = tuple(place for label, kind in outcome
+                    for place in rename_places(layouts.stored(kind), names.fresh, {}, label.rpartition(".")[2]))
+    declared = Function(name, tuple(parameters), results, inner.builder.block(), len(size_names))
+    elaborator.signatures[name] = declared
+    changed = match_all(inner, walk, values, path)
+    atoms = [*(changed.atoms if walk.maps else ()), *inner.current(carried)]
+    elaborator.functions[name] = replace(declared, body=inner.builder.block(*atoms))
+
+
+def match_all(frame: Frame, walk: Walk, values: Sequence[Value], path: Atom) -> Value:
+    """Every value taken apart; all have the same constructor."""
+    held = f"leaf.whole{walk.depth}"
+    frame.locals[held] = values[0]
+    kinds = frame.carried_locals([*([held] if walk.maps else []), STATE, NUMBER])
+
+    def opened(position: int, chosen: int | None, fields: tuple[tuple[Variable, ...], ...]) -> None:
+        """Cases for the values from a position on: `chosen` is the constructor of those before."""
+        if position == len(values):
+            assert chosen is not None
+            frame.locals[held] = rebuilt(frame, walk, values[0], chosen, fields, path)
+            return
+        core = values[position].atom.type
+        assert isinstance(core, SumType)
+        declaration = frame.elaborator.sums[core.name]
+        arms: list[Arm] = []
+        for number, constructor in enumerate(declaration.constructors):
+            with frame.inside() as builder:
+                own = rename_telescope(constructor.fields, builder.names.fresh, own_sizes(declaration, core), builder.known)
+                if chosen in (None, number):
+                    opened(position + 1, number, (*fields, own))
+                else:
+                    frame.check(truth(False), f"`{walk.word}` takes values of one structure, and their alternatives differ", walk.node.span)
+                arms.append(Arm(constructor.name, own, builder.block(*frame.current(kinds))))
+        frame.assign_all(kinds, frame.merge(Case(values[position].atom, tuple(arms)), frame.telescope(kinds), walk.node.span))
+
+    opened(0, None, ())
+    return frame.locals.pop(held)
+
+
+def rebuilt(frame: Frame, walk: Walk, value: Value, chosen: int, fields: Sequence[tuple[Variable, ...]], path: Atom) -> Value:
+    """The payload's leaves visited, and the constructor made of what comes out."""
+    from dynlang.core.elaborate.statements import field_types
+
+    assert isinstance(value.type, SumType)
+    core = value.atom.type
+    assert isinstance(core, SumType)
+    declaration: SumDeclaration = frame.elaborator.sums[core.name]
+    declared = frame.elaborator.program.sums[value.type.name].constructors[chosen]
+    atoms: list[Atom] = []
+    at = 0
+    for (label, _), kind in zip(declared.fields, field_types(frame, value.type, declared.name), strict=True):
+        width = len(frame.layouts.entries(kind))
+        parts = [frame.unstored(kind, own[at:at + width]) for own in fields]
+        at += width
+        new = walk.visit(frame, walk, parts, extended(frame, walk, path, label))
+        atoms += frame.retyped_atoms(frame.stored(new), frame.layouts.stored(kind))
+    if not walk.maps:
+        return value
+    return Value(value.type, (frame.builder.construct(core, declaration.constructors[chosen].name, *atoms, name="x"),))
