@@ -79,7 +79,7 @@ class Program(Statements):
         scope = Scope([Name(one.name, one.type, one.lent) for one in parameters])
         shown = [f"{one.name}: {'inout ' if one.lent else ''}{one.type}" for one in parameters] + (["fuel: int = 1"] if fuelled else [])
         result = f"({', '.join(map(str, results))})" if len(results) > 1 else str(results[0])
-        self.results, self.budget, self.calls = results, self.pick.randint(3, 9), True
+        self.results, self.budget, self.calls = results, self.pick.randint(2, 5), True
         function = Function(name, (), parameters, None)
         with self.block(f"fn {name}<n, m>({', '.join(shown)}) -> {result}:"):
             if fuelled:
@@ -181,13 +181,12 @@ class Program(Statements):
         """`run` gives a float, a text, and up to four values as they are."""
         scope = Scope(list(ENTRY))
         self.results, self.calls = (), True
-        self.budget = self.pick.randint(4, 10)
+        self.budget = self.pick.randint(2, 6)
         with self.block(f"fn run{self.tag}<n, m>({PARAMETERS}) -> (f64, str, f64[n], int):"):
-            for _ in range(2):
-                self.do_call(scope)
+            self.do_call(scope)
             self.statements(scope, self.budget)
             self.do_call(scope)
-            seen = list(scope.names[len(ENTRY) :])[-9:]
+            seen = list(scope.names[len(ENTRY) :])[-6:]
             parts = [self.digest(one.type, one.text) for one in seen] or ["s"]
             self.write("var total = 0.0 * s")
             for part in parts:

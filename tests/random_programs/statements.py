@@ -35,7 +35,7 @@ class Statements(Forms):
     def value(self, scope: Scope, kind: Type, depth: int = 3, known: bool = True) -> str:
         """What a statement stores. Expressions may put `let` lines before it, which see what the statement sees."""
         self.base = Scope([Name(one.text, one.type) for one in scope.names], False, 3)
-        self.fuel = self.pick.choice((6, 14, 30))
+        self.fuel = self.pick.choice((3, 6, 12))
         before = {one.text for one in scope.names}
         text = self.tame(scope, kind, depth, known)
         for one in self.base.names:
@@ -500,7 +500,8 @@ class Statements(Forms):
                     break
                 if self.chance(0.25):
                     pattern, inner = self.pattern(scope.inner(), kind, made, place, nested=1)
-                    with self.block(f"{pattern} if {guards[place]}:" if self.chance(0.6) or not fields else f"{pattern}:"):
+                    restricted = any(word in pattern.partition("(")[2] for word in ("(", '"', *"0123456789", "true", "false")) and fields
+                    with self.block(f"{pattern}:" if restricted and self.chance(0.4) else f"{pattern} if {guards[place]}:"):
                         ends.append(self.body(inner))
                 pattern, inner = self.pattern(scope.inner(), kind, made, place, nested=0)
                 with self.block(f"{pattern}:"):
@@ -525,7 +526,7 @@ class Statements(Forms):
                 text, scope = self.pattern(scope, inner, deeper, self.pick.randrange(len(deeper.constructors)), nested - 1)
                 parts.append(text)
             elif nested and inner == INT:
-                parts.append(self.one("0", "1", "1 | 2", "-1"))
+                parts.append(self.one("0", "1", "-1"))
             elif nested and inner == BOOL:
                 parts.append(self.one("true", "false"))
             elif self.chance(0.15):
