@@ -101,6 +101,8 @@ class CallSizes:
     def size(self, size: Size, wish: str = "s") -> Size:
         if self.merge and size.value is not None:
             return size
+        if self.merge and size.single_variable is None:
+            return size.substitute(lambda name: self.size(Size.variable(name)))
         found = self.known.get(size)
         if found is None:
             found = self.known[size] = self._slot(size.single_variable or wish, size)
