@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """What random programs are held against: every way through the compiler gives the same.
 
 Laws, for a batch of programs in one file:
