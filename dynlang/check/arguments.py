@@ -31,6 +31,7 @@ from dynlang.types import (
     FunctionType,
     RecordType,
     Size,
+    SumType,
     Type,
     TypeVariable,
 )
@@ -300,7 +301,7 @@ def value_argument(context: Context, use: Use, hints: object, pattern: Type, arg
             use.solver.match(pattern, wanted)
     if not isinstance(value.type, ErrorType):
         match_value(use, pattern, value)
-        if isinstance(pattern, FunctionType) and isinstance(value.type, RecordType):
+        if isinstance(pattern, FunctionType) and isinstance(value.type, (RecordType, SumType)):
             match_callable(context, use, pattern, value)
     return value
 

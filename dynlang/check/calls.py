@@ -191,11 +191,9 @@ def call_member(context: Context, node: ast.Call, function: ast.Attribute, hint:
             demand_method(context, receiver, name, tuple(context.infer(one).type for one in plain))
             infer_all(context, node.arguments)
             return receiver
-        case RecordType(record):
-            info = context.world.records[record]
-            if name in info.methods:
-                signature = context.world.signatures[info.methods[name]]
-                return call_method(context, signature, function.value, receiver, node, hint)
+        case RecordType() | SumType() if name in (methods := context.world.methods(receiver.type)):
+            return call_method(context, context.world.signatures[methods[name]], function.value, receiver, node, hint)
+        case RecordType():
             found = field_of(context, receiver, function.name)
             if found is not None:
                 return call_value(context, context.open(found, f"`.{name}`"), node.arguments, node.span, hint)
@@ -255,8 +253,8 @@ def call_value(
             return typed.Literal(ERROR, span, 0)
         case FunctionType():
             return call_function_value(context, callee, callee.type, arguments, span)
-        case RecordType(name) if "call" in context.world.records[name].methods:
-            signature = context.world.signatures[context.world.records[name].methods["call"]]
+        case RecordType() | SumType() if "call" in (methods := context.world.methods(callee.type)):
+            signature = context.world.signatures[methods["call"]]
             lends = signature.parameters[0].inout
             source = given(callee)
             if lends:
@@ -265,8 +263,8 @@ def call_value(
             return call_signature(context, signature, (first, *arguments), span, hint, method=True)
     infer_all(context, arguments)
     hint_text = "items are taken with brackets: `x[i]`" if isinstance(callee.type, (ArrayType, ListType)) else ""
-    if isinstance(callee.type, RecordType):
-        hint_text = "a record with a method `call` can be called"
+    if isinstance(callee.type, (RecordType, SumType)):
+        hint_text = "a type with a method `call` can be called"
     repairs: tuple[Repair, ...] = ()
     if number_type(callee.type) is not None and not isinstance(callee.type, ArrayType):
         hint_text = f"a product is written `{callee.span.text} * (...)`"

@@ -260,7 +260,8 @@ def read_members(module: ast.Module, interface: Interface, world: World, diagnos
                 constructors = tuple(
                     read_constructor(context, one.name, one.payload) for one in item.alternatives
                 )
-                finished = SumInfo(sum_info.name, sum_info.module, sum_info.generics, constructors, sum_info.span, sum_info.documentation)
+                methods = {one.name.text: f"{sum_info.name}.{one.name.text}" for one in item.methods}
+                finished = replace(sum_info, constructors=constructors, methods=methods)
                 interface.sums[sum_info.name] = world.sums[sum_info.name] = finished
 
 
@@ -339,9 +340,10 @@ def read_signatures(module: ast.Module, interface: Interface, world: World, diag
         if isinstance(item, ast.Function) and is_own(interface, item.name):
             context = declaring(world, interface.name, diagnostics)
             add_signature(interface, world, read_signature(context, item, f"{interface.name}.{item.name.text}"))
-        elif isinstance(item, ast.Record) and is_own(interface, item.name):
-            info = world.records[f"{interface.name}.{item.name.text}"]
-            seen: dict[str, Span] = {one.name: one.span for one in info.fields}
+        elif isinstance(item, (ast.Record, ast.TypeDef)) and is_own(interface, item.name):
+            name = f"{interface.name}.{item.name.text}"
+            info = world.records[name] if isinstance(item, ast.Record) else world.sums[name]
+            seen: dict[str, Span] = {one.name: one.span for one in info.fields} if isinstance(info, RecordInfo) else {}
             for method in item.methods:
                 if method.name.text in seen:
                     first = Label(seen[method.name.text], "first here")
@@ -356,7 +358,7 @@ def add_signature(interface: Interface, world: World, signature: Signature) -> N
     interface.signatures[signature.name] = world.signatures[signature.name] = signature
 
 
-def read_signature(context: Context, node: ast.Function, name: str, record: RecordInfo | None = None) -> Signature:
+def read_signature(context: Context, node: ast.Function, name: str, record: RecordInfo | SumInfo | None = None) -> Signature:
     """A function's generics, parameters and result. ``?n`` in a parameter is a size parameter; so is a bare `?`."""
     generics = record.generics if record else ()
     context.scopes[-1].update(generic_entries(generics))
@@ -364,7 +366,7 @@ def read_signature(context: Context, node: ast.Function, name: str, record: Reco
     own = read_generics(context, node.generics)
     for one in own:
         if any(one.name == other.name for other in generics):
-            context.report(errors.DuplicateName(f"the parameter `{one.name}` is one of the record already", one.span))
+            context.report(errors.DuplicateName(f"the parameter `{one.name}` is one of the type already", one.span))
     opened = opened_sizes(context, node)
     parameters: list[ParameterInfo] = []
     ints: dict[str, str] = {}
@@ -390,6 +392,9 @@ def read_signature(context: Context, node: ast.Function, name: str, record: Reco
         is_method=record is not None,
     )
     check_signature(context, node, signature, own)
+    if record is not None and (not node.params or node.params[0].name.text != "self"):
+        hint = f"write `self` as its first parameter, or put it outside of `{record.name.rpartition('.')[2]}`, as a function of the module"
+        context.report(errors.WrongArity(f"the method `{node.name.text}` has no `self`", node.name.span, hint=hint))
     return signature
 
 
@@ -423,7 +428,7 @@ def opened_sizes(context: Context, node: ast.Function) -> tuple[Generic, ...]:
     return tuple(found)
 
 
-def parameter_type(context: Context, node: ast.Param, record: RecordInfo | None) -> tuple[Type, tuple[Generic, ...]]:
+def parameter_type(context: Context, node: ast.Param, record: RecordInfo | SumInfo | None) -> tuple[Type, tuple[Generic, ...]]:
     """A parameter's type, its unknown sizes made size parameters; `self` has the type of the record."""
     if node.type is None:
         if record is not None and node.name.text == "self":

@@ -94,7 +94,7 @@ def parameter_names(context: Context, node: ast.Expr) -> list[str] | None:
     if isinstance(node, (ast.Name, ast.Attribute)):
         with context.trial() as problems:
             kind = context.infer(node.value if isinstance(node, ast.Attribute) else node).type
-        methods = context.world.records[kind.name].methods if isinstance(kind, RecordType) and not problems.errors else {}
+        methods = context.world.methods(kind) if not problems.errors else {}
         method = methods.get(node.name.text if isinstance(node, ast.Attribute) else "call")
         if method is not None:
             return [one.name for one in context.world.signatures[method].parameters[1:]]

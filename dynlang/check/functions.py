@@ -164,7 +164,7 @@ def eta(context: Context, function: ast.Expr, wanted: Type | None, span: Span) -
 
 def as_function(context: Context, value: typed.Expression, wanted: FunctionType) -> typed.Expression | None:
     """A callable record, or a function with a finer type, as a function of the wanted type."""
-    if isinstance(value.type, RecordType) and "call" in context.world.records[value.type.name].methods and not has_hole(wanted):
+    if "call" in context.world.methods(value.type) and not has_hole(wanted):
         with context.trial() as found:
             eta(context, given(value), wanted, value.span)
         return None if found.errors else eta(context, given(value), wanted, value.span)
@@ -186,8 +186,9 @@ def callable_type(context: Context, value: typed.Expression) -> FunctionType | N
     """The function type of a value that can be called, where it is known without its arguments."""
     if isinstance(value.type, FunctionType):
         return value.type
-    if isinstance(value.type, RecordType):
-        info = context.world.records[value.type.name]
+    if isinstance(value.type, (RecordType, SumType)):
+        named = value.type.name
+        info = context.world.records[named] if isinstance(value.type, RecordType) else context.world.sums[named]
         name = info.methods.get("call")
         if name is None:
             return None

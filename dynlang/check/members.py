@@ -53,7 +53,7 @@ def infer_attribute(context: Context, node: ast.Attribute, hint: Type | None) ->
         return found
     if isinstance(value.type, ArrayType) and node.name.text == "shape":
         return evaluated_first(context, value, shape_value(value.type, node.span))
-    if isinstance(value.type, RecordType) and node.name.text in context.world.records[value.type.name].methods:
+    if node.name.text in context.world.methods(value.type):
         return method_value(context, value, node, hint)
     if isinstance(value.type, TupleType):
         return context.fail(
@@ -70,8 +70,9 @@ def shape_value(kind: ArrayType, span: Span) -> typed.Expression:
 
 def method_value(context: Context, value: typed.Expression, node: ast.Attribute, hint: Type | None) -> typed.Expression:
     """An unapplied method is a function of its other parameters (rule 20)."""
-    assert isinstance(value.type, RecordType)
-    info = context.world.records[value.type.name]
+    assert isinstance(value.type, (RecordType, SumType))
+    named = value.type.name
+    info = context.world.records[named] if isinstance(value.type, RecordType) else context.world.sums[named]
     signature = context.world.signatures[info.methods[node.name.text]]
     source = ast.Attribute(given(value), node.name, span=node.span)
     wanted = hint
@@ -119,12 +120,10 @@ def unknown_member(context: Context, kind: Type, name: ast.Identifier, receiver:
             known = LIST_METHODS | set(library_methods(context, kind))
         case StringType():
             known = set(library_methods(context, kind))
-        case SumType():
-            return errors.UnknownField(
-                f"{article(kind)} has no `{name.text}`: which payload it has, its alternative decides",
-                name.span,
-                hint="take it apart with `match`",
-            )
+        case SumType(sum_name):
+            methods = context.world.sums[sum_name].methods
+            title = f"{article(kind)} has no `{name.text}`: which payload it has, its alternative decides"
+            return errors.misspelled(errors.UnknownField(title, name.span), name.text, set(methods), "take it apart with `match`")
     found = errors.UnknownField(f"{article(kind)} has no `{name.text}`", name.span)
     hint = f"it has {', '.join(f'`{one}`' for one in sorted(known)[:8])}" if known else ""
     if isinstance(kind, StringType) and name.text in words.TEXT:

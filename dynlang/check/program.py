@@ -157,8 +157,9 @@ def module_functions(module: Loaded, world: World, diagnostics: Diagnostics) -> 
         if isinstance(item, ast.Function) and is_own(interface, item.name):
             with going_on(diagnostics):
                 found += check_function(world, module.name, item, world.signatures[f"{module.name}.{item.name.text}"], diagnostics)
-        elif isinstance(item, ast.Record) and is_own(interface, item.name):
-            check_defaults(world, module.name, world.records[f"{module.name}.{item.name.text}"], diagnostics)
+        elif isinstance(item, (ast.Record, ast.TypeDef)) and is_own(interface, item.name):
+            if isinstance(item, ast.Record):
+                check_defaults(world, module.name, world.records[f"{module.name}.{item.name.text}"], diagnostics)
             for method in item.methods:
                 signature = world.signatures.get(f"{module.name}.{item.name.text}.{method.name.text}")
                 if signature is not None and signature.span == method.name.span:

@@ -150,6 +150,7 @@ class SumInfo:
     constructors: tuple[ConstructorInfo, ...]
     span: Span
     documentation: str = ""
+    methods: dict[str, str] = field(default_factory=dict)
     by_name: dict[str, ConstructorInfo] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -214,6 +215,15 @@ class World:
         self.sums.update(interface.sums)
         self.aliases.update(interface.aliases)
         self.constants.update(interface.constants)
+
+    def methods(self, kind: Type) -> dict[str, str]:
+        """The methods of a record or sum: the qualified name of each."""
+        match kind:
+            case RecordType(name):
+                return self.records[name].methods
+            case SumType(name):
+                return self.sums[name].methods
+        return {}
 
     def lookup(self, module: str, name: str) -> Symbol | None:
         """What a name means at the top of a module: its own, then the prelude's."""

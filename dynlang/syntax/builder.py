@@ -56,8 +56,10 @@ class Builder(ExpressionBuilder):
 
     def type_def(self, kids: list[Any]) -> nodes.TypeDef:
         generics, rest = self._generics(inner(kids))
-        doc, alternatives = self._doc(rest)
-        return nodes.TypeDef(self.identifier(kids[1]), generics, doc, tuple(alternatives), span=self.span(kids))
+        doc, members = self._doc(rest)
+        alternatives = tuple(one for one in members if isinstance(one, nodes.Alternative))
+        methods = tuple(one for one in members if isinstance(one, nodes.Function))
+        return nodes.TypeDef(self.identifier(kids[1]), generics, doc, alternatives, methods, span=self.span(kids))
 
     def alternative(self, kids: list[Any]) -> nodes.Alternative:
         return nodes.Alternative(self.identifier(kids[0]), tuple(inner(kids)), span=self.span(kids))

@@ -101,11 +101,12 @@ class Alias(Node):
 
 @dataclass(frozen=True, slots=True)
 class TypeDef(Node):
-    """A sum type, `type Tree:` and its alternatives."""
+    """A sum type, `type Tree:` with its alternatives, then its methods."""
     name: Identifier
     generics: tuple[Generic, ...]
     doc: str | None
     alternatives: tuple[Alternative, ...]
+    methods: tuple[Function, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

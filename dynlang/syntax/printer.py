@@ -111,7 +111,7 @@ def _imported(node: nodes.FromImport) -> Work:
 
 
 def _type_def(node: nodes.TypeDef) -> Work:
-    return [(0, f'type {node.name}{_generics(node.generics)}:'), *_documented(node.doc), *_inside(node.alternatives)]
+    return [(0, f'type {node.name}{_generics(node.generics)}:'), *_documented(node.doc), *_inside((*node.alternatives, *node.methods))]
 
 
 def _alternative(node: nodes.Alternative) -> Work:
