@@ -2,6 +2,7 @@
 
     ```dyn NAME.dyn        a program that `dync check` accepts, kept under this name for the rest of the page;
     ```dyn                 the same, without a name
+    ```dyn wrong NAME.dyn  a program with a mistake, kept: a console block shows what is said of it
     ```dyn wrong NAME.dyn  one that it refuses, kept
     ```console             `$ command` lines, each followed by exactly what it prints
     ```c NAME.c            a file, kept
@@ -93,6 +94,8 @@ def test_code_blocks(page: Path, tmp_path: Path) -> None:
         assert [block.language for block in found].count("sh") == 2
     for block in found:
         match block.language:
+            case "dyn" if block.name.startswith("wrong "):
+                (tmp_path / block.name.removeprefix("wrong ")).write_text(block.text, encoding="utf-8")
             case "dyn":
                 check_program(block, tmp_path)
             case "console":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from dynlang.check import errors, shapes, typed
@@ -9,7 +10,7 @@ from dynlang.check.context import Context
 from dynlang.check.fit import article, cast_hint, number_type, origins, shape_of, size_labels, unique_labels
 from dynlang.check.scalars import converting, no_number_hint
 from dynlang.check.world import show
-from dynlang.diag import Diagnostic, Label, replacing
+from dynlang.diag import Diagnostic, Label, Repair, replacing
 from dynlang.source import Span
 from dynlang.types import F32, ArrayType, Size, TypeVariable
 
@@ -82,10 +83,24 @@ def inner_sizes(context: Context, left: typed.Expression, right: typed.Expressio
     hint = advice.hint
     if not hint and isinstance(inner, Size) and isinstance(outer, Size) and (inner - outer).value is None:
         hint = cast_hint(context, right.type, left.type)
+    repairs = advice.repairs
+    difference = shapes.apart(inner, outer)
+    if not repairs and difference in (1, -1):
+        value, more, less = (left, inner, outer) if difference == 1 else (right, outer, inner)
+        repairs = resized(context, value, str(more), str(less))
     columns = "columns" if len(shape_of(left.type)) > 1 else "items"
     rows = "rows" if len(shape_of(right.type)) > 1 else "items"
     labels = [*operand_labels(context, left, f"{inner} {columns}"), *operand_labels(context, right, f"{outer} {rows}")]
     labels += [label for size in (inner, outer) if isinstance(size, Size) for label in size_labels(context, size)]
-    return errors.InnerSizes(
-        f"the inner sizes of `@` differ: {inner} and {outer}", at, secondary=unique_labels(tuple(labels)), hint=hint, repairs=advice.repairs
-    )
+    title = f"the inner sizes of `@` differ: {inner} and {outer}"
+    return errors.InnerSizes(title, at, secondary=unique_labels(tuple(labels)), hint=hint, repairs=repairs)
+
+
+def resized(context: Context, value: typed.Expression, size: str, wanted: str) -> tuple[Repair, ...]:
+    """Where the declaration of a value writes a size once, another number there."""
+    for label in origins(context, value)[:1]:
+        found = list(re.finditer(rf"\b{re.escape(size)}\b", label.span.text))
+        if len(found) == 1:
+            start = label.span.start + found[0].start()
+            return (replacing(f"give {shapes.named(value)} the size {wanted}", Span(label.span.source, start, start + len(size)), wanted),)
+    return ()
