@@ -530,6 +530,24 @@ def list_of_items(context: Context, node: ast.Call, hint: Type | None) -> typed.
     return as_list(context, value, hint if isinstance(hint, ListType) else None)
 
 
+@builtin("sorted")
+def call_sorted(context: Context, node: ast.Call, hint: Type | None) -> typed.Expression:
+    """``sorted(xs)``, ``sorted(xs, key=x => -x)``: the items of a list or array, smallest first, as a new one."""
+    if not plain_arguments(context, node, "sorted", 1, 1, named=("key",)):
+        return failed(node.span)
+    items = context.infer(next(one.value for one in node.arguments if one.name is None), hint)
+    if isinstance(items.type, ErrorType):
+        return items
+    if not isinstance(items.type, (ListType, ArrayType)):
+        return context.fail(errors.OperandTypes(f"`sorted` takes a list or an array, not {article(items.type)}", items.span))
+    name = ast.Identifier("x", span=node.span)
+    itself = ast.Lambda((ast.Param(name, span=node.span),), ast.Name("x", span=node.span), span=node.span)
+    key = next((one.value for one in node.arguments if one.name is not None), itself)
+    function = "lists.sorted_by" if isinstance(items.type, ListType) else "lists.sorted_items"
+    arguments = (ast.Argument(None, given(items), span=items.span), ast.Argument(None, key, span=key.span))
+    return call_signature(context, context.world.signatures[function], arguments, node.span, hint)
+
+
 @builtin("hash")
 def call_hash(context: Context, node: ast.Call, hint: Type | None) -> typed.Expression:
     """``hash(key)``: an int that depends on all of the key; equal keys have equal ones, in every run."""
