@@ -10,13 +10,14 @@ from dynlang.check.endings import missing_return
 from dynlang.check.guards import is_signed, sizes_had
 from dynlang.check.nested import close_nested
 from dynlang.check.opening import open_fields
+from dynlang.check.properties import unmakeable, written_out
 from dynlang.check.settle import Settled, best_reading
 from dynlang.check.solve import type_variables
 from dynlang.check.statements import check_block, check_statements, falls_through
 from dynlang.check.typenames import find_symbol, read_type
 from dynlang.check.walk import nodes
 from dynlang.check.world import ConstantInfo, Interface, RecordInfo, Signature, World, show
-from dynlang.diag import Diagnostics, InternalError, Label
+from dynlang.diag import CompileError, Diagnostics, InternalError, Label
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
     INT,
@@ -216,10 +217,13 @@ def check_block_item(
         context = Context(world, module, found, "", True, None, body=check_block, settled=settled)
         context.qualified = f"{module}.{'test' if isinstance(node, ast.Test) else 'bench'}_{node.span.line}"
         context.keeps_values = isinstance(node, ast.Bench)
-        body = check_block(context, node.body)
+        body = check_block(context, written_out(node).body if isinstance(node, ast.Test) else node.body)
         title = typed.Function(f"{module}.{node.title}", "proc", (), (), (), UNIT, body, node.span)
         return close_nested((title, *context.nested), context.captured_sizes), context.demands
 
+    unmade = unmakeable(node) if isinstance(node, ast.Test) else None
+    if unmade is not None:
+        raise CompileError(unmade)
     closed = best_reading(read, diagnostics)
     if not diagnostics.errors:
         ensure_understood(tuple(function.body for function in closed))

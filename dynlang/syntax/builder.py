@@ -81,7 +81,11 @@ class Builder(ExpressionBuilder):
         return nodes.Field(self.identifier(kids[0]), kids[2], default, span=self.span(kids))
 
     def test(self, kids: list[Any]) -> nodes.Test:
-        return nodes.Test(self.string(kids[1:2]).value, kids[3].items, span=self.span(kids))
+        params = tuple(kid for kid in kids if type(kid) is nodes.Param)
+        return nodes.Test(self.string(kids[1:2]).value, kids[-1].items, params, span=self.span(kids))
+
+    def generated(self, kids: list[Any]) -> nodes.Param:
+        return nodes.Param(self.identifier(kids[0]), kids[2], span=self.span(kids))
 
     def bench(self, kids: list[Any]) -> nodes.Bench:
         return nodes.Bench(self.string(kids[1:2]).value, kids[3].items, span=self.span(kids))

@@ -150,9 +150,10 @@ class Field(Node):
 
 @dataclass(frozen=True, slots=True)
 class Test(Node):
-    """`test "the gradient is correct":`"""
+    """`test "the gradient is correct":`, `test "a sum has no order" for x: f32[?n]:`"""
     title: str
     body: Block
+    params: tuple[Param, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,10 @@ def _case(node: nodes.Case) -> Work:
     return [(0, f'{pattern}{guard}:'), *_inside(node.body)]
 
 
+def _generated(params: tuple[nodes.Param, ...]) -> str:
+    return ' for ' + ', '.join(f'{one.name}{_type_suffix(one.type)}' for one in params) if params else ''
+
+
 def _assert(node: nodes.Assert) -> Work:
     return [(0, f'assert {print_node(node.condition)}' + (f', {print_node(node.message)}' if node.message else ''))]
 
@@ -182,7 +186,7 @@ _UNFOLD: dict[type, Callable[[Any], Work]] = {
     nodes.Alternative: _alternative,
     nodes.Record: _record,
     nodes.Field: lambda n: [(0, f'{n.name}{_type_suffix(n.type)}{_default(n.default)}')],
-    nodes.Test: lambda n: [(0, f'test "{escape(n.title)}":'), *_inside(n.body)],
+    nodes.Test: lambda n: [(0, f'test "{escape(n.title)}"{_generated(n.params)}:'), *_inside(n.body)],
     nodes.Bench: lambda n: [(0, f'bench "{escape(n.title)}":'), *_inside(n.body)],
     nodes.Function: _function,
     nodes.Let: _let,
