@@ -141,10 +141,23 @@ class _Main:
             with f.when(f.call("flag.matches", given, length, option)):
                 self.value(place, at, count, has_value, equals, after)
                 f.branch(done)
+            if self.flags[place].kind == "bool" and f"--no-{self.flags[place].option[2:]}" not in {one.option for one in self.flags}:
+                self.switched_off(place, given, length, has_value, f.add(at, 1), after, done)
         known = ", ".join(one.option for one in self.flags)
         self.usage("there is no flag `", given, f"`; there are {known}" if known else "`")
         f.place(done)
         return f.load("i64", after)
+
+    def switched_off(self, place: int, given: str, length: str, has_value: str, following: str, after: str, done: str) -> None:
+        """``--no-verbose``."""
+        f, option = self.f, f"--no-{self.flags[place].option[2:]}"
+        with f.when(f.call("flag.matches", given, length, _c_text(self.module, option))):
+            with f.when(has_value):
+                self.usage(f"`{option}` takes no value")
+            f.store("i1", "false", self.slots[place])
+            f.store("i1", "true", self.given[place])
+            f.store("i64", following, after)
+            f.branch(done)
 
     def value(self, place: int, at: str, count: str, has_value: str, equals: str, after: str) -> None:
         """The text of the flag's value: behind `=`, or the next word. A bool alone is true."""
@@ -197,7 +210,8 @@ class _Main:
             good = self.parse_integer(flag, block, slot)
         f.call("dyn.release", "%context", block)
         with f.when(f.binary("xor", "i1", good, "true")):
-            self.usage(f"`{flag.option}` takes a value of type {_shown(flag.kind)}, not `", text, "`")
+            takes = "true or false" if flag.kind == "bool" else f"a value of type {_shown(flag.kind)}"
+            self.usage(f"`{flag.option}` takes {takes}, not `", text, "`")
 
     def parse_integer(self, flag: Flag, block: str, slot: str) -> str:
         f = self.f

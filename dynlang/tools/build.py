@@ -27,9 +27,10 @@ def executable(arguments: argparse.Namespace) -> None:
     from dynlang.native.build import build_executable
 
     request = request_of(arguments, target=arguments.target)
-    main = pipeline.main_of(pipeline.build(request, until="typed"), request)
+    program = pipeline.build(request, until="typed")
+    main = pipeline.main_of(program, request)
     output = Path(arguments.output or Path(arguments.file).stem)
-    known = flags.flags_of(main)
+    known = flags.flags_of(main, program)
     help_text = flags.help_text(output.name, known, main.documentation)
     ssa = built(request, until="opt")
     build_executable(ssa, output, [native_flag(flag) for flag in known], help_text, optimisation=request.level,

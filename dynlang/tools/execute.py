@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int | None:
     request = request_of(arguments)
     program = pipeline.build(request, until="typed")
     main = pipeline.main_of(program, request)
-    known = flags.flags_of(main)
+    known = flags.flags_of(main, program)
     try:
         values = flags.parse(arguments.flags, known)
     except flags.BadFlag as error:
