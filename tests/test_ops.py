@@ -221,7 +221,8 @@ def test_row(name: str) -> None:
     assert slow.live_blocks() == fast.live_blocks() == 0
 
 
-EFFECTS = {"print", "write_text", "write_error", "debug_text", "is_terminal", "read_file", "write_file", "clock"}
+EFFECTS = {"print", "write_text", "write_error", "debug_text", "is_terminal", "read_file", "write_file", "clock",
+           "file_exists", "sleep", "environment", "has_environment"}
 FAILING = {"check", "fail"}
 
 

@@ -111,5 +111,9 @@ ROWS: list[Op] = [
     _effect("is_terminal", ("stream",), ("int",), (BOOL,), "Whether stream 1 (output) or 2 (errors) is a terminal."),
     _effect("read_file", ("path",), ("str",), (STRING,), "The bytes of a file; an error that names it where it can't be read."),
     _effect("write_file", ("path", "bytes"), ("str", "str"), (), "Writes a file whole: temporary name, synced, renamed."),
+    _effect("file_exists", ("path",), ("str",), (BOOL,), "Whether there is a file, or a folder, of this name."),
     _effect("clock", (), (), (F64,), "Seconds, from some fixed moment."),
+    _effect("sleep", ("seconds",), ("f64",), (), "Waits; not at all for what is no positive number."),
+    _effect("environment", ("name",), ("str",), (STRING,), "The value of an environment variable; the empty text where it isn't set."),
+    _effect("has_environment", ("name",), ("str",), (BOOL,), "Whether an environment variable is set."),
 ]

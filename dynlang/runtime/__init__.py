@@ -88,7 +88,11 @@ _FILES = (
     signature("dyn.write", "i32", "ptr context", "i32 descriptor", "ptr data", "i64 length"),
     signature("dyn.read_file", "ptr", "ptr context", "ptr path"),
     signature("dyn.write_file", "i32", "ptr context", "ptr path", "ptr string"),
+    signature("dyn.file_exists", "i1", "ptr context", "ptr path"),
     signature("dyn.clock", "double", "ptr context"),
+    signature("dyn.sleep", "i32", "ptr context", "double seconds"),
+    signature("dyn.environment", "ptr", "ptr context", "ptr name"),
+    signature("dyn.has_environment", "i1", "ptr context", "ptr name"),
     signature("dyn.is_terminal", "i1", "ptr context", "i64 stream"),
 )
 _BYTES = (

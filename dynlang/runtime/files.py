@@ -309,6 +309,52 @@ def _clock(f: Function) -> None:
     f.ret(f.binary("fadd", "double", seconds, f.binary("fmul", "double", nanoseconds, number(1e-9, "double"))))
 
 
+def _file_exists(f: Function) -> None:
+    f.module.declare("access", "i32", "ptr", "i32")
+    f.module.declare("free", "void", "ptr")
+    path = _path(f, "false")
+    found = f.icmp("eq", f.call("access", path, 0), 0, "i32")
+    f.call("free", path)
+    f.ret(found)
+
+
+def _sleep(f: Function) -> None:
+    """A signal ends the wait: whoever sent it has a reason."""
+    f.module.declare("nanosleep", "i32", "ptr", "ptr")
+    with f.when(f.value(f"fcmp ogt double %seconds, {number(0.0, 'double')}")):
+        longest = f.value(f"fcmp olt double %seconds, {number(1e9, 'double')}")
+        seconds = f.select(longest, "double", "%seconds", number(1e9, "double"))
+        whole = f.convert("fptosi", "double", seconds, "i64")
+        rest = f.binary("fsub", "double", seconds, f.convert("sitofp", "i64", whole, "double"))
+        time = f.slot("i64", count=2, align=8)
+        f.store("i64", whole, time)
+        f.store("i64", f.convert("fptosi", "double", f.binary("fmul", "double", rest, number(1e9, "double")), "i64"), f.offset(time, 1, "i64"))
+        f.call("nanosleep", time, "null")
+    f.ret(0)
+
+
+def _variable(f: Function, failed: Operand) -> str:
+    """What `getenv` knows of a name: null if nothing."""
+    zero_terminated(f.module)
+    for name, kinds in (("getenv", ("ptr", "ptr")), ("free", ("void", "ptr"))):
+        f.module.declare(name, *kinds)
+    name = f.call("dyn.zero_terminated", "%context", "%name")
+    with f.when(f.icmp("eq", name, "null", "ptr")):
+        f.ret(failed)
+    found = f.call("getenv", name)
+    f.call("free", name)
+    return found
+
+
+def _environment(f: Function) -> None:
+    f.module.declare("strlen", "i64", "ptr")
+    runtime.declare(f.module, "dyn.string_from_bytes")
+    found = _variable(f, "null")
+    with f.when(f.icmp("eq", found, "null", "ptr")):
+        f.ret(f.call("dyn.string_from_bytes", "%context", f.module.bytes_constant(b"\0"), 0))
+    f.ret(f.call("dyn.string_from_bytes", "%context", found, f.call("strlen", found)))
+
+
 def _is_terminal(f: Function) -> None:
     f.module.declare("isatty", "i32", "i32")
     f.ret(f.icmp("eq", f.call("isatty", f.convert("trunc", "i64", "%stream", "i32")), 1, "i32"))
@@ -322,6 +368,10 @@ BUILDERS = {
     "dyn.write": _write,
     "dyn.read_file": _read_file,
     "dyn.write_file": _write_file,
+    "dyn.file_exists": _file_exists,
     "dyn.clock": _clock,
+    "dyn.sleep": _sleep,
+    "dyn.environment": _environment,
+    "dyn.has_environment": lambda f: f.ret(f.icmp("ne", _variable(f, "false"), "null", "ptr")),
     "dyn.is_terminal": _is_terminal,
 }

@@ -261,5 +261,24 @@ def _check_path(path: bytes) -> None:
         raise Failure("a path with a zero byte in it names no file")
 
 
+def file_exists(path: bytes) -> bool:
+    _check_path(path)
+    return os.path.exists(path)
+
+
+def sleep(seconds: float) -> tuple[()]:
+    if float(seconds) > 0:
+        time.sleep(min(float(seconds), 1e9))
+    return ()
+
+
+def environment(name: bytes) -> bytes:
+    return os.environb.get(name.partition(b"\0")[0], b"")
+
+
+def has_environment(name: bytes) -> bool:
+    return name.partition(b"\0")[0] in os.environb
+
+
 def clock() -> float:
     return time.monotonic()

@@ -49,7 +49,8 @@ def lower_fail(frame: Frame, operation: Operation) -> None:
 
 
 PLAIN = ("string_concat", "string_equal", "string_less", "string_length", "string_slice", "string_code", "string_char", "string_find",
-         "format_bool", "write_text", "write_error", "debug_text", "print", "read_file", "write_file", "clock", "is_terminal")
+         "format_bool", "write_text", "write_error", "debug_text", "print", "read_file", "write_file", "clock", "is_terminal",
+         "file_exists", "sleep", "environment", "has_environment")
 
 
 @lowers(*PLAIN)
