@@ -328,7 +328,8 @@ def _sleep(f: Function) -> None:
         rest = f.binary("fsub", "double", seconds, f.convert("sitofp", "i64", whole, "double"))
         time = f.slot("i64", count=2, align=8)
         f.store("i64", whole, time)
-        f.store("i64", f.convert("fptosi", "double", f.binary("fmul", "double", rest, number(1e9, "double")), "i64"), f.offset(time, 1, "i64"))
+        nanoseconds = f.binary("fmul", "double", rest, number(1e9, "double"))
+        f.store("i64", f.convert("fptosi", "double", nanoseconds, "i64"), f.offset(time, 1, "i64"))
         f.call("nanosleep", time, "null")
     f.ret(0)
 
