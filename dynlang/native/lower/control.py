@@ -10,7 +10,7 @@ from dynlang.native.lower.counting import symbol
 from dynlang.native.lower.frame import Frame, function_symbol, lowers
 from dynlang.native.lower.layout import FLOATS, REGISTER, SLOT_BYTES, register
 from dynlang.runtime import static_block
-from dynlang.ssa.nodes import Box, Operation, Region, Scalar, String, Value
+from dynlang.ssa.nodes import Array, Box, List, Operation, Region, Rows, Scalar, String, Value, ValueType
 
 
 @lowers("constant")
@@ -108,13 +108,61 @@ def lower_switch(frame: Frame, operation: Operation) -> None:
     kind = operation.operands[0].type
     assert isinstance(kind, Box)
     constructors = frame.lowering.ssa.sums[kind.sum].constructors
-    labels = [f.label(symbol(one.name)) for one in constructors]
-    if len(labels) == 1:
+    shared: dict[object, tuple[str, Region]] = {}
+    labels: list[str] = []
+    for one, region in zip(constructors, operation.regions, strict=True):
+        key = meaning(region)
+        if key not in shared:
+            shared[key] = f.label(symbol(one.name)), region
+        labels.append(shared[key][0])
+    if len(shared) == 1:
         f.branch(labels[0])
     else:
         tag = f.load("i64", box)
         f.switch("i64", tag, labels[-1], list(enumerate(labels[:-1])))
-    _join(frame, operation, labels, lambda region: _bind_fields(frame, region, box))
+    _join(frame, operation, list(shared.values()), lambda region: _bind_fields(frame, region, box))
+
+
+def meaning(region: Region) -> object:
+    """What an arm does, equal for arms that do the same with what is around them: most of a sum's alternatives that don't fit
+    together are treated alike. An arm that reads its fields is like no other."""
+    fields = {id(one) for one in region.parameters}
+    places: dict[int, int] = {}
+    reads_fields = False
+
+    def value(one: object) -> object:
+        nonlocal reads_fields
+        if isinstance(one, Value):
+            reads_fields |= id(one) in fields
+            return ("own", places[id(one)]) if id(one) in places else ("outer", id(one))
+        return one
+
+    def kind(one: ValueType) -> object:
+        match one:
+            case Array(element, shape):
+                return kind(element), tuple(map(value, shape))
+            case Box(name, sizes):
+                return name, tuple(map(value, sizes))
+            case List(elements):
+                return tuple(map(kind, elements))
+            case Rows(dtype, shape):
+                return dtype, tuple(map(value, shape))
+        return one
+
+    def bind(values: list[Value]) -> object:
+        kinds = tuple(kind(one.type) for one in values)
+        for one in values:
+            places[id(one)] = len(places)
+        return kinds
+
+    def operation(one: Operation) -> object:
+        operands = tuple(map(value, one.operands))
+        inside = tuple((bind(each.parameters), tuple(map(operation, each.operations))) for each in one.regions)
+        attributes = tuple(map(repr, sorted(one.attributes.items())))
+        return one.name, operands, attributes, tuple(map(value, one.sizes)), inside, bind(one.results), one.span
+
+    found = tuple(map(operation, region.operations))
+    return id(region) if reads_fields else found
 
 
 def _bind_fields(frame: Frame, region: Region, box: str) -> None:
@@ -127,15 +175,15 @@ def lower_if(frame: Frame, operation: Operation) -> None:
     f = frame.f
     labels = [f.label("then"), f.label("otherwise")]
     f.branch_if(frame[operation.operands[0]], *labels)
-    _join(frame, operation, labels, lambda region: None)
+    _join(frame, operation, list(zip(labels, operation.regions, strict=True)), lambda region: None)
 
 
-def _join(frame: Frame, operation: Operation, labels: list[str], begin: Callable[[Region], None]) -> None:
+def _join(frame: Frame, operation: Operation, labelled: list[tuple[str, Region]], begin: Callable[[Region], None]) -> None:
     """Fill the arms and merge what they yield. An arm that fails contributes nothing."""
     f = frame.f
     join = f.label("join")
     ends: list[tuple[list[str], str]] = []
-    for label, region in zip(labels, operation.regions, strict=True):
+    for label, region in labelled:
         f.place(label)
         begin(region)
         yielded = frame.operations(region)
