@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import pytest
+
 from scale_measure import GIB, cost
 from scale_programs import FAMILIES, LIMITS, modules, realistic
 
