@@ -334,7 +334,8 @@ def adapt_literal(value: typed.Literal, number: Type) -> typed.Expression | None
             case IndexType(bound) if amount >= 0 and (bound - amount - 1).has_no_negative_coefficient():
                 return typed.Literal(number, value.span, amount)
         return None
-    return typed.Literal(number, value.span, amount) if is_float(number) and fits_float(amount, number) else None
+    fits = isinstance(amount, float) and is_float(number) and fits_float(amount, number)
+    return typed.Literal(number, value.span, amount) if fits else None
 
 
 LARGEST = {"f64": 1.7976931348623157e308, "f32": 3.4028235677973366e38, "f16": 65520.0, "bf16": 3.3961775292304601e38}
