@@ -117,6 +117,11 @@ def replace_file(path: Path, text: str) -> str | None:
 
 def ir(arguments: argparse.Namespace) -> int | None:
     """Print the program after a stage; `--function` keeps the functions named."""
+    if arguments.fusion:
+        from dynlang.tools.fusion import fusion_text
+
+        print(fusion_text(request_of(arguments), tuple(arguments.function or ())))
+        return None
     stage = {"ssa": "opt", "asm": "llvm"}.get(arguments.stage) or str(arguments.stage)
     request = request_of(arguments)
     if stage != "ast":

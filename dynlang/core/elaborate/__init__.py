@@ -15,6 +15,7 @@ from dynlang.core.elaborate import (
     leaves,
     structure,
 )
+from dynlang.core.elaborate.decisions import Decision
 from dynlang.core.elaborate.module import Elaborator, block_function
 from dynlang.core.nodes import Module
 from dynlang.core.simplify import simplify
@@ -34,8 +35,9 @@ class UnknownEntry(Diagnostic):
     code = "DYN0015"
 
 
-def elaborate(program: typed.Program, entries: Sequence[str] = (), tests: bool = False) -> Module:
-    """The Core of a program, as far as its entries reach.
+def elaborate(program: typed.Program, entries: Sequence[str] = (), tests: bool = False,
+              decisions: list[Decision] | None = None) -> Module:
+    """The Core of a program, as far as its entries reach; `decisions` takes up what becomes of comprehensions.
 
     `entries` are qualified names, or names of the main module; none means ``main`` and the exports. With `tests`, the
     blocks of the main module are functions ``test.0``, ``test.1`` .. and ``bench.0`` .., in order. These are the
@@ -43,6 +45,7 @@ def elaborate(program: typed.Program, entries: Sequence[str] = (), tests: bool =
     """
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
     elaborator = Elaborator(program)
+    elaborator.decisions = decisions
     exported = [one for one in program.functions.values() if one.export and one.name.startswith(program.module + ".")]
     for name in entries:
         function = program.functions.get(name) or program.functions.get(f"{program.module}.{name}")

@@ -11,10 +11,11 @@ from typing import Any
 
 from dynlang.check import typed
 from dynlang.core.build import integer, number, truth
+from dynlang.core.elaborate.decisions import decide
 from dynlang.core.elaborate.expressions import bind, expression, handles, scalar_dtype
 from dynlang.core.elaborate.frame import Frame
 from dynlang.core.elaborate.indexing import unboxed_element
-from dynlang.core.elaborate.lifting import lifted_comprehension
+from dynlang.core.elaborate.lifting import divided, in_dtype, lifted_comprehension
 from dynlang.core.elaborate.values import Value
 from dynlang.core.nodes import Atom, For, If, Let, Literal, Variable
 from dynlang.diag import NotBuilt
@@ -39,6 +40,8 @@ INFINITY = float("inf")
 @handles(typed.Comprehension)
 def comprehension(frame: Frame, node: typed.Comprehension) -> Value:
     found = lifted_comprehension(frame, node)
+    if frame.elaborator.decisions is not None:
+        frame.elaborator.decisions.append(decide(frame, node, found))
     if found is not None:
         return found
     if node.kind == "array":
@@ -203,10 +206,6 @@ def widened(kind: Type) -> Type:
     return ArrayType(F32, kind.shape) if isinstance(kind, ArrayType) else F32
 
 
-def in_dtype(frame: Frame, atom: Atom, dtype: str) -> Atom:
-    return atom if scalar_dtype(atom.type) == dtype else frame.builder.operation("convert", atom, dtype=dtype, name="rounded")
-
-
 def term(frame: Frame, node: typed.Comprehension, kind: Type, wide: Type) -> Atom:
     """The value of the body in the wide type. The product of two half numbers that is added isn't rounded before."""
     body = node.body
@@ -323,12 +322,6 @@ def mean(frame: Frame, node: typed.Comprehension) -> Value:
     some = frame.builder.operation("greater", many, integer(0), name="some")
     frame.check(some, "mean of nothing", node.span)
     return Value(kind, (divided(frame, total, many, dtype_of(kind)),))
-
-
-def divided(frame: Frame, total: Atom, many: Atom, dtype: str) -> Atom:
-    """A sum by the number of its terms, in the type of the sum, rounded to the type of the terms."""
-    divisor = in_dtype(frame, many, dtype_of(total.type))
-    return in_dtype(frame, frame.builder.operation("div", total, divisor, name="mean"), dtype)
 
 
 def mean_of_array(frame: Frame, node: typed.Primitive) -> Value:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dynlang.check import typed
-from dynlang.core.elaborate.expressions import expression, literal_atom
+from dynlang.core.build import integer
+from dynlang.core.elaborate.expressions import expression, literal_atom, scalar_dtype
 from dynlang.core.elaborate.frame import Frame
 from dynlang.core.elaborate.values import Value
 from dynlang.core.nodes import Atom
@@ -75,13 +76,15 @@ def _lifted_array(frame: Frame, node: typed.Comprehension, axes: Axes) -> Value 
     return Value(kind, (lift(frame, inner, axes),))
 
 
+ROWS = {"sum": "reduce_sum", "prod": "reduce_prod", "any": "reduce_any", "all": "reduce_all", "max": "reduce_max", "min": "reduce_min",
+        "argmax": "argmax", "argmin": "argmin", "count": "reduce_sum", "mean": "reduce_sum"}  # fmt: skip
+"""The row that reduces an array as the comprehension reduces items."""
+
+
 def _lifted_reduction(frame: Frame, node: typed.Comprehension, axes: Axes) -> Value | None:
     kind = frame.type(node.type)
-    ops = {"sum": "reduce_sum", "prod": "reduce_prod", "any": "reduce_any", "all": "reduce_all", "max": "reduce_max", "min": "reduce_min"}
-    op = ops.get(node.kind)
-    if op is None or not isinstance(kind, ScalarType):
-        return None
-    if node.kind in ("max", "min") and kind.dtype not in FLOATS:
+    op = ROWS.get(node.kind)
+    if op is None or not isinstance(kind, (ScalarType, IndexType)):
         return None
     if not can_lift(frame, node.body, axes) or not mentions(frame, node.body, axes):
         return None
@@ -89,10 +92,39 @@ def _lifted_reduction(frame: Frame, node: typed.Comprehension, axes: Axes) -> Va
         found = inner_product(frame, axes, node.body)
         if found is not None:
             return Value(kind, (found,))
-        if kind.dtype in HALVES and factors(node.body) is not None:
-            return None  # as arrays the products would be rounded before they are added
+    halves = isinstance(kind, ScalarType) and kind.dtype in HALVES
+    if halves and node.kind in ("sum", "mean") and factors(node.body) is not None:
+        return None  # as arrays the products would be rounded before they are added
     array = lift(frame, node.body, axes)
-    return Value(kind, (frame.builder.operation(op, array, name=node.kind),))
+    count = frame.builder.size(items(axes))
+    floats = isinstance(kind, ScalarType) and kind.dtype in FLOATS
+    if node.kind in ("argmax", "argmin", "mean") or (node.kind in ("max", "min") and not floats):
+        frame.check(frame.builder.operation("greater", count, integer(0), name="some"), f"{node.kind} of nothing", node.span)
+    if node.kind == "count" or (node.kind == "mean" and halves):
+        array = frame.builder.operation("convert", array, dtype="i64" if node.kind == "count" else "f32", name="terms")
+    reduced = frame.builder.operation(op, array, name=node.kind)
+    if node.kind == "mean":
+        assert isinstance(kind, ScalarType)
+        return Value(kind, (divided(frame, reduced, count, kind.dtype),))
+    return Value(kind, (reduced,))
+
+
+def items(axes: Axes) -> Size:
+    """How many items the axes have together."""
+    total = Size.constant(1)
+    for size in axes.sizes:
+        total = total * size
+    return total
+
+
+def divided(frame: Frame, total: Atom, many: Atom, dtype: str) -> Atom:
+    """A sum by the number of its terms, in the type of the sum, rounded to the type of the terms."""
+    divisor = in_dtype(frame, many, scalar_dtype(total.type) or dtype)
+    return in_dtype(frame, frame.builder.operation("div", total, divisor, name="mean"), dtype)
+
+
+def in_dtype(frame: Frame, atom: Atom, dtype: str) -> Atom:
+    return atom if scalar_dtype(atom.type) == dtype else frame.builder.operation("convert", atom, dtype=dtype, name="rounded")
 
 
 # ---------------------------------------------------------------- products
@@ -231,8 +263,6 @@ def _lifted(frame: Frame, node: typed.Expression, axes: Axes) -> Atom:
         value = _lifted(frame, node.value, axes)
         kind = frame.type(node.type)
         assert isinstance(kind, ScalarType)
-        from dynlang.core.elaborate.expressions import scalar_dtype
-
         return value if scalar_dtype(value.type) == kind.dtype else frame.builder.operation("convert", value, dtype=kind.dtype)
     if isinstance(node, typed.Primitive):
         return frame.builder.operation(node.op, *(_lifted(frame, one, axes) for one in node.arguments), name="t")

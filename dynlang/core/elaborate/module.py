@@ -8,6 +8,7 @@ from typing import Any
 
 from dynlang.check import typed
 from dynlang.core.build import Builder, Scope, text
+from dynlang.core.elaborate.decisions import Decision
 from dynlang.core.elaborate.facts import FactTable
 from dynlang.core.elaborate.frame import Frame
 from dynlang.core.elaborate.values import (
@@ -158,6 +159,8 @@ class Elaborator:
         self.expanding: list[typed.Function] = []
         """The functions whose bodies are being made: of an instance, and in place of calls in it."""
         self.roots: list[str] = []
+        self.decisions: list[Decision] | None = None
+        """What became of each comprehension, if somebody asks."""
 
     # -- the program
 
