@@ -104,6 +104,7 @@ class GoldenCase(pytest.Item):
             raise GoldenMismatch("the case has no line `# run: dync ...`")
         with tempfile.TemporaryDirectory() as folder:
             for name, text in case.files.items():
+                (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
                 (Path(folder) / name).write_text(text, encoding="utf-8")
             output = "".join(run_dync(command, Path(folder)) for command in case.commands)
         check_marks(case, output)

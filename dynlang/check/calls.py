@@ -103,8 +103,8 @@ def module_member(context: Context, node: ast.Attribute) -> Symbol | None:
     if not isinstance(value, ast.Name) or context.find(value.text) is not None:
         return None
     first = ast.Identifier(value.text, span=value.span)
-    symbol = context.symbol(value.text) or find_symbol(context, ast.Dotted((first, *path[:-1]), span=node.span), report=False)
-    if symbol is None or symbol.kind != "module":
+    symbol = find_symbol(context, ast.Dotted((first, *path[:-1]), span=node.span), report=False) or context.symbol(value.text)
+    if symbol is None or symbol.kind not in ("module", "ambiguous"):
         return None
     found = find_symbol(context, ast.Dotted((first, *path), span=node.span))
     return found or Symbol("alias", "", node.span)

@@ -13,7 +13,7 @@ from dynlang.check import errors, typed
 from dynlang.check.context import ERROR, Context, LocalEntry, SizeEntry, generic_entries, is_int
 from dynlang.check.kinds import KINDS, has_kind
 from dynlang.check.solve import determined, sizes_of, type_variables
-from dynlang.check.typenames import NAMED, named_sizes, read_size_argument, read_type
+from dynlang.check.typenames import NAMED, named_sizes, no_member, read_size_argument, read_type
 from dynlang.check.world import (
     AliasInfo,
     ConstructorInfo,
@@ -61,16 +61,10 @@ SYMBOL_KINDS: Mapping[type, SymbolKind] = {ast.Alias: "alias", ast.TypeDef: "sum
 
 def enter_names(module: ast.Module, interface: Interface, imports: dict[int, str], diagnostics: Diagnostics) -> None:
     """Every declaration and import of a file as a name. `imports`: the module that each import item found, by `id`."""
+    enter_modules(module, interface, imports, diagnostics)
     for item in module.items:
         match item:
-            case ast.Import(path, alias):
-                name = (alias or path.parts[-1]).text
-                if id(item) in imports:
-                    symbol = Symbol("module", imports[id(item)], item.span)
-                    enter(interface, name, symbol, diagnostics, exported=False)
-                    if alias is None:
-                        interface.symbols.setdefault(path.text, symbol)
-            case ast.FromImport():
+            case ast.Import() | ast.FromImport():
                 pass
             case ast.Alias(name) | ast.TypeDef(name) | ast.Record(name) | ast.Function(_, _, _, name):
                 enter(interface, name.text, Symbol(SYMBOL_KINDS[type(item)], f"{interface.name}.{name.text}", name.span), diagnostics)
@@ -87,6 +81,28 @@ def enter_names(module: ast.Module, interface: Interface, imports: dict[int, str
                 if not entered:
                     symbol = Symbol("alias", "", one.name.span)
                 enter(interface, one.name.text, symbol, diagnostics)
+
+
+def enter_modules(module: ast.Module, interface: Interface, imports: dict[int, str], diagnostics: Diagnostics) -> None:
+    """``import a.b`` brings `a.b`, and `b` for short; a short name that two modules have is neither's."""
+    items = [item for item in module.items if isinstance(item, ast.Import) and id(item) in imports]
+    short: set[str] = set()
+    for item in sorted(items, key=lambda one: one.alias is None and len(one.path.parts) > 1):
+        symbol = Symbol("module", imports[id(item)], item.span)
+        name = (item.alias or item.path.parts[-1]).text
+        first = interface.symbols.get(name)
+        implicit = item.alias is None and len(item.path.parts) > 1
+        if implicit:
+            interface.symbols.setdefault(item.path.text, symbol)
+        if first is not None and symbol.name in first.name.split():
+            continue
+        if first is None:
+            interface.symbols[name] = symbol
+            short |= {name} if implicit else set()
+        elif not implicit:
+            enter(interface, name, symbol, diagnostics, exported=False)
+        elif name in short:
+            interface.symbols[name] = Symbol("ambiguous", f"{first.name} {symbol.name}", item.span)
 
 
 def enter_repeated(
@@ -126,7 +142,7 @@ def enter(interface: Interface, name: str, symbol: Symbol, diagnostics: Diagnost
         diagnostics.add(errors.DuplicateName(f"`{name}` is declared twice", symbol.span, secondary=(Label(first.span, "first here"),)))
         return
     interface.symbols[name] = symbol
-    if exported:
+    if exported and not name.startswith("_"):
         interface.exported[name] = symbol
 
 
@@ -148,7 +164,7 @@ def enter_imported(module: ast.Module, interface: Interface, imports: dict[int, 
             found = source.exported.get(one.name.text) if source else None
             if found is None:
                 if source is not None:
-                    unknown = errors.UnknownField(f"the module `{source.name}` has no `{one.name.text}`", one.name.span)
+                    unknown = no_member(source, one.name)
                     diagnostics.add(errors.misspelled(unknown, one.name.text, source.exported))
                 continue
             name = (one.alias or one.name).text

@@ -197,6 +197,10 @@ def infer_symbol(context: Context, symbol: Symbol, node: ast.Expr, name: str, hi
             return constructor_value(context, symbol, node, hint)
         case "module":
             return context.fail(errors.NotAValue(f"`{name}` is a module, not a value", node.span, hint=f"its members are named `{name}.…`"))
+        case "ambiguous":
+            from dynlang.check.typenames import ambiguous
+
+            return context.fail(ambiguous(name, symbol, "...", node.span))
     return context.fail(
         errors.NotAValue(f"`{name}` is a type, not a value", node.span, hint=f"`{name}(...)` makes one" if symbol.kind == "record" else "")
     )

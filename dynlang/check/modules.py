@@ -40,6 +40,11 @@ class Loaded:
         return {item.name.text: item for item in self.syntax.items if isinstance(item, ast.TypeDef)}
 
 
+def names_in(folder: Path) -> list[str]:
+    """The modules of a folder."""
+    return sorted(one.stem for one in folder.glob("*.dyn")) if folder.is_dir() else []
+
+
 @dataclass
 class Loader:
     """Finds, reads and parses modules; collects what is wrong with them."""
@@ -143,18 +148,26 @@ class Loader:
                 return self.find_file(self.name_of(folder / relative), folder / relative, path, is_library=False)
         if (library / relative).is_file():
             return self.find_file(".".join(parts), library / relative, path, is_library=True)
-        names = {one.stem for one in library.glob("*.dyn")}
-        if self.root is not None and not importer.is_library and self.root.is_dir():
-            names |= {one.stem for one in self.root.glob("*.dyn")}
         unbuilt = later("module", path.text, path.span)
         if unbuilt is not None:
             self.problems.append(unbuilt)
             return None
         where = f" in {self.root}" if self.root is not None and not importer.is_library else ""
-        self.problems.append(
-            words.unknown_module(path, names, f"no file {relative}{where} or in the standard library")
-        )
+        inside = next((found for folder in self.folders(importer) if (found := names_in(folder.joinpath(*parts)))), None)
+        otherwise = f"no file {relative}{where} or in the standard library"
+        if inside:
+            shown = ", ".join(f"`{path.text}.{one}`" for one in inside[:3])
+            otherwise = f"`{path.text}` is a folder, and imported are its modules: {shown}"
+        self.problems.append(words.unknown_module(path, self.names_near(path, importer), otherwise))
         return None
+
+    def names_near(self, path: ast.Dotted, importer: Loaded) -> set[str]:
+        """The modules that an import may have meant: of the library, and those in the folder that its path leads to."""
+        found = set(names_in(resource("stdlib")))
+        *front, _ = [part.text for part in path.parts]
+        for folder in self.folders(importer):
+            found |= {".".join([*front, one]) for one in names_in(folder.joinpath(*front))}
+        return found
 
     def name_of(self, file: Path) -> str:
         """The name of a module of the program: its path from the main file's folder, with dots."""

@@ -10,8 +10,9 @@ from dynlang.check import errors, words
 from dynlang.check.context import ERROR, Context, LocalEntry, SizeEntry, TypeEntry, is_int
 from dynlang.check.fit import article
 from dynlang.check.kinds import has_kind, kind_hint, kind_words
-from dynlang.check.world import AliasInfo, Generic, RecordInfo, SumInfo, Symbol, show
+from dynlang.check.world import AliasInfo, Generic, Interface, RecordInfo, SumInfo, Symbol, show
 from dynlang.diag import LimitReached, NotBuiltYet
+from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
     DTYPES,
@@ -113,12 +114,16 @@ def read_named(context: Context, node: ast.TypeName) -> Type:
 def find_symbol(context: Context, path: ast.Dotted, report: bool = True) -> Symbol | None:
     """What a path of names stands for: `nn.Linear` is looked up in the module that `nn` is, `a.b.c` in what ``import a.b`` brought."""
     parts = path.parts
-    symbol, count = context.symbol(parts[0].text), 1
-    while symbol is None and count < len(parts):
-        count += 1
+    symbol, count = None, len(parts) + 1
+    while symbol is None and count > 1:
+        count -= 1
         symbol = context.symbol(".".join(part.text for part in parts[:count]))
     for part in parts[count:]:
         if symbol is None:
+            return None
+        if symbol.kind == "ambiguous":
+            if report:
+                context.report(ambiguous(parts[0].text, symbol, part.text, path.span))
             return None
         if symbol.kind != "module":
             if report:
@@ -129,10 +134,25 @@ def find_symbol(context: Context, path: ast.Dotted, report: bool = True) -> Symb
         interface = context.world.interfaces.get(symbol.name)
         found = interface.exported.get(part.text) if interface else None
         if found is None and interface is not None and report:
-            unknown = errors.UnknownField(f"the module `{symbol.name}` has no `{part.text}`", part.span)
-            context.report(errors.misspelled(unknown, part.text, interface.exported))
+            missing = no_member(interface, part)
+            context.report(missing if missing.hint else errors.misspelled(missing, part.text, interface.exported))
         symbol = found
     return symbol
+
+
+def no_member(interface: Interface, name: ast.Identifier) -> errors.UnknownField:
+    """A name that a module doesn't have, or keeps to itself."""
+    if name.text.startswith("_") and name.text in interface.symbols:
+        hint = "a name that begins with `_` is its module's own"
+        return errors.UnknownField(f"`{name.text}` is private to the module `{interface.name}`", name.span, hint=hint)
+    return errors.UnknownField(f"the module `{interface.name}` has no `{name.text}`", name.span)
+
+
+def ambiguous(name: str, symbol: Symbol, member: str, span: Span) -> errors.UnknownName:
+    """The last part of two imports, used by itself."""
+    first, second, *_ = symbol.name.split()
+    hint = f"write the whole path, `{first}.{member}`, or give one of them a name: `import {second} as ...`"
+    return errors.UnknownName(f"`{name}` may be `{first}` or `{second}`", span, hint=hint)
 
 
 def no_arguments(context: Context, node: ast.TypeName, kind: Type) -> Type:

@@ -23,12 +23,14 @@ from dynlang.types import (
     TypeVariable,
 )
 
-SymbolKind = Literal["function", "record", "sum", "constructor", "alias", "constant", "module"]
+SymbolKind = Literal["function", "record", "sum", "constructor", "alias", "constant", "module", "ambiguous"]
 
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """What a name of a module stands for. `name` is qualified; for a constructor it is ``sum name#constructor``."""
+    """What a name of a module stands for. `name` is qualified; for a constructor it is ``sum name#constructor``.
+
+    Ambiguous is the last part of two imports, `a` of ``import p.a`` and ``import q.a``: the name says which two."""
 
     kind: SymbolKind
     name: str

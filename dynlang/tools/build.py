@@ -18,6 +18,18 @@ class NothingExported(diag.Diagnostic):
     code = "DYN0033"
 
 
+class LibraryName(diag.Diagnostic):
+    """A library under the name of one that every program of the system may load."""
+
+    code = "DYN0034"
+
+
+SYSTEM_LIBRARIES = frozenset({
+    "c", "m", "dl", "pthread", "rt", "util", "resolv", "crypt", "nsl", "anl", "thread_db", "z", "gcc", "gcc_s", "stdc++", "c++", "c++abi",
+    "unwind", "atomic", "gomp", "omp", "quadmath", "asan", "tsan", "ubsan", "System", "objc"})
+"""A shared library of such a name hides the system's own from all that is loaded with it."""
+
+
 def build(arguments: argparse.Namespace) -> int | None:
     return library(arguments) if arguments.lib else executable(arguments)
 
@@ -49,6 +61,10 @@ def library(arguments: argparse.Namespace) -> None:
     request = request_of(arguments, target=arguments.target, library=True)
     ssa = built(request, until="opt")
     stem = Path(arguments.file).stem
+    if stem in SYSTEM_LIBRARIES:
+        hint = "give the file another name: the library is called after it"
+        title = f"the library of {arguments.file} would be lib{stem}, which the system has already"
+        raise diag.CompileError([LibraryName(title, hint=hint)])
     interface = describe(stem, request.keep["typed"], ssa)
     if not interface.exports:
         raise diag.CompileError([NothingExported(f"{arguments.file} exports nothing", hint="begin a function with `export fn`")])
