@@ -180,7 +180,13 @@ class Size:
         return Size.from_terms(whole) + Size((((atom,), 1),))
 
     def has_no_negative_coefficient(self) -> bool:
-        return all(coefficient >= 0 for _, coefficient in self.terms)
+        """Whether it is 0 or more for all sizes by its form; ``(h - k) // 2`` isn't.
+
+        >>> h, k = Size.variable("h"), Size.variable("k")
+        >>> (h + k // 2).has_no_negative_coefficient(), ((h - k) // 2).has_no_negative_coefficient()
+        (True, False)
+        """
+        return all(coefficient >= 0 and all(map(_is_natural, monomial)) for monomial, coefficient in self.terms)
 
     def __str__(self) -> str:
         if not self.terms:
@@ -198,6 +204,10 @@ def _too_many_terms() -> Exception:
     from dynlang.diag import LimitReached
 
     return LimitReached(f"a size that is a polynomial of more than {TERM_LIMIT:,} terms", hint="a size parameter can stand for a part")
+
+
+def _is_natural(atom: Atom) -> bool:
+    return isinstance(atom, SizeVariable) or atom.numerator.has_no_negative_coefficient()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from dynlang.check import errors, typed
 from dynlang.check.context import ERROR, Context, handles, is_int
 from dynlang.check.fit import article, is_subtype, number_type
+from dynlang.check.guards import guards
 from dynlang.check.members import field_type
 from dynlang.check.solve import isolate
 from dynlang.check.typenames import named_sizes, read_type
@@ -62,6 +63,10 @@ def checked_cast(
     equations, equal = solved
     if equations or equal:
         value = typed.CheckedCast(target, span, value, equations, equal)
+        before = guards(context, [wanted for _, wanted in equal], span)
+        if before:
+            whole, reference = named(context, value)
+            value = typed.Sequence(target, span, (*before, whole), reference)
     return with_indices(context, value, close_type(wanted, value.type), span)
 
 

@@ -1,7 +1,8 @@
 """Guards: sizes are never negative (rules 2 and 6).
 
 A size parameter or an opened size can't be; an immutable int can, and so can a polynomial with a negative coefficient.
-Where such a one becomes the size of something new, it is checked when the program runs.
+Where such a one becomes the size of something new, it is checked when the program runs: each int that it mentions, too, for
+the proofs of rule 9 hold of variables that aren't negative. So no array has the size ``n + k`` while k is -1.
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ def may_be_negative(context: Context, size: Size) -> bool:
     if not is_signed(context, size):
         return False
     return all(is_signed(context, size - known) for known in context.nonnegative)
+
+
+def ints_of(context: Context, size: Size) -> list[Size]:
+    """The ints of the program that a size is made of, where nothing proves that they aren't negative."""
+    found = [Size.variable(name) for name in sorted(size.variables()) if name in context.signed]
+    return [one for one in found if may_be_negative(context, one)]
 
 
 def is_signed(context: Context, size: Size) -> bool:
@@ -47,14 +54,24 @@ def guards(
     `message` is what the error says, with the values of `numbers` (at most three) for its `{}`; without a message it says
     what the size is, and why: "h - 2 is -1 because h = 1"."""
     found: dict[Size, typed.Binding] = {}
-    for size in sizes:
-        if size.value is None and may_be_negative(context, size) and size not in found:
-            test = typed.Primitive(BOOL, span, "greater_equal", (typed.SizeValue(INT, span, size), typed.Literal(INT, span, 0)))
-            text, shown = (message, numbers) if message else explained(size)
-            values = tuple(typed.SizeValue(INT, span, one) for one in shown)
-            check = typed.Primitive(UNIT, span, "check", (test, *values), (("message", text), ("code", code)))
-            found[size] = typed.Binding((None,), check, span)
+    wanted = list(sizes)
+    for size in wanted:
+        if not may_be_negative(context, size):
+            continue
+        for part in ints_of(context, size):
+            if part != size:
+                because = (message, numbers) if message else explained(part, f"`{part}`, of which the size {size} is made,")
+                found.setdefault(part, guard(part, span, *because, code))
+        if not size.has_no_negative_coefficient() or size.single_variable is not None:
+            found.setdefault(size, guard(size, span, *((message, numbers) if message else explained(size)), code))
     return tuple(found.values())
+
+
+def guard(size: Size, span: Span, message: str, numbers: Sequence[Size], code: str) -> typed.Binding:
+    test = typed.Primitive(BOOL, span, "greater_equal", (typed.SizeValue(INT, span, size), typed.Literal(INT, span, 0)))
+    values = tuple(typed.SizeValue(INT, span, one) for one in numbers)
+    check = typed.Primitive(UNIT, span, "check", (test, *values), (("message", message), ("code", code)))
+    return typed.Binding((None,), check, span)
 
 
 def explained(size: Size, subject: str = "") -> tuple[str, tuple[Size, ...]]:

@@ -8,7 +8,7 @@ from dynlang.check import errors, typed
 from dynlang.check.arithmetic import as_size
 from dynlang.check.context import ERROR, Context, handles, is_int
 from dynlang.check.fit import article, is_float, is_subtype, number_type
-from dynlang.check.guards import guards
+from dynlang.check.guards import guards, ints_of
 from dynlang.check.world import show
 from dynlang.diag import Diagnostic, NotBuilt, replacing, wrapping
 from dynlang.source import Span
@@ -222,6 +222,8 @@ def proven_index(context: Context, value: typed.Expression, size: Size) -> typed
     known = as_size(context, value)
     if known is not None and known.has_no_negative_coefficient() and (size - known - 1).has_no_negative_coefficient():
         return replace(value, type=IndexType(size))
+    if isinstance(value.type, ArrayType) and not is_subtype(value.type.element, IndexType(size)):
+        return replace(value, type=ArrayType(INT, value.type.shape))
     return replace(value, type=INT) if isinstance(value.type, IndexType) else value
 
 
@@ -262,6 +264,9 @@ def slice_item(
     if extent is not None:
         stop_size = start_size + extent
     stop_size = stop_size if stop_size is not None else named_end(context, stop_value, bindings)
+    ends_named = {start_size, stop_size}
+    if any(one not in ends_named for one in ints_of(context, stop_size - start_size)):
+        start_size, stop_size = (opaque_end(context, one, node.span, bindings) for one in (start_size, stop_size))
     count = stop_size - start_size if step == 1 else (stop_size - start_size + (step - 1)) // step
     inside = (start_size, stop_size - start_size, size - stop_size)
     text = node.span.text if "{" not in node.span.text else ""
@@ -278,6 +283,13 @@ def slice_item(
         return typed.SliceItem(typed.Sequence(INT, node.span, tuple(bindings), begin), count, step)
     ends += bindings
     return typed.SliceItem(begin, count, step)
+
+
+def opaque_end(context: Context, size: Size, span: Span, bindings: list[typed.Binding]) -> Size:
+    """An end that is computed from ints of the program, as a size of its own: ``k + 2`` may be inside where k is -1."""
+    if size.single_variable is not None or not ints_of(context, size):
+        return size
+    return named_end(context, typed.SizeValue(INT, span, size), bindings)
 
 
 def named_end(context: Context, value: typed.Expression, bindings: list[typed.Binding]) -> Size:

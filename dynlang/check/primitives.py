@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dynlang.check import errors, typed
 from dynlang.check.arithmetic import as_size, common_number, elementwise, operand_hint, undecided
-from dynlang.check.context import ERROR, Context
+from dynlang.check.context import ERROR, Context, is_int
 from dynlang.check.effects import effect_used
-from dynlang.check.fit import adapt, article, fit, is_float, number_type, with_numbers
+from dynlang.check.fit import adapt, article, fit, is_float, is_subtype, number_type, with_numbers
 from dynlang.check.world import show
 from dynlang.ops.table import Op
 from dynlang.source import Span
@@ -25,6 +25,7 @@ from dynlang.types import (
     TupleType,
     Type,
     TypeVariable,
+    array_of,
     map_type,
 )
 
@@ -98,6 +99,7 @@ def plain(context: Context, row: Op, values: list[typed.Expression], span: Span,
         fixed.append(value)
     if row.has("accumulates"):
         fixed = one_number(fixed)
+    fixed = inside(context, row, fixed)
     sizes: list[Size] = []
     for value in fixed[len(row.operands) :] if row.name in SIZED else []:
         size = as_size(context, value)
@@ -106,6 +108,28 @@ def plain(context: Context, row: Op, values: list[typed.Expression], span: Span,
         sizes.append(size)
     fixed = fixed[: len(row.operands)] if row.name in SIZED else fixed
     return apply_row(context, row, fixed, tuple(sizes), span, name)
+
+
+def inside(context: Context, row: Op, values: list[typed.Expression]) -> list[typed.Expression]:
+    """Operands that are indices of the first one, checked where they aren't inside by proof."""
+    from dynlang.check.indexing import proven_index
+
+    first = values[0].type if values else None
+    places = {"gather": (1,), "scatter_add": (1,), "update": range(1, len(values) - 1), "accumulate_at": range(1, len(values) - 1)}
+    if row.name not in places or not isinstance(first, ArrayType):
+        return values
+    found = list(values)
+    for axis, place in enumerate(places[row.name]):
+        size = first.shape[axis] if axis < len(first.shape) else None
+        value = values[place]
+        element = value.type.element if isinstance(value.type, ArrayType) else value.type
+        if not isinstance(size, Size) or not is_int(element):
+            continue
+        kind = array_of(IndexType(size), value.type.shape) if isinstance(value.type, ArrayType) else IndexType(size)
+        if not isinstance(value.type, ArrayType):
+            value = proven_index(context, value, size)
+        found[place] = value if is_subtype(value.type, kind) else typed.CheckIndex(kind, value.span, value, size)
+    return found
 
 
 def one_number(values: list[typed.Expression]) -> list[typed.Expression]:

@@ -55,11 +55,12 @@ def item_atoms(frame: Frame, value: Value, items: Sequence[typed.Expression | ty
 
 
 def checked_index(frame: Frame, index: Value, bound: Size, node: typed.Expression) -> Atom:
-    """An index inside ``0..bound``: by its type, or by a check; a negative literal counts from the end."""
-    if isinstance(index.type, IndexType):
+    """An index inside ``0..bound``: by the type that the checker gave it here, or by a check; a negative literal counts from
+    the end. A variable of type ``idx<n + 1>`` is an int where it indexes n items."""
+    if isinstance(node.type, IndexType):
         return index.atom
-    if isinstance(index.type, ArrayType):
-        if not isinstance(index.type.element, IndexType):
+    if isinstance(node.type, ArrayType):
+        if not isinstance(node.type.element, IndexType):
             check_indices(frame, index.atom, bound, node.span)
         return index.atom
     atom = index.atom

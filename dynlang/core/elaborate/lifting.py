@@ -154,6 +154,13 @@ def bare(frame: Frame, node: typed.Expression, elements: dict[str, typed.Express
     return node.value, tuple(names)
 
 
+def runs_over(frame: Frame, array: typed.Expression, names: tuple[str, ...], axes: Axes) -> bool:
+    """Whether the indices run over the whole array: ``x[i] for i in n`` may leave out the last of n + 1 items."""
+    kind = frame.type(array.type)
+    sizes = dict(zip(axes.indices, axes.sizes, strict=True))
+    return isinstance(kind, ArrayType) and kind.shape == tuple(sizes.get(name) for name in names)
+
+
 def product(frame: Frame, outer: Axes, inner: typed.Comprehension) -> Atom | None:
     """``[sum(w[i, j] * x[j] for j) for i]`` as ``w @ x``, and the same for matrices and for the other order."""
     axes = axes_of(frame, inner)
@@ -166,7 +173,7 @@ def product(frame: Frame, outer: Axes, inner: typed.Comprehension) -> Atom | Non
         return None
     both = Axes(outer.indices + axes.indices, outer.sizes + axes.sizes, elements, outer.own | axes.own)
     arrays = [one for one in found if one is not None]
-    if any(mentions(frame, array, both) for array, _ in arrays):
+    if any(mentions(frame, array, both) or not runs_over(frame, array, names, both) for array, names in arrays):
         return None
     (j,) = axes.indices
     for (left, left_names), (right, right_names) in ((arrays[0], arrays[1]), (arrays[1], arrays[0])):
@@ -174,10 +181,6 @@ def product(frame: Frame, outer: Axes, inner: typed.Comprehension) -> Atom | Non
         if op is None:
             continue
         a, b = expression(frame, left), expression(frame, right)
-        if not (isinstance(a.type, ArrayType) and isinstance(b.type, ArrayType)):
-            return None
-        if len(a.type.shape) != len(left_names) or len(b.type.shape) != len(right_names):
-            return None
         return frame.builder.operation(op, a.atom, b.atom, name="product")
     return None
 
@@ -202,9 +205,9 @@ def inner_product(frame: Frame, axes: Axes, body: typed.Expression) -> Atom | No
     arrays = [one for one in found if one is not None]
     if len(arrays) != 2 or any(names != axes.indices or mentions(frame, array, axes) for array, names in arrays):
         return None
-    values = [expression(frame, array) for array, _ in arrays]
-    if any(not isinstance(one.type, ArrayType) or len(one.type.shape) != 1 for one in values):
+    if not all(runs_over(frame, array, names, axes) for array, names in arrays):
         return None
+    values = [expression(frame, array) for array, _ in arrays]
     return frame.builder.operation("dot", values[0].atom, values[1].atom, name="product")
 
 
