@@ -17,7 +17,7 @@ from dynlang.source import resource
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "dynlang"
 ORDER = ("syntax", "check", "core", "grad", "ssa", "opt", "native", "tools")
-EVERYWHERE = ("source", "diag", "types", "ops")
+EVERYWHERE = ("source", "diag", "sizes", "types", "ops")
 """What every stage may use; `ops` itself uses no stage."""
 
 LONGEST_FILE = 650

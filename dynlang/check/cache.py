@@ -24,7 +24,7 @@ from dynlang.check.world import Interface
 from dynlang.source import NOWHERE, Source, cache_folder, resource
 from dynlang.syntax import nodes as ast
 
-KEYED = ("dynlang.syntax.nodes", "dynlang.check.typed", "dynlang.check.world", "dynlang.types", "dynlang.source")
+KEYED = ("dynlang.syntax.nodes", "dynlang.check.typed", "dynlang.check.world", "dynlang.sizes", "dynlang.types", "dynlang.source")
 """Modules whose dataclasses are stored as a call of their constructor: quick to read back."""
 
 KEPT = 4
@@ -126,6 +126,7 @@ def key() -> str:
     """A digest of everything that the result of checking the standard library depends on."""
     package = Path(__file__).resolve().parent.parent
     files = [
+        package / "sizes.py",
         package / "types.py",
         package / "source.py",
         *sorted((package / "check").glob("*.py")),
