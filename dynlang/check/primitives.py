@@ -68,7 +68,12 @@ def row_arguments(context: Context, row: Op, node: ast.Call, name: str, hint: Ty
     for argument, accepted in zip(node.arguments, spread(row, len(node.arguments)), strict=True):
         asked = None if accepted == "bool" else wanted if alone else operand_hint(context, argument.value, wanted)
         values.append(context.infer(argument.value, WORDS.get(accepted, asked)))
-    return None if any(isinstance(value.type, ErrorType) for value in values) else values
+    if any(isinstance(value.type, ErrorType) for value in values):
+        return None
+    number = number_type(wanted) if wanted is not None else None
+    if number is not None and is_float(number):
+        values = [adapt(one, with_numbers(one.type, number)) or one if number_type(one.type) == INT else one for one in values]
+    return values
 
 
 def spread(row: Op, count: int) -> list[str]:
