@@ -1,4 +1,4 @@
-"""Every `test` block of tests/language/ holds natively, with and without optimisation, and in the interpreter."""
+"""Every `test` block of tests/language/ and of the library holds natively, with and without optimisation, and in the interpreter."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from dynlang import diag, pipeline
+from dynlang.source import resource
 from dynlang.ssa import interpret
 from dynlang.tools.execute import compiled
 from dynlang.tools.running import failure
 
 FOLDER = Path(__file__).parent / "language"
-FILES = sorted([*FOLDER.glob("[!_]*.dyn"), *FOLDER.glob("rules/*.dyn")])
+LIBRARY = [path for path in sorted(resource("stdlib").glob("*.dyn")) if "\ntest " in path.read_text()]
+FILES = [*sorted([*FOLDER.glob("[!_]*.dyn"), *FOLDER.glob("rules/*.dyn")]), *LIBRARY]
 
 
 def ways(path: Path, way: str) -> list[str]:

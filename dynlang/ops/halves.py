@@ -1,4 +1,4 @@
-"""What sums and products of f16 and bf16 mean: computed in f32 and rounded once (rule 22).
+"""What sums and products of f16 and bf16 mean: computed in f32 and rounded once (rule 22); and their bytes.
 
 The order of additions is part of the meaning, so that native code and the interpreters give the same bits: from the first
 element to the last, starting from zero. A product of two half numbers is exact in f32. A reduction over axes that aren't
@@ -80,6 +80,14 @@ def scatter_add(np: Any, a: list[Any], attributes: Mapping[str, Any], sizes: tup
     return result
 
 
+def numbers_to_bytes(np: Any, a: list[Any], attributes: Mapping[str, Any], sizes: tuple[int, ...], dtype: str) -> Any:
+    """bf16 is the upper half of the f32 that carries it."""
+    numbers = np.ascontiguousarray(a[0])
+    if dtype == "bf16":
+        numbers = (numbers.view(np.uint32) >> np.uint32(16)).astype(np.uint16)
+    return numbers.astype(numbers.dtype.newbyteorder("<")).tobytes()
+
+
 MEANINGS: dict[str, HalfMeaning] = {
     "reduce_sum": reduction("add", 0.0),
     "reduce_prod": reduction("multiply", 1.0),
@@ -91,4 +99,5 @@ MEANINGS: dict[str, HalfMeaning] = {
     "accumulate_matmul_nt": accumulate_matmul_nt,
     "accumulate_matmul_tn": accumulate_matmul_tn,
     "scatter_add": scatter_add,
+    "numbers_to_bytes": numbers_to_bytes,
 }
