@@ -139,6 +139,16 @@ def explain_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("code", metavar="CODE", nargs="?", help="such as DYN0301; without it, all codes are listed")
 
 
+def doc_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", metavar="NAME", nargs="*",
+                        help="a module of the library (nn), a name in it (nn.Linear), or a .dyn file; without it, the modules are listed")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--html", action="store_true", help="one page that needs nothing else")
+    form.add_argument("--markdown", action="store_true", help="Markdown, also on a terminal")
+    form.add_argument("--text", action="store_true", help="plain text, also into a file")
+    parser.add_argument("-o", "--output", metavar="PATH", help="write it there")
+
+
 def nothing(parser: argparse.ArgumentParser) -> None:
     """`doctor` takes no arguments."""
 
@@ -155,6 +165,7 @@ VERBS = (
     Verb("ir", "print a program at any stage", "dynlang.tools.inspect:ir", ir_arguments),
     Verb("call", "call one function on arrays from an .npz file", "dynlang.tools.call:call", call_arguments),
     Verb("repl", "interactive session", "dynlang.tools.repl:repl", repl_arguments),
+    Verb("doc", "show what a module offers", "dynlang.tools.docs.command:doc", doc_arguments),
     Verb("new", "start a project that runs", "dynlang.tools.newproject:new", new_arguments),
     Verb("doctor", "what this machine can do", "dynlang.tools.doctor:doctor", nothing),
     Verb("explain", "what an error code means, with an example", "dynlang.tools.explain:explain", explain_arguments),
