@@ -1,7 +1,10 @@
-"""Checks many random programs, each in a process of its own, and shrinks those that fail.
+"""Checks many random programs, a batch at a time in a process of its own, and shrinks those that fail.
 
-    python tests/generate.py --count 2000 --seed 7        what fails is kept in the folder `failures`, whole and shrunk
+    python tests/generate.py --count 3000 --seed 1        what fails is kept in the folder `failures`, whole and shrunk
     python tests/generate.py --show 7                     print the program of a seed
+
+The programs are those of `random_programs/` (types of all kinds, declared at random); `--arrays` takes those of
+`generated_programs.py` (one set of types, deeper statements) instead, one by one.
 """
 
 from __future__ import annotations
@@ -12,18 +15,24 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from generated_programs import program
-from program_oracles import failure_of
+import generated_programs
+import program_oracles
+from random_programs import oracle
+from random_programs.program import program
+
+Failure = Callable[[str], str | None]
+"""What is wrong with a program, in one line; None if nothing is."""
 
 
-def isolate(work: Callable[[], str | None], seconds: float) -> str | None:
-    """What `work` gives, in a process of its own: a crash or a hang is a failure too."""
+def isolate(work: Callable[[], Any], seconds: float) -> Any:
+    """What `work` gives, in a process of its own; a text if it crashes or takes too long."""
     context = multiprocessing.get_context("fork")
     inbox, outbox = context.Pipe(duplex=False)
 
@@ -45,23 +54,38 @@ def isolate(work: Callable[[], str | None], seconds: float) -> str | None:
 
 
 def isolated(text: str, seed: int, seconds: float = 60.0) -> str | None:
-    """`failure_of` in a process of its own."""
+    """What is wrong with a program of `generated_programs`."""
 
     def work() -> str | None:
         with tempfile.TemporaryDirectory() as folder:
-            return failure_of(text, seed, Path(folder))
+            return program_oracles.failure_of(text, seed, Path(folder))
 
     return isolate(work, seconds)
+
+
+def batch(seeds: Sequence[int], text: str | None = None, seconds: float = 60.0, **asked: bool) -> tuple[str | None, oracle.Count]:
+    """What is wrong with programs of `random_programs` in one file, and what was counted."""
+
+    def work() -> tuple[str | None, oracle.Count]:
+        count = oracle.Count()
+        with tempfile.TemporaryDirectory() as folder:
+            return oracle.failure_of(seeds, Path(folder), count, text, **asked), count
+
+    found = isolate(work, seconds * (1 + len(seeds)))
+    return found if isinstance(found, tuple) else (found, oracle.Count())
+
+
+# ---------------------------------------------------------------- shrinking
 
 
 def kind_of(failure: str | None) -> str:
     """A failure without its numbers and names: two programs that share it fail for one reason, probably."""
     if failure is None:
         return ""
-    head = re.sub(r"\S*program\.dyn:\d+:\d+|\S*/\S+:\d+:\d+", "", failure)
+    head = re.sub(r"\S*\.dyn:\d+:\d+|\S*/\S+:\d+:\d+|\(the program is in .*", "", failure)
     if "Different" in head:
         return re.sub(r" is .*", "", re.sub(r"result \d+", "result", head))[:60]
-    return re.sub(r"`[^`]*`|'[^']*'|\b[a-z_]*\d+\w*|[-+]?\d[\d.e+-]*", "_", head)[:90]
+    return re.sub(r"`[^`]*`|'[^']*'|<.*>|\b[a-z_]*\d+\w*|[-+]?\d[\d.e+-]*", "_", head)[:90]
 
 
 def pieces(lines: list[str]) -> Iterator[tuple[int, int]]:
@@ -91,20 +115,20 @@ def smaller(lines: list[str]) -> Iterator[list[str]]:
 
 def shorter_lines(line: str) -> Iterator[str]:
     """The line with a bracketed expression, or the call that it belongs to, replaced by its inside or by a name."""
-    for match in re.finditer(r"\w*\(", line):
+    for match in re.finditer(r"\w*[(\[]", line):
         if line.lstrip().startswith(("fn ", "type ", "record ")):
             return
         level, end = 1, match.end()
         while end < len(line) and level:
-            level += {"(": 1, ")": -1}.get(line[end], 0)
+            level += {"(": 1, "[": 1, ")": -1, "]": -1}.get(line[end], 0)
             end += 1
         inside = line[match.end():end - 1]
-        for shorter in (*inside.split(", "), "0.5", "x", "w", "a", "s", "k", "1", "true", "false"):
+        for shorter in (*inside.split(", "), "0.5", "x", "w", "a", "s", "k", "1", "true", "false", "Tip", "Nothing"):
             if len(shorter) < end - match.start():
                 yield line[:match.start()] + shorter + line[end:]
 
 
-def shrink(text: str, seed: int, failure: str, seconds: float = 60.0) -> str:
+def shrink(text: str, failure: str, failure_of: Failure, seconds: float = 60.0) -> str:
     """A smaller program that fails in the same way."""
     wanted, deadline = kind_of(failure), time.monotonic() + seconds
     lines = text.splitlines()
@@ -114,10 +138,51 @@ def shrink(text: str, seed: int, failure: str, seconds: float = 60.0) -> str:
         for candidate in smaller(lines):
             if time.monotonic() > deadline:
                 break
-            if kind_of(isolated("\n".join(candidate) + "\n", seed, 20.0)) == wanted:
+            if kind_of(failure_of("\n".join(candidate) + "\n")) == wanted:
                 lines, progress = candidate, True
                 break
     return "\n".join(lines) + "\n"
+
+
+# ---------------------------------------------------------------- many programs
+
+
+def failing(seeds: Sequence[int], total: oracle.Count, **asked: bool) -> Iterator[tuple[int, str]]:
+    """The seeds whose programs fail, each with what is wrong: a batch that fails is cut in halves."""
+    failure, count = batch(seeds, **asked)
+    if failure is None:
+        add(total, count)
+    elif len(seeds) == 1:
+        yield seeds[0], failure
+    else:
+        middle = len(seeds) // 2
+        yield from failing(seeds[:middle], total, **asked)
+        yield from failing(seeds[middle:], total, **asked)
+
+
+def add(total: oracle.Count, more: oracle.Count) -> None:
+    for name in ("programs", "differentiated", "differences", "undecided", "compared"):
+        setattr(total, name, getattr(total, name) + getattr(more, name))
+    total.widest = max(total.widest, more.widest)
+
+
+def array_failures(seeds: Sequence[int], total: oracle.Count) -> Iterator[tuple[int, str]]:
+    for seed in seeds:
+        failure = isolated(generated_programs.program(seed), seed)
+        total.programs += failure is None
+        if failure is not None:
+            yield seed, failure
+
+
+def keep(seed: int, failure: str, given: argparse.Namespace) -> None:
+    """The program of a new kind of failure, whole and shrunk."""
+    text = generated_programs.program(seed) if given.arrays else program(seed, f"_{seed}")
+    given.out.mkdir(parents=True, exist_ok=True)
+    (given.out / f"{seed}.dyn").write_text(text, encoding="utf-8")
+    if given.shrink:
+        one: Failure = (lambda candidate: isolated(candidate, seed, 20.0)) if given.arrays else (
+            lambda candidate: batch([seed], candidate, 20.0, texts=not given.quick)[0])
+        (given.out / f"{seed}-small.dyn").write_text(shrink(text, failure, one, given.shrink), encoding="utf-8")
 
 
 def main() -> int:
@@ -125,29 +190,30 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--show", type=int, help="print the program of a seed, and do nothing else")
+    parser.add_argument("--batch", type=int, default=25, help="programs in one file")
+    parser.add_argument("--arrays", action="store_true", help="the programs of generated_programs.py")
+    parser.add_argument("--quick", action="store_true", help="no formatting, no printed Core, no verifiers")
     parser.add_argument("--shrink", type=float, default=60.0, metavar="SECONDS", help="time for each new kind of failure; 0: none")
     parser.add_argument("--out", type=Path, default=Path("failures"), help="the folder of programs that fail")
     given = parser.parse_args()
     if given.show is not None:
-        print(program(given.show))
+        print(generated_programs.program(given.show) if given.arrays else program(given.show))
         return 0
     from dynlang.tools import execute  # noqa: F401  (imported once, before the processes are forked)
 
     kinds: dict[str, int] = {}
-    for seed in range(given.seed, given.seed + given.count):
-        text = program(seed)
-        failure = isolated(text, seed)
-        if failure is None:
-            continue
-        kind = kind_of(failure)
-        kinds[kind] = kinds.get(kind, 0) + 1
-        print(f"seed {seed}: {failure}", flush=True)
-        if kinds[kind] == 1:
-            given.out.mkdir(parents=True, exist_ok=True)
-            (given.out / f"{seed}.dyn").write_text(text, encoding="utf-8")
-            if given.shrink:
-                (given.out / f"{seed}-small.dyn").write_text(shrink(text, seed, failure, given.shrink), encoding="utf-8")
-    print(f"{given.count} programs, {sum(kinds.values())} failures of {len(kinds)} kinds")
+    total, began = oracle.Count(), time.monotonic()
+    asked = {"texts": False, "verify": False} if given.quick else {}
+    for start in range(given.seed, given.seed + given.count, given.batch):
+        seeds = range(start, min(start + given.batch, given.seed + given.count))
+        for seed, failure in array_failures(seeds, total) if given.arrays else failing(seeds, total, **asked):
+            kind = kind_of(failure)
+            kinds[kind] = kinds.get(kind, 0) + 1
+            print(f"seed {seed}: {failure}", flush=True)
+            if kinds[kind] == 1:
+                keep(seed, failure, given)
+    print(f"{given.count} programs in {time.monotonic() - began:.0f} s, {sum(kinds.values())} failures of {len(kinds)} kinds")
+    print(total)
     for kind, count in sorted(kinds.items(), key=lambda one: -one[1]):
         print(f"{count:5} {kind}")
     return 1 if kinds else 0

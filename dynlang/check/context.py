@@ -279,7 +279,7 @@ class Context:
         before, taken, origins, fields = self.diagnostics, set(self.taken), dict(self.origins), dict(self.fields)
         numbers = dict(self.numbers)
         nested, signatures, failed, opened = list(self.nested), dict(self.nested_signatures), self.failed, list(self.opened_places)
-        demands = dict(self.demands)
+        demands, innermost, entries = dict(self.demands), self.scopes[-1], dict(self.scopes[-1])
         self.diagnostics = Diagnostics(limit=1)
         try:
             yield self.diagnostics
@@ -288,6 +288,8 @@ class Context:
             self.numbers = numbers
             self.nested, self.nested_signatures, self.failed, self.opened_places = nested, signatures, failed, opened
             self.demands = demands
+            innermost.clear()
+            innermost.update(entries)
 
     def origin_label(self, name: str) -> Label | None:
         """The place that a size variable came from."""

@@ -76,9 +76,11 @@ def open_fields(context: Context, local: typed.Local, shown: str, span: Span, bi
             open_fields(context, part, path, span, bindings)
 
 
-def has_unknown_fields(context: Context, kind: Type) -> bool:
-    """Whether a record has fields of unknown size, at any depth."""
-    return isinstance(kind, RecordType) and any(unknowns(one) or has_unknown_fields(context, one) for _, one in fields_of(context, kind))
+def has_unknown_fields(context: Context, kind: Type, inside: tuple[str, ...] = ()) -> bool:
+    """Whether a record has fields of unknown size, at any depth. One that contains itself was reported where it is declared."""
+    if not isinstance(kind, RecordType) or kind.name in inside:
+        return False
+    return any(unknowns(one) or has_unknown_fields(context, one, (*inside, kind.name)) for _, one in fields_of(context, kind))
 
 
 def fields_of(context: Context, kind: RecordType) -> list[tuple[str, Type]]:

@@ -235,9 +235,9 @@ def part(seed: int, tag: str = "") -> str:
     return Program(seed, tag).text() + DERIVED.replace("@", tag)
 
 
-def program(seed: int) -> str:
+def program(seed: int, tag: str = "") -> str:
     """The program of a seed, with what it needs of the vocabulary."""
-    return together([part(seed)])
+    return together([part(seed, tag)])
 
 
 def together(parts: list[str]) -> str:

@@ -195,6 +195,9 @@ class Elaborator:
             for name in grown:
                 made[name] = len(self.layouts.function_sums[name].constructors)
                 self.make_apply(self.layouts.function_sums[name])
+        for family in self.layouts.function_sums.values():
+            if not family.constructors:
+                self.declare_no_function(family)
 
     def module(self) -> Module:
         return Module(dict(self.sums), dict(self.functions), tuple(self.roots))
@@ -440,6 +443,10 @@ class Elaborator:
     def no_function(self, frame: Frame, kind: SumType) -> Atom:
         """A stored function that is never called."""
         family = self.layouts.function_sums[kind.name]
+        self.declare_no_function(family)
+        return frame.builder.construct(kind, family.constructors[None][0], name="none")
+
+    def declare_no_function(self, family: FunctionSum) -> None:
         if None not in family.constructors:
             lent = lent_positions(family.type)
             parameters = tuple(typed.Parameter(typed.Local(f"x{i}", one, i in lent), "inout" if i in lent else "value")
@@ -449,7 +456,6 @@ class Elaborator:
             value = FunctionValue(missing, (), tuple(map(Size.variable, family.sizes)))
             family.constructors[None] = (self.layouts.sum_name("NoFunction"), value, ())
             self.declare_function_sum(family)
-        return frame.builder.construct(kind, family.constructors[None][0], name="none")
 
     def apply(self, kind: SumType) -> str:
         """The function that calls a stored function."""
