@@ -145,6 +145,8 @@ class Context:
     """What declarations without a type are to be, after an earlier reading of the body (`settle.py`)."""
     demands: dict[int, Any] = field(default_factory=dict)
     """What this reading asks of such declarations."""
+    initial: dict[int, typed.Expression] = field(default_factory=dict)
+    """The values that such declarations give."""
     numbers: dict[str, int] = field(default_factory=dict)
     """The last number that a name was given to be unique."""
 

@@ -102,7 +102,7 @@ def check_nested(context: Context, node: ast.Function, signature: Signature, cap
     inner.qualified = signature.name
     inner.captured = {local.name for local in captures.values()}
     inner.captured_sizes = context.captured_sizes
-    inner.settled, inner.demands = context.settled, context.demands
+    inner.settled, inner.demands, inner.initial = context.settled, context.demands, context.initial
     function = check_function_body(inner, node, signature)
     context.nested += inner.nested
     return replace(function, parameters=(*(typed.Parameter(local) for local in captures.values()), *function.parameters))

@@ -10,12 +10,11 @@ no conversion is ever added: a value that can't be made of the demanded type in 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dynlang.check import typed
 from dynlang.check.solve import HOLE, has_hole, type_variables
-from dynlang.check.walk import nodes
 from dynlang.diag import CompileError, Diagnostics
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
@@ -92,9 +91,21 @@ def demand(context: Context, value: typed.Expression, wanted: Type) -> None:
     own, number = number_type(value.type), number_type(wanted)
     if own is None or number is None or not may_become(own, number):
         return
-    for local in numbers_in(value):
-        if number_type(local.type) == own and not (local.mutable and counts(own, number)):
+    demand_numbers(context, value, own, number)
+
+
+def demand_numbers(context: Context, value: typed.Expression, own: Type, number: Type) -> None:
+    """The numbers of a value are to be others; and so those of the values that its variables were given, and so on."""
+    waiting, seen = [value], set()
+    while waiting:
+        for local in numbers_in(waiting.pop(), own):
+            if local.name in seen or (local.mutable and counts(own, number)):
+                continue
+            seen.add(local.name)
             note(context, local, NumberOf(number))
+            declared = context.declared.get(local.name)
+            if declared is not None and declared.start in context.initial:
+                waiting.append(context.initial[declared.start])
 
 
 def demand_assigned(context: Context, target: typed.Place, wanted: Type) -> None:
@@ -104,6 +115,9 @@ def demand_assigned(context: Context, target: typed.Place, wanted: Type) -> None
     own, number = number_type(target.type), number_type(wanted)
     if own is not None and number is not None and may_become(own, number) and number_type(target.root.type) == own:
         note(context, target.root, NumberOf(number))
+        declared = context.declared.get(target.root.name)
+        if declared is not None and declared.start in context.initial:
+            demand_numbers(context, context.initial[declared.start], own, number)
 
 
 def demand_function(context: Context, callee: typed.Expression, arguments: tuple[Type, ...]) -> None:
@@ -157,11 +171,20 @@ def note(context: Context, local: typed.Local, wanted: Demand) -> None:
         context.demands.setdefault(declared.start, wanted)
 
 
-def numbers_in(value: typed.Expression) -> Iterator[typed.Local]:
-    """The variables that a value is computed from."""
-    for node in nodes(value):
-        if isinstance(node, typed.LocalReference):
-            yield node.local
+def numbers_in(value: typed.Expression, own: Type) -> Iterator[typed.Local]:
+    """The variables whose numbers those of a value are: `a` and `b` in ``a + b[i]``, not the `c` of ``c > 0.0``."""
+    from dynlang.check.fit import number_type
+
+    waiting: list[Any] = [value]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, tuple):
+            waiting += current
+        elif isinstance(current, typed.LocalReference):
+            if number_type(current.type) == own:
+                yield current.local
+        elif isinstance(current, typed.Expression) and number_type(current.type) == own:
+            waiting += [getattr(current, one.name) for one in fields(current)]
 
 
 def may_become(own: Type, number: Type) -> bool:
@@ -240,7 +263,7 @@ def settled_value(context: Context, node: ast.Let) -> typed.Expression:
 
     wanted = demanded_type(context, node.target, node.value)
     if wanted is None:
-        return context.infer(node.value)
+        return remembered(context, node.target, context.infer(node.value))
     value = context.infer(node.value, wanted)
     if isinstance(value.type, ErrorType) or has_hole(wanted):
         return value
@@ -248,6 +271,16 @@ def settled_value(context: Context, node: ast.Let) -> typed.Expression:
     if fitted is None:
         demand(context, value, wanted)
     return fitted or value
+
+
+def remembered(context: Context, target: ast.Target, value: typed.Expression) -> typed.Expression:
+    """The value, kept for demands on the names that it is given to."""
+    if isinstance(target, ast.Identifier):
+        context.initial[target.span.start] = value
+    elif isinstance(value, typed.MakeTuple) and len(value.items) == len(target.items):
+        for name, item in zip(target.items, value.items, strict=True):
+            remembered(context, name, item)
+    return value
 
 
 def demanded_type(context: Context, target: ast.Target, value: ast.Expr) -> Type | None:
