@@ -17,7 +17,7 @@ from dynlang.check.expressions import is_open
 from dynlang.check.fit import adapt, fit, fitting, is_float, is_subtype, mismatch, number_type, unknowns_inside, with_numbers
 from dynlang.check.functions import Use
 from dynlang.check.guards import explained, guards
-from dynlang.check.misfits import misfit, with_swap
+from dynlang.check.misfits import misfit, with_origins, with_swap
 from dynlang.check.settle import asked_again, demand_argument
 from dynlang.check.solve import HOLE, has_hole
 from dynlang.check.world import Generic, Signature, show
@@ -185,7 +185,7 @@ def solve_arguments(
     with context.trial() as problems:
         solved = use.finish(context, what, span)
     if not solved:
-        context.report(misfit(context, use, slots, what) or problems.errors[0])
+        context.report(misfit(context, use, slots, what) or with_origins(context, use, slots, problems.errors[0]))
         return None
     for slot in slots:
         wanted = use.solver.resolve(use.rename(slot.type))

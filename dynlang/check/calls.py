@@ -25,7 +25,7 @@ from dynlang.check.settle import demand_function, demand_method
 from dynlang.check.solve import HOLE
 from dynlang.check.typenames import NAMED, find_symbol
 from dynlang.check.world import ConstructorInfo, FieldInfo, Generic, RecordInfo, Signature, SumInfo, Symbol, show
-from dynlang.diag import Repair
+from dynlang.diag import Repair, replacing
 from dynlang.ops.table import SURFACE
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
@@ -369,7 +369,9 @@ def make_record(context: Context, info: RecordInfo, node: ast.Call, hint: Type |
 
 def make_sum(context: Context, info: SumInfo, constructor: ConstructorInfo, node: ast.Call, hint: Type | None) -> typed.Expression:
     if not constructor.fields:
-        return context.fail(errors.NotCallable(f"`{constructor.name}` has no payload and is written without brackets", node.span))
+        bare = replacing("leave out the brackets", node.span, node.function.span.text)
+        title = f"`{constructor.name}` has no payload and is written without brackets"
+        return context.fail(errors.NotCallable(title, node.span, repairs=(bare,)))
     what = f"`{constructor.name}`"
     found = construct(context, constructor.fields, info.generics, info.type, node, hint, what, info.module, constructor.sizes)
     if found is None:

@@ -24,6 +24,7 @@ class Use:
 
     def __init__(self, context: Context, generics: tuple[Generic, ...], given: tuple[Generic, ...] = ()):
         self.generics = generics
+        self.unsolved_size: Size | None = None
         self.given = given
         context.uses += 1
         self.names = {one.name: f"{one.name}'{context.uses}" for one in (*generics, *given)}
@@ -83,6 +84,7 @@ class Use:
         shown = {name: key for key, name in self.names.items()}
         if broken is not None:
             pattern = broken.pattern.substitute(lambda name: Size.variable(shown[name]) if name in shown else None)
+            self.unsolved_size = broken.actual
             return errors.SizeNotInferred(f"no size `{one.name}` of {what} fits: {pattern} = {broken.actual} has no solution", span)
         return errors.SizeNotInferred(
             f"the size `{one.name}` of {what} can't be inferred from this use",

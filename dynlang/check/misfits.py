@@ -8,10 +8,11 @@ from typing import Protocol
 
 from dynlang.check import shapes, typed
 from dynlang.check.context import Context
-from dynlang.check.fit import fitting, mismatch
+from dynlang.check.fit import fitting, mismatch, size_labels, sizes_in
 from dynlang.check.functions import Use
 from dynlang.check.typenames import put
-from dynlang.diag import Diagnostic, Edit, Repair
+from dynlang.check.world import show
+from dynlang.diag import Diagnostic, Edit, Label, Repair
 from dynlang.syntax import nodes as ast
 from dynlang.types import Size, Type, TypeVariable
 
@@ -59,6 +60,16 @@ def misfit(context: Context, use: Use, slots: Sequence[Slot], what: str) -> Diag
             found = mismatch(context, slot.passed, named, f"the argument `{slot.name}` of {what}")
             return with_swap(context, use, slots, slot, found)
     return None
+
+
+def with_origins(context: Context, use: Use, slots: Sequence[Slot], found: Diagnostic) -> Diagnostic:
+    """The message about a size that has no solution, with the arguments that have it."""
+    if use.unsolved_size is None or found.secondary:
+        return found
+    passed = [slot.passed for slot in slots if isinstance(slot.passed, typed.Expression)]
+    labels = [Label(one.span, show(one.type)) for one in passed if use.unsolved_size in sizes_in(one.type)]
+    origin = tuple(size_labels(context, use.unsolved_size))
+    return replace(found, secondary=(*labels, *origin))
 
 
 def all_fit(context: Context, use: Use, slots: Sequence[Slot], changed: Mapping[str, typed.Expression]) -> bool:

@@ -19,7 +19,7 @@ from dynlang.check.logic import compare
 from dynlang.check.opening import declare_opened, read_once
 from dynlang.check.typenames import bindings, find_symbol, put
 from dynlang.check.world import ConstructorInfo, SumInfo
-from dynlang.diag import Diagnostic, Label, LimitReached, NotBuilt
+from dynlang.diag import Diagnostic, Label, LimitReached, NotBuilt, replacing
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import BOOL, ErrorType, Size, SumType, TupleType, Type, size_variables
@@ -437,9 +437,10 @@ def name_fits(compiler: Compiler, path: ast.Dotted, kind: Type, names: dict[str,
     if found is not None:
         if found.fields:
             fields = ", ".join("_" for _ in found.fields)
-            context.report(
-                errors.BadPattern(f"`{name}` has {errors.plural(len(found.fields), 'field')}", path.span, hint=f"write `{name}({fields})`")
-            )
+            written = f"{path.text}({fields})"
+            title = f"`{name}` has {errors.plural(len(found.fields), 'field')}"
+            repairs = (replacing(f"write `{written}`", path.span, written),)
+            context.report(errors.BadPattern(title, path.span, hint=f"write `{written}`", repairs=repairs))
             return False
         return True
     if len(path.parts) > 1 or (name[0].isupper() and isinstance(kind, SumType)):

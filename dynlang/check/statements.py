@@ -375,7 +375,7 @@ def check_match(context: Context, node: ast.Match) -> Statements:
 @checks(ast.Return)
 def check_return(context: Context, node: ast.Return) -> Statements:
     if context.returns is None:
-        context.report(errors.MisplacedReturn("`return` stands in a function", node.span))
+        context.report(errors.MisplacedReturn("`return` belongs in a function", node.span))
         return []
     if node.value is None:
         if context.returns != UNIT and not isinstance(context.returns, ErrorType):
@@ -427,14 +427,14 @@ def check_assert(context: Context, node: ast.Assert) -> Statements:
 @checks(ast.Break)
 def check_break(context: Context, node: ast.Break) -> Statements:
     if not context.loops:
-        context.report(errors.LoopControl("`break` stands in a loop", node.span))
+        context.report(errors.LoopControl("`break` belongs in a loop", node.span))
     return [typed.Break(node.span)]
 
 
 @checks(ast.Continue)
 def check_continue(context: Context, node: ast.Continue) -> Statements:
     if not context.loops:
-        context.report(errors.LoopControl("`continue` stands in a loop", node.span))
+        context.report(errors.LoopControl("`continue` belongs in a loop", node.span))
     return [typed.Continue(node.span)]
 
 

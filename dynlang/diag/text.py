@@ -3,12 +3,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from dynlang.diag import Diagnostic, Label, Repair
+    from dynlang.diag import Diagnostic, Repair
     from dynlang.source import Source, Span
 
 WINDOW = 100
@@ -67,8 +67,9 @@ def render_all(found: Iterable[Diagnostic], colour: bool = False, left_off: int 
 def _message(found: Diagnostic, paint: Paint) -> list[str]:
     head = paint(found.severity, f'{found.severity}[{found.code}]' if found.code else found.severity)
     lines = [f'{head}{paint("bold", ": " + found.title)}']
-    marks = [_Mark(found.span, found.label, True)] if found.span is not None else []
-    marks += [_Mark(label.span, label.text, False) for label in _further(found)]
+    words = found.label or next((label.text for label in found.secondary if label.span == found.span), '')
+    marks = [_Mark(found.span, words, True)] if found.span is not None else []
+    marks += [_Mark(label.span, label.text, False) for label in found.secondary if label.span != found.span or label.text != words]
     width = max((len(str(mark.span.line)) for mark in marks), default=1)
     lines += _windows(marks, width, paint, found.severity)
     extra = [('expected', found.expected), ('   found', found.found)]
@@ -81,11 +82,6 @@ def _message(found: Diagnostic, paint: Paint) -> list[str]:
             shown = paint('hint', word + ':') if word in ('hint', 'dync fix') else word + ':'
             lines += f'{bar} {shown} {text}'.replace('\n', '\n' + ' ' * (width + 3)).split('\n')
     return lines
-
-
-def _further(found: Diagnostic) -> Sequence[Label]:
-    """The further places that tell something: none at the primary place that says nothing more."""
-    return [label for label in found.secondary if label.span != found.span or label.text]
 
 
 def fixed_line(fix: Repair) -> str:

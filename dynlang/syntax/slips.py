@@ -309,7 +309,7 @@ def top(t: Trouble) -> Diagnostic | None:
         end = min(t.line_start + len(t.line) + 1, len(t.source.text))
         hint = "leave it out: 'proc main():' runs by itself"
         repairs = (replacing('leave the line out', Span(t.source, t.line_start, end), ''),)
-    return errors.StatementAtTop('a statement stands in a function, a test or a bench', t.span, hint=hint, repairs=repairs)
+    return errors.StatementAtTop('a statement belongs in a function, a test or a bench', t.span, hint=hint, repairs=repairs)
 
 
 STATEMENTS = {'NAME', 'RETURN', 'IF', 'FOR', 'WHILE', 'MATCH', 'ASSERT'}
