@@ -243,7 +243,10 @@ proc main(kind: str, n: int):
             fail(kind)
 '''
 
-KINDS = ["tree", "list", "closure", "array", "tree-while", "list-while", "closure-while", "array-while", "map", "record", "shape", "gradient", "text", "nested"]
+KINDS = [
+    "tree", "list", "closure", "array", "tree-while", "list-while", "closure-while", "array-while",
+    "map", "record", "shape", "gradient", "text", "nested",
+]
 
 
 @pytest.fixture(scope="module")
