@@ -142,6 +142,59 @@ def test_half_types(dtype: str, target: targets.Target) -> None:
         assert np.array_equal(found, wanted, equal_nan=np.asarray(wanted).dtype.kind == "f"), name
 
 
+def half_distance(native: Any, wanted: Any, dtype: str) -> float:
+    """The largest distance in units in the last place of a half type; NaN equals NaN."""
+    native, wanted = np.asarray(native, np.float64), np.asarray(wanted, np.float64)
+    both = (native == wanted) | (np.isnan(native) & np.isnan(wanted))
+    bits, least = {"f16": (10, -24), "bf16": (7, -133)}[dtype]
+    with np.errstate(all="ignore"):
+        unit = 2.0 ** np.maximum(np.floor(np.log2(np.abs(wanted))) - bits, least)
+        far = np.abs(native - wanted) / unit
+    return float(np.max(np.where(both, 0.0, np.where(np.isfinite(far), far, np.inf)), initial=0.0))
+
+
+FLOAT_ROWS = [name for name in OPS if OPS[name].has("elementwise") and "float" in OPS[name].lower and name != "convert"]
+
+
+@pytest.mark.parametrize("name", FLOAT_ROWS)
+def test_half_types_of_every_row(name: str) -> None:
+    """A row that is exact is so on half types; any other is at most one unit in the last place away."""
+    row = OPS[name]
+    text = "\n".join(elementwise_text(row, [dtype]) for dtype in HALVES)
+    module, (slow, fast) = compiled(text)
+    for function in module.functions:
+        dtype, _, form = function.split(".")
+        kinds = ["bool" if accepted == "bool" else dtype for accepted in row.accepts]
+        for size in (0, 5, 300) if "a" in form else (1,):
+            shapes = [(size,) if letter == "a" else () for letter in form]
+            given = [
+                rounded_to(numbers("bool" if kind == "bool" else "f32", shape, 7 * i + size, DOMAINS.get(name, "")), kind)
+                for i, (kind, shape) in enumerate(zip(kinds, shapes, strict=True))
+            ]
+            (left,), (right,) = slow.call(function, [size, *given]), fast.call(function, [size, *given])
+            (wanted,) = interpret(module, function, [size, *given])
+            assert same_bits(left, right), (function, size)
+            if row.has("comparison"):
+                assert np.array_equal(right, wanted), (function, size)
+            else:
+                assert half_distance(right, wanted, dtype) <= min(row.tolerance, 1.0), (function, size)
+
+
+def rounded_to(x: Any, dtype: str) -> Any:
+    with np.errstate(all="ignore"):
+        found = convert(x, dtype)
+    return found if found.ndim else found[()]
+
+
+def test_every_float_row_states_a_bound() -> None:
+    """0 where the result is exact, which holds of what one instruction does; at most 8 units in the last place for the rest."""
+    words = """neg abs sign sqrt floor ceil round add sub mul div maximum minimum relu equal not_equal less less_equal greater
+               greater_equal select stop_gradient"""
+    exact = set(words.split())
+    assert {name for name in FLOAT_ROWS if OPS[name].tolerance == 0} == exact
+    assert all(1 <= OPS[name].tolerance <= 8 for name in FLOAT_ROWS if name not in exact)
+
+
 def conversion_text(source: str, goal: str) -> str:
     return (
         f"func @convert.{source}.{goal}(%n: i64, %x: {source}[%n]) -> ({goal}[%n]) {{\n"

@@ -37,7 +37,8 @@ class Op:
                 linear (in every float operand), check (may fail: kept, never moved), effect (procs only),
                 consumes (the first operand is updated in place when its count is one)
     surface     the name under which programs call it; None: made by the compiler (or by an operator)
-    tolerance   largest allowed distance of native from `meaning`, in units in the last place of the result; 0 is equality
+    tolerance   largest allowed distance of native from `meaning`, in units in the last place of the result, of f32 and f64; 0 is
+                equality; half types, computed in f32 and rounded once, are equal where it is 0, else at most 1 apart
     cost, unit  operations per result element and the unit of an accelerator that does them
     """
 
@@ -59,12 +60,15 @@ class Op:
         return trait in self.traits
 
     def mean(self, np: Any, operands: list[Any], attributes: Mapping[str, Any], sizes: tuple[int, ...], dtype: str | None) -> Any:
-        """The reference semantics on operands whose first holds numbers of `dtype`: sums and products of half types have their own."""
+        """The reference semantics on operands whose first holds numbers of `dtype`: half types are computed in f32,
+        and rounded by whoever asks; their sums and products have meanings of their own."""
         from dynlang.ops.halves import HALVES, MEANINGS
 
         half = MEANINGS.get(self.name) if dtype in HALVES else None
         if half is not None and dtype is not None and not isinstance(operands[0], list):
             return half(np, operands, attributes, sizes, dtype)
+        if dtype == "f16" and self.has("elementwise") and self.name != "convert":
+            operands = [np.float32(one) if one.dtype == np.float16 else one for one in map(np.asarray, operands)]
         return self.meaning(np, operands, attributes, sizes)
 
 
