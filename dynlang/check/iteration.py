@@ -80,9 +80,9 @@ def source(context: Context, node: ast.Expr, is_loop: bool = False, target: ast.
     if is_int(value.type):
         return int_source(context, value)
     if is_map(value.type):
-        return list_of(context, method_call(value, "keys", (), value.span))
+        return list_of(context, method_call(value, "keys", (), value.span), KEYS)
     if isinstance(value.type, StringType):
-        return list_of(context, method_call(value, "characters", (), value.span))
+        return list_of(context, method_call(value, "characters", (), value.span), "characters")
     hint = ""
     if isinstance(value.type, TupleType):
         hint = "put the items into an array: `[a, b]`"
@@ -97,10 +97,14 @@ def source(context: Context, node: ast.Expr, is_loop: bool = False, target: ast.
     return None
 
 
-def list_of(context: Context, node: ast.Expr) -> Source | None:
+KEYS = "keys_of_map"
+"""What the keys of a map are called while a loop runs over them."""
+
+
+def list_of(context: Context, node: ast.Expr, name: str) -> Source | None:
     """A source that is a list made by the library: the keys of a map, the characters of a text."""
     value = context.infer(node)
-    return list_source(context, value, value.type.elements[0]) if isinstance(value.type, ListType) else None
+    return list_source(context, value, value.type.elements[0], name) if isinstance(value.type, ListType) else None
 
 
 def held(context: Context, value: typed.Expression, name: str, bindings: list[typed.Binding]) -> typed.Expression:
@@ -183,9 +187,9 @@ def array_source(context: Context, value: typed.Expression) -> Source:
     return Source(value.type.shape[0], item, bindings)
 
 
-def list_source(context: Context, value: typed.Expression, element: Type) -> Source:
+def list_source(context: Context, value: typed.Expression, element: Type, name: str = "items") -> Source:
     bindings: list[typed.Binding] = []
-    items = held(context, value, "items", bindings)
+    items = held(context, value, name, bindings)
     count = size_of(context, typed.Primitive(INT, value.span, "list_length", (items,)), bindings)
     context.signed -= count.variables()
     return Source(count, lambda index: typed.ListItem(element, value.span, items, index), bindings, is_list=True)
@@ -284,7 +288,7 @@ def progress_form(context: Context, node: ast.Call, is_loop: bool) -> Source | N
     if values is None:
         return None
     if not is_loop:
-        context.report(errors.ProcInFn("`progress` is a form of a `for` loop", node.span, hint="write `for x in progress(xs, \"text\"):`"))
+        context.report(errors.ProcInFn("`progress` is a form of a `for` loop", node.span, hint='write `for x in progress(xs, "text"):`'))
         return None
     if not context.is_proc:
         context.report(effect_used(context, "progress", "writes", node.span))
@@ -327,7 +331,9 @@ def bind_target(
     if not isinstance(value.type, TupleType) or len(value.type.items) != len(items):
         count = len(value.type.items) if isinstance(value.type, TupleType) else None
         what = f"{errors.plural(count, 'value')}" if count is not None else article(value.type)
-        hint = "" if count is not None else "an array is taken apart by index"
+        hint = "" if count is not None else "an array is taken apart by index" if isinstance(value.type, ArrayType) else ""
+        if isinstance(value, typed.ListItem) and isinstance(value.value, typed.LocalReference) and value.value.local.name.startswith(KEYS):
+            hint = "a loop over a map runs over its keys; keys and values are `.items()` of it"
         plain = [item.text for item in items if isinstance(item, ast.Identifier)]
         if isinstance(value.type, IndexType) and len(plain) == len(items):
             hint = "each name has a range of its own: `for " + ", ".join(f"{name} in {value.type.bound}" for name in plain) + "`"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeGuard
 
 from dynlang.check import errors, typed
@@ -10,6 +12,7 @@ from dynlang.check.expressions import STRING, formatted, given, join_text
 from dynlang.check.fit import article
 from dynlang.check.members import field_type
 from dynlang.check.settle import demand_entry
+from dynlang.diag import Diagnostic
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import BOOL, INT, UNIT, ArrayType, ErrorType, ListType, RecordType, StringType, TupleType, Type
@@ -21,6 +24,24 @@ VALUES = "held"
 
 def is_map(kind: Type) -> TypeGuard[RecordType]:
     return isinstance(kind, RecordType) and kind.name == MAP
+
+
+OTHER_WORDS = {
+    "put": "`map[key] = value`", "insert": "`map[key] = value`", "add": "`map[key] = value`", "contains": "`key in map`",
+    "has_key": "`key in map`", "contains_key": "`key in map`", "length": "`len(map)`", "size": "`len(map)`", "delete": "`map.remove(key)`",
+    "setdefault": "`map.set_default(key, value)`", "entries": "`map.items()`", "get_or": "`map.get(key, default)`",
+}  # fmt: skip
+"""What other languages call it."""
+
+
+def unknown_map_member(kind: Type, name: ast.Identifier, methods: Mapping[str, object]) -> Diagnostic:
+    """A method that maps don't have; the fields of the record are the library's own affair."""
+    known = set(methods) - {"place", "rebuild"}
+    found = errors.UnknownField(f"{article(kind)} has no `{name.text}`", name.span)
+    if name.text in OTHER_WORDS:
+        return replace(found, hint=OTHER_WORDS[name.text])
+    otherwise = f"a value is found by its key, `map[key]`; the methods are {', '.join(sorted(known))}"
+    return errors.misspelled(found, name.text, known, otherwise)
 
 
 def method_call(receiver: typed.Expression, name: str, arguments: tuple[typed.Expression, ...], span: Span) -> ast.Call:

@@ -109,11 +109,15 @@ def field_of(context: Context, value: typed.Expression, name: ast.Identifier) ->
 
 
 def unknown_member(context: Context, kind: Type, name: ast.Identifier, receiver: Span) -> Diagnostic:
+    from dynlang.check.maps import is_map, unknown_map_member
+
     known: set[str] = set()
     match kind:
         case RecordType(record) | TangentType(RecordType(record)):
             info = context.world.records[record]
             known = {one.name for one in info.fields} | (set(info.methods) if isinstance(kind, RecordType) else set())
+            if is_map(kind):
+                return unknown_map_member(kind, name, info.methods)
         case ArrayType():
             known = set(ARRAY_MEMBERS)
         case ListType():

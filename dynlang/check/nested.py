@@ -33,7 +33,9 @@ def declare_nested(context: Context, node: ast.Function) -> list[typed.Statement
 def captured(context: Context, node: ast.Function, statements: list[typed.Statement]) -> dict[str, typed.Local]:
     """The variables around that the body names, by name; of each `var` a copy made here."""
     own = {parameter.name.text for parameter in node.params}
-    mentioned = {one.text for statement in node.body for one in ast.walk(statement) if isinstance(one, ast.Name)}
+    inside = [one for statement in node.body for one in ast.walk(statement)]
+    mentioned = {one.text for one in inside if isinstance(one, ast.Name)}
+    mentioned |= {one.path.text for one in inside if isinstance(one, ast.TypeName)}  # an int that names a size in a type
     found: dict[str, typed.Local] = {}
     for name in sorted(mentioned - own):
         entry = context.find(name)

@@ -248,8 +248,8 @@ def hashed(frame: Frame, value: Value, so_far: Atom) -> Atom:
 
 
 def mixed(builder: Builder, so_far: Atom, amount: Atom) -> Atom:
-    """One step: ints wrap around, and every bit moves upwards."""
-    total = builder.operation("add", so_far, amount, name="hash")
+    """One step: every bit moves upwards. The exclusive or keeps products that wrap around out of the arithmetic of sizes."""
+    total = builder.operation("bit_xor", so_far, amount, name="hash")
     return builder.operation("mul", total, integer(HASH_FACTOR), name="hash")
 
 
