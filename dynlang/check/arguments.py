@@ -267,7 +267,8 @@ def rank(context: Context, slot: Slot) -> int:
     value = slot.argument.value
     if slot.size:
         return -1
-    if isinstance(slot.type, FunctionType) or isinstance(value, ast.Lambda):
+    items = value.items if isinstance(value, (ast.List, ast.Tuple)) else (value,)
+    if isinstance(slot.type, FunctionType) or any(isinstance(one, ast.Lambda) for one in items):
         return 3
     return 2 if is_open(context, value) else 1 if is_literal(value) else 0
 
