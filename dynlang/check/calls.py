@@ -142,6 +142,9 @@ def call_name(context: Context, node: ast.Call, name: str, hint: Type | None) ->
 
 
 def call_symbol(context: Context, symbol: Symbol, node: ast.Call, hint: Type | None) -> typed.Expression:
+    if context.world.is_doubtful(symbol.name):
+        infer_all(context, node.arguments)
+        return typed.Literal(ERROR, node.span, 0)
     match symbol.kind:
         case "function":
             return call_signature(context, context.signature_of(symbol.name), node.arguments, node.span, hint)

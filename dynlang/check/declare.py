@@ -140,6 +140,7 @@ def enter(interface: Interface, name: str, symbol: Symbol, diagnostics: Diagnost
     first = interface.symbols.get(name)
     if first is not None:
         diagnostics.add(errors.DuplicateName(f"`{name}` is declared twice", symbol.span, secondary=(Label(first.span, "first here"),)))
+        interface.doubtful |= {first.name, symbol.name}
         return
     interface.symbols[name] = symbol
     if exported and not name.startswith("_"):
@@ -389,6 +390,7 @@ def read_signature(context: Context, node: ast.Function, name: str, record: Reco
     for position, parameter in enumerate(node.params):
         if any(one.name == parameter.name.text for one in parameters):
             context.report(errors.DuplicateName(f"the parameter `{parameter.name.text}` is declared twice", parameter.span))
+            context.world.interfaces[context.module].doubtful.add(name)
             continue
         kind, anonymous = parameter_type(context, parameter, record if position == 0 else None)
         opened += anonymous

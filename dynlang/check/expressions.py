@@ -188,6 +188,8 @@ def infer_symbol(context: Context, symbol: Symbol, node: ast.Expr, name: str, hi
     """A name of the top of a module as a value."""
     from dynlang.check.functions import constructor_value, function_value
 
+    if context.world.is_doubtful(symbol.name):
+        return typed.Literal(ERROR, node.span, 0)
     match symbol.kind:
         case "function":
             return function_value(context, context.signature_of(symbol.name), node, hint)

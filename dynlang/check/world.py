@@ -197,6 +197,8 @@ class Interface:
     sums: dict[str, SumInfo] = field(default_factory=dict)
     aliases: dict[str, AliasInfo] = field(default_factory=dict)
     constants: dict[str, ConstantInfo] = field(default_factory=dict)
+    doubtful: set[str] = field(default_factory=set)
+    """What is declared twice, or has a parameter twice."""
 
 
 @dataclass
@@ -217,6 +219,10 @@ class World:
         self.sums.update(interface.sums)
         self.aliases.update(interface.aliases)
         self.constants.update(interface.constants)
+
+    def is_doubtful(self, name: str) -> bool:
+        """Whether something is wrong with a declaration itself, so that what its uses look like tells nothing."""
+        return any(name in one.doubtful for one in self.interfaces.values())
 
     def methods(self, kind: Type) -> dict[str, str]:
         """The methods of a record or sum: the qualified name of each."""
