@@ -222,6 +222,8 @@ class _Call:
         for place, part in enumerate(export.parameters):
             if part.kind == "record" and part.inout:
                 f.store("i64", BROKEN, f"%argument.{place}")
+            if part.kind == "sum" and part.inout:
+                f.store("ptr", "null", f"%argument.{place}")
         symbol = function_symbol(export.function.name)
         kind = self.glue.text.signatures[symbol].result
         returned = f.call(symbol, "%context", *arguments)
@@ -286,9 +288,12 @@ class _Call:
             return fields
         if part.kind == "sum":
             self.frame.fail_unless(f.icmp("ne", given, "null", "ptr"), ErrorCode.ARGUMENT, f"{part.name} is null")
-            if part.slots[-1] in function.owned:
-                return [f.load("ptr", given) if part.inout else self.frame.retain(given, kinds[-1])]
-            return [given]
+            if part.inout:
+                value = f.load("ptr", given)
+                broken = f"{part.name} was broken by an earlier error, or is null"
+                self.frame.fail_unless(f.icmp("ne", value, "null", "ptr"), ErrorCode.BROKEN, broken)
+                return [value]
+            return [self.frame.retain(given, kinds[-1]) if part.slots[-1] in function.owned else given]
         if part.kind == "text":
             block = self.frame.runtime("dyn.string_from_bytes", given, f.call("strlen", given))
         else:

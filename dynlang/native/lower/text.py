@@ -13,11 +13,18 @@ from dynlang.ssa.nodes import Operation
 # ---------------------------------------------------------------- checks
 
 
+KINDS = {"DYN0901": ErrorCode.SIZE, "DYN0902": ErrorCode.BOUNDS, "DYN0903": ErrorCode.DIVISION_BY_ZERO, "DYN0904": ErrorCode.BOUNDS,
+         "DYN0905": ErrorCode.SIZE, "DYN0906": ErrorCode.FAILED}
+"""What a host is told of a check, by the kind of check."""
+
+
 def code_of(operation: Operation, otherwise: ErrorCode) -> int:
-    """The error code that an operation asks for, by number or name."""
+    """The error code that an operation asks for, by number, name or kind."""
     code = operation.attributes.get("code")
     if isinstance(code, int):
         return code
+    if code in KINDS:
+        return int(KINDS[str(code)])
     return int(ErrorCode[str(code).upper()]) if isinstance(code, str) and str(code).upper() in ErrorCode.__members__ else int(otherwise)
 
 
