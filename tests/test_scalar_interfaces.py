@@ -96,3 +96,16 @@ def test_printing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["run", str(path)]) == 0
     shown = {**values, "f16": "0.099975586", "bf16": "0.100097656"}
     assert capfd.readouterr().out.splitlines() == [f"{one} [{one}, {one}]" for one in shown.values()]
+
+
+def test_flags(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A flag of every type, rounded as a literal is; what its type can't hold is refused."""
+    path = tmp_path / "flags.dyn"
+    parameters = "a: f64 = 0.1, b: f16 = 0.1, c: bf16 = 0.1, d: i8 = -3, e: i16 = 300, f: i32 = 70000, g: u8 = 255, h: bool = false"
+    path.write_text(f"proc main({parameters}):\n    let x: bf16 = 0.1\n    print(a, b, c == x, d, e, f, g, h)\n")
+    assert cli.main(["run", str(path)]) == 0
+    assert cli.main(["run", str(path), "--c", "0.1", "--d", "127", "--g", "0", "--h", "true"]) == 0
+    shown = capfd.readouterr().out.splitlines()
+    assert shown == ["0.1 0.099975586 true -3 300 70000 255 false", "0.1 0.099975586 true 127 300 70000 0 true"]
+    for wrong in (["--d", "128"], ["--g", "-1"], ["--e", "40000"], ["--f", "1.5"]):
+        assert cli.main(["run", str(path), *wrong]) == 2

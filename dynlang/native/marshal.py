@@ -19,7 +19,7 @@ from dynlang import types
 from dynlang.core.evaluate import SumValue
 from dynlang.core.nodes import SumDeclaration
 from dynlang.native.lower.layout import LIST_HEADER, ROWS_HEADER, SLOT_BYTES, of_core
-from dynlang.ops.dtypes import BYTES, NUMPY
+from dynlang.ops.dtypes import BYTES, NUMPY, convert
 from dynlang.ssa.nodes import Array, Box, List, Rows, Scalar, String, Value, ValueType
 
 FORMATS = {"f64": "<d", "f32": "<f", "f16": "<e", "i64": "<q", "i32": "<i", "i16": "<h", "i8": "<b", "u8": "<B", "bool": "<?"}
@@ -54,7 +54,7 @@ def elements_from_bytes(data: bytes, dtype: str, shape: Sequence[int]) -> Any:
 def scalar_to_slot(value: Any, dtype: str) -> bytes:
     """A scalar at the beginning of 8 bytes."""
     if dtype == "bf16":
-        return elements_to_bytes(np.asarray(value, np.float32), "bf16").ljust(8, b"\0")
+        return elements_to_bytes(convert(np.asarray(value, np.float64), "bf16"), "bf16").ljust(8, b"\0")
     if dtype in ("f64", "f32", "f16"):
         with np.errstate(over="ignore"):
             return np.asarray(value, NUMPY[dtype]).tobytes().ljust(8, b"\0")

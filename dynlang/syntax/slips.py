@@ -140,7 +140,8 @@ def signs(t: Trouble) -> Diagnostic | None:
         word = 'and' if value == '&' else 'or'
         twice = text[start:start + 2] == value * 2
         found = errors.NoSuchOperator(f"'{value * 2 if twice else value}' is no operator",
-                                      Span(t.source, start, start + 1 + twice), hint=f"write '{word}'")
+                                      Span(t.source, start, start + 1 + twice),
+                                      hint=f"write '{word}'" + ("" if twice else f"; the bits of ints are joined by 'bit_{word}(a, b)'"))
         return replace(found, repairs=(replacing(f"write '{word}'", found.span, word),)) if found.span else found
     if value in ('+', '-') and t.before is not None and t.before.value == value and t.rest.text == value and t.before.end == start:
         span = Span(t.source, t.before.start, t.token.end)
