@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 from dynlang.check import errors, typed, walk
 from dynlang.check.context import Context, Entry, LocalEntry, NestedEntry, SizeEntry, TypeEntry
@@ -13,31 +15,59 @@ from dynlang.syntax import nodes as ast
 from dynlang.types import Size, TypeVariable
 
 
-def declare_nested(context: Context, node: ast.Function) -> list[typed.Statement]:
-    """Checks a nested function. A captured `var` is captured by value, as it is here (rule 15)."""
-    if node.export or node.decorators:
-        context.report(errors.UnknownDecorator("a nested function has no decorators, and isn't exported", node.span))
+def run_of(block: Sequence[ast.Statement], start: int) -> list[ast.Function]:
+    """The nested functions that stand one after another from a position on."""
+    return [one for one in takewhile(lambda one: isinstance(one, ast.Function), block[start:]) if isinstance(one, ast.Function)]
+
+
+def declare_run(context: Context, run: Sequence[ast.Function]) -> list[typed.Statement]:
+    """Checks nested functions that stand one after another, and may call each other."""
+    places = {node.name.text: position for position, node in enumerate(run)}
     statements: list[typed.Statement] = []
-    captures = captured(context, node, statements)
-    name = f"{context.qualified or context.module}.{node.name.text}"
-    while name in context.nested_signatures or name in context.world.signatures:
-        name += "_"
-    signature = nested_signature(context, node, name, captures)
-    context.nested_signatures[name] = signature
-    context.scopes[-1][node.name.text] = NestedEntry(signature, node.name.span)
-    context.captured_sizes[name] = frozenset(context.taken)
-    context.nested.append(check_nested(context, node, signature, captures))
+    start = 0
+    while start < len(run):
+        end = at = start
+        while at <= end:
+            end = max([end, *(places[name] for name in mentioned(run[at]) if name in places)])
+            at += 1
+        statements += declare_nested(context, run[start : end + 1])
+        start = end + 1
     return statements
 
 
-def captured(context: Context, node: ast.Function, statements: list[typed.Statement]) -> dict[str, typed.Local]:
-    """The variables around that the body names, by name; of each `var` a copy made here."""
-    own = {parameter.name.text for parameter in node.params}
+def declare_nested(context: Context, group: Sequence[ast.Function]) -> list[typed.Statement]:
+    """Checks nested functions that call each other. A captured `var` is captured by value, as it is here (rule 15)."""
+    statements: list[typed.Statement] = []
+    captures = captured(context, group, statements)
+    signatures: list[Signature] = []
+    for node in group:
+        if node.export or node.decorators:
+            context.report(errors.UnknownDecorator("a nested function has no decorators, and isn't exported", node.span))
+        name = f"{context.qualified or context.module}.{node.name.text}"
+        while name in context.nested_signatures or name in context.world.signatures:
+            name += "_"
+        signature = nested_signature(context, node, name, captures)
+        signatures.append(signature)
+        context.nested_signatures[name] = signature
+        context.scopes[-1][node.name.text] = NestedEntry(signature, node.name.span)
+        context.captured_sizes[name] = frozenset(context.taken)
+    for node, signature in zip(group, signatures, strict=True):
+        context.nested.append(check_nested(context, node, signature, captures))
+    return statements
+
+
+def mentioned(node: ast.Function) -> set[str]:
+    """The names in a body that aren't the function's own parameters; an int may name a size in a type."""
     inside = [one for statement in node.body for one in ast.walk(statement)]
-    mentioned = {one.text for one in inside if isinstance(one, ast.Name)}
-    mentioned |= {one.path.text for one in inside if isinstance(one, ast.TypeName)}  # an int that names a size in a type
+    names = {one.text for one in inside if isinstance(one, ast.Name)} | {one.path.text for one in inside if isinstance(one, ast.TypeName)}
+    return names - {parameter.name.text for parameter in node.params}
+
+
+def captured(context: Context, group: Sequence[ast.Function], statements: list[typed.Statement]) -> dict[str, typed.Local]:
+    """The variables around that the bodies name, by name; of each `var` a copy made here."""
+    node = group[0]
     found: dict[str, typed.Local] = {}
-    for name in sorted(mentioned - own):
+    for name in sorted(set().union(*map(mentioned, group))):
         entry = context.find(name)
         if isinstance(entry, NestedEntry):
             for local in entry.signature.captures:

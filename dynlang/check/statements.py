@@ -64,14 +64,15 @@ def check_block(context: Context, block: ast.Block) -> tuple[typed.Statement, ..
 
 
 def check_statements(context: Context, block: Sequence[ast.Statement]) -> tuple[typed.Statement, ...]:
-    from dynlang.check.nested import declare_nested
+    from dynlang.check.nested import declare_run, run_of
 
     found: Statements = []
     for position, statement in enumerate(block):
         context.following = block[position + 1 :] if isinstance(statement, ast.Let) and statement.mutable and statement.type is None else ()
         try:
             if isinstance(statement, ast.Function):
-                found += declare_nested(context, statement)
+                if position == 0 or not isinstance(block[position - 1], ast.Function):
+                    found += declare_run(context, run_of(block, position))
             elif isinstance(statement, SIMPLE):
                 found += simple_statement(context, statement)
             else:
