@@ -27,7 +27,6 @@ from dynlang.check.world import (
     Symbol,
     SymbolKind,
     World,
-    show,
 )
 from dynlang.diag import Diagnostics, Label
 from dynlang.source import Span
@@ -36,16 +35,11 @@ from dynlang.types import (
     INT,
     UNIT,
     Argument,
-    ArrayType,
     FunctionType,
     IndexType,
-    RecordType,
     Size,
     SizeArgument,
-    SumType,
-    TupleType,
     Type,
-    TypeVariable,
     Unknown,
     map_type,
     open_unknowns,
@@ -494,115 +488,3 @@ def check_signature(context: Context, node: ast.Function, signature: Signature, 
 
 def has_function(kind: Type) -> bool:
     return isinstance(kind, FunctionType) or any(has_function(part) for part in parts(kind) if not isinstance(part, (Size, Unknown)))
-
-
-# ---------------------------------------------------------------- types that contain themselves
-
-
-def check_finite(interface: Interface, world: World, diagnostics: Diagnostics) -> None:
-    """A record that contains itself other than through a sum, list or function has no finite value; a sum needs a
-    constructor that ends; and a recursive type nests itself with the same type arguments (rule 8)."""
-    for info in interface.records.values():
-        path = contains_itself(world, info.name)
-        if path:
-            hint = "let a sum type stand between: `type Tree:` with a `Leaf` that ends it, or use a `List`"
-            diagnostics.add(
-                errors.InfiniteType(f"the record `{info.name.rpartition('.')[2]}` contains itself, through {path}", info.span, hint=hint)
-            )
-    for info in interface.sums.values():
-        if not ends(world, info.name):
-            diagnostics.add(
-                errors.InfiniteType(
-                    f"no value of `{info.name.rpartition('.')[2]}` is finite: each of its alternatives contains it",
-                    info.span,
-                    hint="add an alternative that doesn't contain it",
-                )
-            )
-    for info in (*interface.records.values(), *interface.sums.values()):
-        nested = nests_differently(world, info)
-        if nested is not None:
-            where, other = nested
-            diagnostics.add(
-                errors.PolymorphicRecursion(
-                    f"`{show(info.type)}` contains itself as `{show(other)}`, with other type arguments",
-                    where,
-                    hint="a recursive type may change its sizes, but not its type arguments",
-                )
-            )
-
-
-def contains_itself(world: World, name: str) -> str:
-    """The fields through which a record holds a value of itself: ``.next`` or ``.a.b``; "" if it doesn't."""
-
-    def search(kind: Type, trail: tuple[str, ...], seen: frozenset[str]) -> str:
-        match kind:
-            case RecordType(found, _):
-                if found == name and trail:
-                    return ".".join(("", *trail))
-                if found in seen or found not in world.records:
-                    return ""
-                for one in world.records[found].fields:
-                    path = search(one.type, (*trail, one.name), seen | {found})
-                    if path:
-                        return path
-            case ArrayType(element, _):
-                return search(element, trail, seen)
-            case TupleType(items):
-                return next((path for item in items if (path := search(item, trail, seen))), "")
-        return ""
-
-    return search(RecordType(name), (), frozenset())
-
-
-def ends(world: World, name: str) -> bool:
-    """Whether a sum has a value that is finite: the least fixed point over the sums that it mentions."""
-    finite: set[str] = set()
-
-    def is_finite(kind: Type, seen: frozenset[str]) -> bool:
-        match kind:
-            case SumType(found, _):
-                return found in finite or found not in world.sums
-            case RecordType(found, _):
-                return (
-                    found in seen
-                    or found not in world.records
-                    or all(is_finite(one.type, seen | {found}) for one in world.records[found].fields)
-                )
-            case ArrayType(element, shape):
-                return any(not isinstance(size, Size) or size.value == 0 for size in shape) or is_finite(element, seen)
-            case TupleType(items):
-                return all(is_finite(item, seen) for item in items)
-        return True
-
-    changed = True
-    while changed:
-        changed = False
-        for other in world.sums.values():
-            if other.name not in finite and any(all(is_finite(one.type, frozenset()) for one in c.fields) for c in other.constructors):
-                finite.add(other.name)
-                changed = True
-    return name in finite or not world.sums[name].constructors
-
-
-def nests_differently(world: World, info: RecordInfo | SumInfo) -> tuple[Span, Type] | None:
-    """The first place where a type mentions itself with other type arguments."""
-    own = info.type
-    fields = info.fields if isinstance(info, RecordInfo) else tuple(one for c in info.constructors for one in c.fields)
-
-    def search(kind: Type) -> Type | None:
-        if isinstance(kind, (RecordType, SumType)) and kind.name == info.name:
-            for mine, other in zip(own.arguments, kind.arguments, strict=False):
-                if isinstance(mine, TypeVariable) and mine != other:
-                    return kind
-        for part in parts(kind):
-            if not isinstance(part, (Size, Unknown)):
-                found = search(part)
-                if found is not None:
-                    return found
-        return None
-
-    for one in fields:
-        found = search(one.type)
-        if found is not None:
-            return one.span, found
-    return None

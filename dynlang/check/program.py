@@ -13,7 +13,6 @@ from dynlang.check import errors, expressions, typed
 from dynlang.check.bodies import check_block_item, check_constant, check_defaults, check_function
 from dynlang.check.cache import Layers, Stored, save
 from dynlang.check.declare import (
-    check_finite,
     enter_imported,
     enter_names,
     enter_repeated,
@@ -22,6 +21,7 @@ from dynlang.check.declare import (
     read_signatures,
     read_types,
 )
+from dynlang.check.finite import check_finite
 from dynlang.check.modules import PRELUDE, Loaded, Loader
 from dynlang.check.world import Interface, World
 from dynlang.diag import CompileError, Diagnostic, Diagnostics

@@ -258,7 +258,7 @@ class Solver:
         if isinstance(resolved, ArrayType) and self._has_own_hint(resolved.element):
             resolved = ArrayType(resolved.element, tuple(self._open_as_unknown(one) for one in resolved.shape))
         if any(name in self.sizes for name in size_variables(resolved)):
-            return None
+            return ListType((HOLE,)) if isinstance(resolved, ListType) else None
 
         def on_type(one: Type) -> Type | None:
             return HOLE if isinstance(one, TypeVariable) and one.name in self.types else None

@@ -1,8 +1,8 @@
 """Leaves inside lists, sums, and arrays of those, which are there only when the program runs.
 
-A list or array is walked by a loop. A sum is walked by a function of its own, one for each type, which calls itself where
-the sum is recursive; it is given what the function of leaves has captured. The state of a fold and the number of the
-next leaf are locals under names that no program has, so that loops and branches carry them.
+A list or array is walked by a loop. A sum, or a record that holds lists of itself, is walked by a function of its own, one
+for each type, which calls itself; it is given what the function of leaves has captured. The state of a fold and the number
+of the next leaf are locals under names that no program has, so that loops and branches carry them.
 """
 
 from __future__ import annotations
@@ -166,8 +166,16 @@ def walk_inside(frame: Frame, walk: Walk, values: Sequence[Value], path: Atom) -
         case ArrayType():
             return walk_array(frame, inner, values, path)
         case SumType():
-            return walk_sum(frame, inner, values, path)
+            at_root = isinstance(path, Literal) and path.value == ""
+            return walk_apart(frame, inner, values, path if at_root else extended(frame, walk, path, "."))
     return values[0]
+
+
+def walk_item(frame: Frame, walk: Walk, items: Sequence[Value], path: Atom) -> Value:
+    """An item of a list or array; a record that holds lists of itself has a function that calls itself."""
+    if frame.layouts.holds_itself(items[0].type):
+        return walk_apart(frame, walk, items, path)
+    return walk.visit(frame, walk, items, path)
 
 
 def loop(frame: Frame, walk: Walk, length: Atom, whole: Value, step: Callable[[Atom, Value], Value]) -> Value:
@@ -195,7 +203,7 @@ def walk_list(frame: Frame, walk: Walk, values: Sequence[Value], path: Atom) -> 
 
     def step(index: Atom, whole: Value) -> Value:
         items = [list_item(frame, one, index) for one in (whole, *values[1:])]
-        new = walk.visit(frame, walk, items, extended(frame, walk, path, "[", index, "]"))
+        new = walk_item(frame, walk, items, extended(frame, walk, path, "[", index, "]"))
         if not walk.maps:
             return whole
         assert isinstance(whole.type, ListType)
@@ -212,18 +220,18 @@ def walk_array(frame: Frame, walk: Walk, values: Sequence[Value], path: Atom) ->
 
     def step(index: Atom, whole: Value) -> Value:
         items = [indexed(frame, one, Items((index,), one.type)) for one in (whole, *values[1:])]  # type: ignore[arg-type]
-        new = walk.visit(frame, walk, items, extended(frame, walk, path, "[", index, "]"))
+        new = walk_item(frame, walk, items, extended(frame, walk, path, "[", index, "]"))
         return updated(frame, whole, Items((index,), whole.type), new) if walk.maps else whole  # type: ignore[arg-type]
 
     return loop(frame, walk, frame.builder.size(kind.shape[0]), values[0], step)
 
 
-# ---------------------------------------------------------------- sums
+# ---------------------------------------------------------------- what is recursive
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the function that walks a sum is given besides: names and values, each type over sizes of its own."""
+    """What the function that walks a recursive type is given besides: names and values, each type over sizes of its own."""
 
     abstraction: Abstraction
     locals: tuple[tuple[str, Type], ...]
@@ -243,8 +251,8 @@ def surroundings(frame: Frame, walk: Walk, values: Sequence[Value]) -> Surroundi
     return Surroundings(abstraction, locals, sizes, types)
 
 
-def walk_sum(frame: Frame, walk: Walk, values: Sequence[Value], path: Atom) -> Value:
-    """A call of the function that walks this sum type."""
+def walk_apart(frame: Frame, walk: Walk, values: Sequence[Value], path: Atom) -> Value:
+    """A call of the function that walks this type."""
     around = surroundings(frame, walk, values)
     kinds = tuple(around.abstraction.type(one.type) for one in values)
     key = ("leaves", id(walk.node), kinds, around.locals, around.sizes, around.types)
@@ -255,14 +263,13 @@ def walk_sum(frame: Frame, walk: Walk, values: Sequence[Value], path: Atom) -> V
         make_walker(frame, walk, name, kinds, around)
     sizes = tuple(frame.builder.size(size) for size in around.abstraction.names)
     atoms = [atom for local, _ in around.locals for atom in frame.stored(frame.locals[local])]
-    atoms += [atom for one in values for atom in one.atoms]
-    at_root = isinstance(path, Literal) and path.value == ""
-    prefix = path if at_root else extended(frame, walk, path, ".")
-    results = list(frame.builder.emit(Call(name, (*sizes, *atoms, prefix))))
-    changed = values[0]
+    atoms += [atom for one in values for atom in frame.stored(one)]
+    results = frame.builder.emit(Call(name, (*sizes, *atoms, path)))
+    changed, kind = values[0], values[0].type
+    places = frame.layouts.stored(kind) if walk.maps else ()
     if walk.maps:
-        changed = Value(values[0].type, (frame.retyped_atom(results.pop(0), frame.layouts.stored(values[0].type)[0].type),))
-    frame.assign_all(frame.carried_locals([STATE, NUMBER]), results)
+        changed = frame.unstored(kind, frame.retyped_atoms(results[:len(places)], places))
+    frame.assign_all(frame.carried_locals([STATE, NUMBER]), results[len(places):])
     return changed
 
 
@@ -284,7 +291,7 @@ def make_walker(frame: Frame, walk: Walk, name: str, kinds: Sequence[Type], arou
     for kind in kinds:
         places = rename_places(layouts.stored(kind), names.fresh, {}, "x")
         parameters += places
-        values.append(Value(kind, places))
+        values.append(inner.unstored(kind, places))
     path = Variable(names.fresh("path"), STRING)
     parameters.append(path)
     carried = inner.carried_locals([STATE, NUMBER])
@@ -293,8 +300,8 @@ def make_walker(frame: Frame, walk: Walk, name: str, kinds: Sequence[Type], arou
                     for place in rename_places(layouts.stored(kind), names.fresh, {}, label.rpartition(".")[2]))
     declared = Function(name, tuple(parameters), results, inner.builder.block(), len(size_names))
     elaborator.signatures[name] = declared
-    changed = match_all(inner, walk, values, path)
-    atoms = [*(changed.atoms if walk.maps else ()), *inner.current(carried)]
+    changed = match_all(inner, walk, values, path) if isinstance(kinds[0], SumType) else walk.visit(inner, walk, values, path)
+    atoms = [*(inner.retyped_atoms(inner.stored(changed), layouts.stored(kinds[0])) if walk.maps else ()), *inner.current(carried)]
     elaborator.functions[name] = replace(declared, body=inner.builder.block(*atoms))
 
 

@@ -37,6 +37,7 @@ from dynlang.types import (
     array_of,
     map_type,
     open_unknowns,
+    parts,
     substitute,
     unknowns,
 )
@@ -137,6 +138,7 @@ class Layouts:
         self._entries: dict[Type, tuple[Entry, ...]] = {}
         self._left = PLACES_LIMIT
         self._floats: dict[str, bool] = {}
+        self._circular: dict[str, bool] = {}
 
     # -- layouts
 
@@ -218,11 +220,43 @@ class Layouts:
         return tuple((name, substitute(one, sizes, types)) for name, one in declaration.fields)
 
     def is_boxed(self, element: Type) -> bool:
-        """Whether an element of a list or array is put into a sum of one constructor."""
+        """Whether an element of a list or array is put into a sum of one constructor: it has sizes of its own, or lists of itself."""
+        if self.holds_itself(element):
+            return True
         return any(is_binder(one) for one in self.entries(element) if isinstance(one, Variable))
+
+    def holds_itself(self, kind: Type) -> bool:
+        """Whether a record in a type holds lists of itself, so that its layout would have no end."""
+        match kind:
+            case RecordType(name):
+                if name not in self._circular:
+                    self._circular[name] = self._reaches_record(name, name, set())
+                return self._circular[name]
+            case TupleType(items):
+                return any(map(self.holds_itself, items))
+            case ArrayType(element, _):
+                return self.holds_itself(element)
+            case TangentType(of):
+                return self.holds_itself(of)
+        return False
+
+    def _reaches_record(self, start: str, name: str, seen: set[str]) -> bool:
+        seen.add(name)
+        waiting = [one for _, one in self.program.records[name].fields]
+        while waiting:
+            one = waiting.pop()
+            if isinstance(one, RecordType):
+                if one.name == start or (one.name not in seen and self._reaches_record(start, one.name, seen)):
+                    return True
+            elif not isinstance(one, (SumType, FunctionType)):
+                waiting += [part for part in parts(one) if not isinstance(part, (Size, Unknown))]
+        return False
 
     def element_places(self, element: Type) -> tuple[Variable, ...]:
         """The places of an element of an array or a list."""
+        if isinstance(element, TangentType) and self.is_boxed(element.of):
+            found = self.tangent(self.box(element.of))
+            return (Variable("", found),) if found is not None else ()
         if self.is_boxed(element):
             return (Variable("", self.box(element)),)
         return tuple(one if isinstance(one, Variable) else Variable("", self.function_sum(one)) for one in self.entries(element))
