@@ -146,6 +146,8 @@ def call_builtin_method(
     context: Context, receiver: typed.Expression, node: ast.Call, function: ast.Attribute, hint: Type | None
 ) -> typed.Expression | None:
     name = function.name.text
+    if isinstance(receiver.type, ListType) and name == "pop" and len(node.arguments) == 1:
+        name = "remove_at"
     if isinstance(receiver.type, ListType) and name in LIST_METHODS:
         return call_list_method(context, receiver.type, name, node, function)
     symbol = library_methods(context, receiver.type).get(name)
