@@ -8,6 +8,7 @@ from dynlang.check import errors, typed
 from dynlang.check.arithmetic import as_size
 from dynlang.check.context import ERROR, Context, handles, is_int
 from dynlang.check.fit import article, is_float, is_subtype, number_type
+from dynlang.check.gathers import evaluated_indices, special_index
 from dynlang.check.guards import guards, ints_of
 from dynlang.check.world import show
 from dynlang.diag import Diagnostic, NotBuilt, replacing, wrapping
@@ -51,17 +52,29 @@ def infer_index(context: Context, node: ast.Index, hint: Type | None) -> typed.E
         case StringType():
             return index_string(context, value, node)
         case ArrayType():
-            ends: list[typed.Binding] = []
-            found = array_items(context, value.type, node.indices, node.span, ends)
-            if found is None:
-                return typed.Literal(ERROR, node.span, 0)
-            items, kind = found
-            result = typed.Index(kind, node.span, value, tuple(items))
-            return typed.Sequence(kind, node.span, tuple(ends), result) if ends else result
+            return index_array(context, value, evaluated_indices(context, node.indices), node.span)
         case TupleType():
             return context.fail(tuple_index(value, node))
     hint_text = "a function is called with round brackets" if "Function" in type(value.type).__name__ else ""
     return context.fail(errors.NotIndexable(f"{article(value.type)} has no items", node.span, hint=hint_text))
+
+
+def index_array(context: Context, value: typed.Expression, indices: tuple[ast.Expr | ast.Slice, ...], span: Span) -> typed.Expression:
+    """``x[i, a:b]``, ``x[ids]``, ``x[mask]``; what stands for the indices was checked."""
+    special = special_index(context, value, indices, span)
+    if special is not None:
+        return special
+    assert isinstance(value.type, ArrayType)
+    ends: list[typed.Binding] = []
+    found = array_items(context, value.type, indices, span, ends)
+    if found is None:
+        return typed.Literal(ERROR, span, 0)
+    items, kind = found
+    if not ends:
+        return typed.Index(kind, span, value, tuple(items))
+    before: list[typed.Binding] = []
+    whole = once(context, value, "whole", before)
+    return typed.Sequence(kind, span, (*before, *ends), typed.Index(kind, span, whole, tuple(items)))
 
 
 def index_string(context: Context, value: typed.Expression, node: ast.Index) -> typed.Expression:
@@ -268,7 +281,7 @@ def slice_item(
     if any(one not in ends_named for one in ints_of(context, stop_size - start_size)):
         start_size, stop_size = (opaque_end(context, one, node.span, bindings) for one in (start_size, stop_size))
     count = stop_size - start_size if step == 1 else (stop_size - start_size + (step - 1)) // step
-    inside = (start_size, stop_size - start_size, size - stop_size)
+    inside = (start_size, stop_size - start_size, size - stop_size) if node.start is not None or node.stop is not None else ()
     text = node.span.text if "{" not in node.span.text else ""
     if any(one.value is not None and one.value < 0 for one in inside):
         context.report(errors.OutOfRange(f"the slice {text or 'a:b'} is outside 0..{size}", span))

@@ -30,7 +30,7 @@ from dynlang.syntax import nodes as ast
 
 # The handlers of expressions register themselves when their modules are read.
 from dynlang.check import arithmetic, builtins, calls, casts, comprehensions, derivatives, elementary  # noqa: F401  isort: skip
-from dynlang.check import debugging, indexing, leaves, logic, members  # noqa: F401  isort: skip
+from dynlang.check import debugging, indexing, joining, leaves, logic, members  # noqa: F401  isort: skip
 
 RECURSION = 20_000
 """The parser admits 500 nested nodes; each takes a few frames here."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from dynlang.check import errors, rewrites, typed
 from dynlang.check.arithmetic import binary, condition
+from dynlang.check.builtins import filled
 from dynlang.check.context import ERROR, Context, describe, is_int
 from dynlang.check.expressions import STRING, is_failure
 from dynlang.check.fit import article, differing_sizes, fit, fitting, is_subtype, mismatch, origins, size_labels, unique_labels
@@ -32,6 +33,7 @@ from dynlang.types import (
     ErrorType,
     FunctionType,
     ListType,
+    Size,
     TupleType,
     open_unknowns,
     unknowns,
@@ -189,8 +191,13 @@ def check_assign(context: Context, node: ast.Assign) -> Statements:
 
 
 def assigned(context: Context, value: typed.Expression, target: typed.Place, node: ast.Assign | ast.Augment) -> typed.Expression:
-    """The value as what the place holds."""
+    """The value as what the place holds; a number fills the items that a slice or a row names."""
     fitted = fitting(context, value, target.type)
+    if fitted is None and isinstance(target.type, ArrayType) and target.steps and isinstance(target.steps[-1], tuple):
+        item = fitting(context, value, target.type.element)
+        sizes = tuple(size for size in target.type.shape if isinstance(size, Size))
+        if item is not None and len(sizes) == len(target.type.shape):
+            return filled(item, sizes, value.span)
     if fitted is not None:
         return fitted
     demand_assigned(context, target, value.type)
@@ -237,6 +244,10 @@ def check_augment(context: Context, node: ast.Augment) -> Statements:
             demand_method(context, context.infer(node.target), "extend", (value.type,))
         return failed(node.span)
     found: Statements = []
+    if any(isinstance(item.type, ArrayType) for item in items_of(target) if isinstance(item, typed.Expression)):
+        title = "items picked by an array of indices aren't changed in place: one may be picked twice"
+        context.report(errors.NotIndexable(title, node.target.span, hint="`scatter_add(x, ids, v)` adds to each as often as it is picked"))
+        return failed(node.span)
     target = steady(context, target, found)
     total = binary(context, node.operator, read_place(context, target), value, node.span, node.span)
     if isinstance(total.type, ErrorType):
@@ -244,6 +255,11 @@ def check_augment(context: Context, node: ast.Augment) -> Statements:
         return failed(node.span)
     total = assigned(context, total, target, node)
     return [*found, typed.Assign((target,), total, node.span)]
+
+
+def items_of(target: typed.Place) -> list[Any]:
+    """The indices of a place."""
+    return [item for step in target.steps if isinstance(step, tuple) for item in step]
 
 
 def steady(context: Context, target: typed.Place, found: Statements) -> typed.Place:

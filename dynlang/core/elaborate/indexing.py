@@ -282,6 +282,8 @@ def updated(frame: Frame, value: Value, items: Items, new: Value, old: Value | N
     """``value`` with ``value[items]`` replaced; arrays whose part is that of `old` are left alone."""
     kind = value.type
     assert isinstance(kind, ArrayType)
+    if len(items.items) == 1 and not isinstance(items.items[0], Window) and isinstance(items.items[0].type, ArrayType):
+        return scattered(frame, value, items.items[0], new)
     shape = remaining_shape(kind, items)
     parts = new.atoms if shape else unboxed_element(frame, kind.element, new)
     before: Sequence[Atom | None] = old.atoms if old is not None and len(old.atoms) == len(parts) else (None,) * len(parts)
@@ -289,6 +291,24 @@ def updated(frame: Frame, value: Value, items: Items, new: Value, old: Value | N
     for array, part, same in zip(value.atoms, parts, before, strict=True):
         atoms.append(array if part == same else updated_atom(frame, array, items, part))
     return Value(kind, tuple(atoms))
+
+
+def scattered(frame: Frame, value: Value, indices: Atom, new: Value) -> Value:
+    """``value[indices] = new``, item by item: of one that is picked twice the last counts."""
+    if not isinstance(indices.type, ArrayType) or len(indices.type.shape) != 1:
+        raise NotBuilt("assigning to the items that an array of indices of several axes picks", frame.builder.span)
+    size = indices.type.shape[0]
+    assert isinstance(size, Size)
+    names = frame.builder.names
+    count, index = frame.builder.size(size), Variable(names.fresh("i"), INT)
+    carried = tuple(Variable(names.fresh(name_of(one)), one.type) for one in value.atoms)
+    with frame.inside() as builder:
+        place = builder.operation("at", indices, index, name="place")
+        changed = [builder.operation("update", array, place, builder.operation("at", part, index, name="item"), name=name_of(array))
+                   for array, part in zip(carried, new.atoms, strict=True)]
+        body = builder.block(*changed)
+    telescope = tuple(Variable(names.fresh(name_of(one)), one.type) for one in value.atoms)
+    return Value(value.type, frame.merge(For(index, count, carried, value.atoms, body), telescope))
 
 
 def updated_atom(frame: Frame, array: Atom, items: Items, part: Atom) -> Atom:
