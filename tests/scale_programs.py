@@ -560,6 +560,8 @@ LIMITS: dict[str, str] = {
     "tuple": _doubling("fn d<A>(x: A) -> (A, A):\n    return (x, x)\n", "d({x})"),
     "tuple in place": _doubling("", "({x}, {x})"),
     "record": _doubling("record Two<A>:\n    a: A\n    b: A\n\nfn d<A>(x: A) -> Two<A>:\n    return Two(a=x, b=x)\n", "d({x})"),
+    "record of unknown sizes": _doubling("record Two<A>:\n    a: A\n    b: A\n\nfn d<A>(x: A) -> Two<A>:\n    return Two(a=x, b=x)\n\n"
+                                         "record U:\n    x: f32[?]\n", "d({x})", "U(x=[1.5])"),
     "sum type": _doubling("type Two<A>:\n    Both(a: A, b: A)\n    None\n\nfn d<A>(x: A) -> Two<A>:\n    return Both(x, x)\n", "d({x})"),
     "sum of sums": _doubling("type Two<A, B>:\n    Left(a: A)\n    Right(b: B)\n\nfn d<A>(x: A) -> Two<A, A>:\n    return Left(x)\n",
                              "d({x})"),

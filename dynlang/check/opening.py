@@ -8,9 +8,11 @@ look of its own (`snapshots`), for the next one may find another size.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from dynlang.check import typed
 from dynlang.check.context import Context, LocalEntry
+from dynlang.diag import LimitReached
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import ErrorType, RecordType, Size, SizeArgument, Type, Unknown, map_type, size_variables, unknowns
@@ -60,6 +62,9 @@ def closed_over(value: typed.Expression, known: frozenset[str]) -> typed.Express
     return typed.Pack(map_type(value.type, on_size, lambda kind: None), value.span, value)
 
 
+FIELDS_LIMIT = 1_000
+
+
 def open_fields(context: Context, local: typed.Local, shown: str, span: Span, bindings: list[typed.Binding]) -> None:
     """Binds the fields of unknown size of an immutable variable, and those of its fields."""
     if not has_unknown_fields(context, local.type) or local.mutable:
@@ -72,15 +77,24 @@ def open_fields(context: Context, local: typed.Local, shown: str, span: Span, bi
             value = context.open(field, f"`{path}`")
             part = context.temporary(path.replace(".", "_"), value.type)
             context.fields[local.name, name] = part
+            if len(bindings) > FIELDS_LIMIT:
+                raise LimitReached(f"a value with more than {FIELDS_LIMIT:,} fields of unknown size", span)
             bindings.append(typed.Binding((part,), value, span))
             open_fields(context, part, path, span, bindings)
 
 
-def has_unknown_fields(context: Context, kind: Type, inside: tuple[str, ...] = ()) -> bool:
-    """Whether a record has fields of unknown size, at any depth. One that contains itself was reported where it is declared."""
-    if not isinstance(kind, RecordType) or kind.name in inside:
+def has_unknown_fields(context: Context, kind: Type) -> bool:
+    """Whether a record has fields of unknown size, at any depth. One that contains itself was reported where it is declared.
+
+    Each type is looked into once: a few records that hold one another twice have more fields than anybody could count."""
+    if not isinstance(kind, RecordType):
         return False
-    return any(unknowns(one) or has_unknown_fields(context, one, (*inside, kind.name)) for _, one in fields_of(context, kind))
+    known = context.world.unknown_fields
+    if kind not in known:
+        known[kind] = False
+        with suppress(LimitReached):
+            known[kind] = any(unknowns(one) or has_unknown_fields(context, one) for _, one in fields_of(context, kind))
+    return known[kind]
 
 
 def fields_of(context: Context, kind: RecordType) -> list[tuple[str, Type]]:

@@ -211,6 +211,8 @@ class World:
     sums: dict[str, SumInfo] = field(default_factory=dict)
     aliases: dict[str, AliasInfo] = field(default_factory=dict)
     constants: dict[str, ConstantInfo] = field(default_factory=dict)
+    unknown_fields: dict[RecordType, bool] = field(default_factory=dict)
+    """What `opening.has_unknown_fields` found."""
 
     def add(self, interface: Interface) -> None:
         self.interfaces[interface.name] = interface
