@@ -244,7 +244,11 @@ def test_new_makes_a_project_that_runs(tmp_path: Path) -> None:
 
 def test_fmt_rewrites_in_place_and_keeps_what_it_cannot_read(tmp_path: Path) -> None:
     (tmp_path / "a.dyn").write_text("fn f( x:f32 )->f32:\n        # one\n        return x+1.0\n")
-    assert dync("fmt", "--check", "a.dyn", cwd=tmp_path).returncode == 1
+    shown = dync("fmt", "--check", "a.dyn", cwd=tmp_path)
+    assert shown.returncode == 1 and "+++ a.dyn, formatted" in shown.stdout
+    piped = subprocess.run([sys.executable, "-m", "dynlang", "fmt", "-"], input="fn f( x:f32 )->f32:\n  return x # c\n", text=True,
+                           capture_output=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60, check=False)
+    assert piped.stdout == "fn f(x: f32) -> f32:\n    return x  # c\n" and piped.returncode == 0
     assert dync("fmt", "a.dyn", cwd=tmp_path).returncode == 0
     assert (tmp_path / "a.dyn").read_text() == "fn f(x: f32) -> f32:\n    # one\n    return x + 1.0\n"
     (tmp_path / "b.dyn").write_text("fn f(x: f32 -> f32:\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ from dynlang.syntax.tables import generate, tables
 
 ROOT = Path(__file__).parent.parent
 PROGRAMS = sorted((ROOT / "tests/programs").glob("*.dyn")) + sorted(resource("stdlib").glob("*.dyn"))
+ALL_PROGRAMS = PROGRAMS + sorted((ROOT / "tests/language").rglob("*.dyn")) + sorted((ROOT / "examples").rglob("*.dyn"))
 
 EVERYTHING = '''"""All of the syntax in one file."""
 # a comment
@@ -401,6 +403,52 @@ def test_formatting_twice_changes_nothing():
         assert once.count("#") == text.count("#")
         done += 1
     assert done > 50
+
+
+def places_of_comments(text: str) -> list[tuple[str, int]]:
+    """Each comment, with the number of tokens before it."""
+    found: list[tuple[str, int]] = []
+    count = 0
+    for token in raw_tokens(tables(), text):
+        if token.type != "_NEWLINE":
+            count += 1
+        else:
+            found += [(line[line.index("#"):].rstrip(), count) for line in token.value.split("\n") if "#" in line]
+    return found
+
+
+def with_comments(text: str, dice: random.Random, share: float) -> str:
+    """The text with numbered comments at ends of lines, on lines of their own, and inside of brackets."""
+    out: list[str] = []
+    depth = end = number = 0
+    for token in raw_tokens(tables(), text):
+        gap, value = text[end:token.start], token.value
+        if dice.random() < share and token.start:
+            number += 1
+            if token.type == "_NEWLINE" and not value.startswith("#"):
+                margin = " " * dice.choice([0, 1, 4, 8, 30])
+                value = dice.choice([f"  # c{number}{value}", f"\n{margin}# c{number}{value}", f"\n\n\n{margin}#c{number}\n{value}"])
+            elif depth and token.type != "_NEWLINE" and out:
+                gap = dice.choice([f"  # c{number}\n  ", f"\n# c{number}\n ", f"  # c{number}\n\n  # more {number}\n      "])
+        out.append(gap + value)
+        depth += (token.type in ("LPAR", "LSQB")) - (token.type in ("RPAR", "RSQB"))
+        end = token.end
+    return "".join(out)
+
+
+@pytest.mark.parametrize("path", ALL_PROGRAMS, ids=lambda path: path.stem)
+def test_comments_stay_between_the_tokens_that_they_stood_between(path: Path):
+    dice = random.Random(path.stem)
+    before = path.read_text(encoding="utf-8")
+    if errors(before):
+        pytest.skip("shows an error")
+    for share in (0.05, 0.5):
+        text = with_comments(before, dice, share)
+        assert not errors(text) and tree(text) == tree(before)
+        formatted = format_source(text)
+        assert places_of_comments(formatted) == places_of_comments(text)
+        assert tree(formatted) == tree(before) and format_source(formatted) == formatted
+        assert "\n\n\n" not in re.sub(r'"""(?s:.*?)"""', "text", formatted)
 
 
 # ---------------------------------------------------------------- the prompt

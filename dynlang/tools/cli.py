@@ -85,8 +85,8 @@ def check_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def fmt_arguments(parser: argparse.ArgumentParser) -> None:
-    several_files(parser)
-    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if a file would change")
+    parser.add_argument("files", metavar="FILE", nargs="+", help=".dyn files; - formats standard input to standard output")
+    parser.add_argument("--check", action="store_true", help="change nothing; show what would change, and exit 1 if anything would")
 
 
 def fix_arguments(parser: argparse.ArgumentParser) -> None:

@@ -78,23 +78,43 @@ def fmt(arguments: argparse.Namespace) -> int:
 
     status = 0
     for file in arguments.files:
+        name = "standard input" if file == "-" else file
         try:
-            before = read_source(file).text
-            after = format_source(before, file)
+            before = standard_input() if file == "-" else read_source(file).text
+            after = format_source(before, name)
         except diag.CompileError as error:
             show(error.diagnostics)
             status = EXIT_INPUT
             continue
-        if before == after:
+        if file == "-" and not arguments.check:
+            print(after, end="")
+        elif before == after:
             continue
-        if arguments.check:
-            print(f"{file} would change")
+        elif arguments.check:
+            print(f"{name} would change\n{difference(before, after, name)}", end="")
             status = EXIT_INPUT
         elif error := replace_file(Path(file), after):
             status = complain(f"`{file}` can't be written: {error}")
         else:
             print(f"{file} formatted")
     return status
+
+
+def standard_input() -> str:
+    """What is piped in; a `CompileError` says what keeps it from being text."""
+    import sys
+
+    from dynlang.source import decode_source
+
+    return decode_source("standard input", sys.stdin.buffer.read()).text
+
+
+def difference(before: str, after: str, name: str) -> str:
+    """How a text changes, as `diff -u` shows it."""
+    import difflib
+
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), name, f"{name}, formatted", lineterm="")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def replace_file(path: Path, text: str) -> str | None:
