@@ -61,6 +61,7 @@ def check_defaults(world: World, module: str, info: RecordInfo, diagnostics: Dia
 
 def check_function_body(context: Context, node: ast.Function, signature: Signature) -> typed.Function:
     context.body = check_block
+    context.result_span = node.result.span if node.result is not None else None
     context.scopes[-1].update(generic_entries(signature.generics))
     for one in signature.generics:
         context.taken.add(one.name)

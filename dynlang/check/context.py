@@ -140,6 +140,8 @@ class Context:
     frozen: str = ""
     """Not empty inside lambdas and comprehensions, where nothing outer is assigned or lent: says which."""
     frozen_depth: int = 0
+    result_span: Span | None = None
+    """Where the function's result type is written."""
     body: Callable[[Context, ast.Block], tuple[typed.Statement, ...]] | None = None
     settled: Mapping[int, Any] = field(default_factory=dict)
     """What declarations without a type are to be, after an earlier reading of the body (`settle.py`)."""

@@ -126,6 +126,7 @@ def check_nested(context: Context, node: ast.Function, signature: Signature, cap
         context.origins,
         context.declared,
     )
+    inner.result_span = node.result.span if node.result is not None else None
     inner.local_sizes = dict(context.local_sizes)
     inner.fields = dict(context.fields)
     inner.signed = set(context.signed)

@@ -422,12 +422,16 @@ def check_return(context: Context, node: ast.Return) -> Statements:
     if is_failure(value):
         return [typed.Evaluate(value)]
     role = f"the result of `{context.owner}`" if context.owner else "the result"
-    value = fit(context, value, context.returns, role, explain=partial(several_results, context, value))
+    value = fit(context, value, context.returns, role, explain=partial(about_result, context, value))
     return [typed.Return(value, node.span)]
 
 
-def several_results(context: Context, value: typed.Expression, found: Diagnostic) -> Diagnostic:
-    """Two values returned where one is declared: the declaration is as likely to be wrong."""
+def about_result(context: Context, value: typed.Expression, found: Diagnostic) -> Diagnostic:
+    """What is returned against what is declared, which is shown. Of two values where one is declared, the declaration is as
+    likely to be wrong."""
+    if context.result_span is not None and context.returns is not None:
+        declared = Label(context.result_span, f"`{context.owner}` gives `{show(context.returns)}`")
+        found = replace(found, secondary=(*found.secondary, declared))
     if not isinstance(value.type, TupleType) or isinstance(context.returns, TupleType):
         return found
     shown = show(value.type)

@@ -22,13 +22,15 @@ FIRST = 10
 """How many errors are repaired on trial in one run: what is shown to people must come soon."""
 
 SECONDS = 2.0
-LONGEST = 200_000
-"""Characters of a file in which repairs are tried."""
+LONGEST = 100_000
+"""Characters of a file in which repairs are tried for a message; `dync fix` tries them in any file."""
 
 SYNTAX = "DYN01"
 
 
-def with_fixes(error: CompileError, main: Path | None, first: int = FIRST, seconds: float = SECONDS) -> list[Diagnostic]:
+def with_fixes(
+    error: CompileError, main: Path | None, first: int = FIRST, seconds: float = SECONDS, longest: int = LONGEST
+) -> list[Diagnostic]:
     """The errors, the first of them with the repair that was tried and works. `main`: the file whose program was checked."""
     until = time.monotonic() + seconds
     found = error.diagnostics
@@ -37,7 +39,8 @@ def with_fixes(error: CompileError, main: Path | None, first: int = FIRST, secon
     tried = 0
     for one in found:
         fixed = None
-        if one.repairs and one.span is not None and tried < first and time.monotonic() < until:
+        short = one.span is not None and len(one.span.source.text) <= longest
+        if one.repairs and short and tried < first and time.monotonic() < until:
             tried += 1
             fixed = first_that_works(one, known, main, until)
         kept.append(replace(one, fix=fixed) if fixed is not None else one)
@@ -54,7 +57,7 @@ def first_that_works(error: Diagnostic, found: Sequence[Diagnostic], main: Path 
 def works(repair: Repair, error: Diagnostic, found: Sequence[Diagnostic], main: Path | None) -> bool:
     """Whether the error is gone from the repaired text, and no error has come."""
     source = repair.edits[0].span.source
-    if len(source.text) > LONGEST or any(edit.span.source is not source for edit in repair.edits):
+    if any(edit.span.source is not source for edit in repair.edits):
         return False
     before = Counter(what(one) for one in found if one.severity == "error")
     before[what(error)] -= 1
@@ -131,7 +134,7 @@ def repaired(source: Source, path: Path) -> tuple[str, list[Diagnostic], int]:
     count = 0
     problem = problem_of(source, path)
     while problem is not None:
-        tried = with_fixes(problem, path, len(problem.diagnostics), 20.0)
+        tried = with_fixes(problem, path, len(problem.diagnostics), 60.0, len(source.text) + 1)
         fixed = next((one.fix for one in tried if one.fix is not None and in_file(one.fix, source)), None)
         if fixed is None:
             return source.text, tried, count
