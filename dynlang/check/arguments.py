@@ -19,7 +19,7 @@ from dynlang.check.functions import Use
 from dynlang.check.guards import explained, guards
 from dynlang.check.misfits import misfit, with_origins, with_swap
 from dynlang.check.settle import asked_again, demand_argument
-from dynlang.check.solve import HOLE, has_hole
+from dynlang.check.solve import HOLE, Solver, has_hole
 from dynlang.check.world import Generic, Signature, show
 from dynlang.diag import Label
 from dynlang.source import Span
@@ -163,6 +163,7 @@ def solve_arguments(
     hints = use.solver.copy()
     if hint is not None and not isinstance(hint, ErrorType):
         hints.match(use.rename(returns), hint)
+        forget_unknown_numbers(use, hints)
     bad = False
     for slot in sorted((one for one in slots if one.argument is not None), key=lambda one: rank(context, one)):
         assert slot.argument is not None
@@ -200,6 +201,14 @@ def solve_arguments(
             slot.passed = fit(context, slot.passed, wanted, role, others, partial(with_swap, context, use, slots, slot))
             bad = bad or is_bad(slot.passed)
     return None if bad else use.solver.resolve(use.rename(returns))
+
+
+def forget_unknown_numbers(use: Use, hints: Solver) -> None:
+    """Arithmetic needs the sizes of its arrays: a result that forgets them, ``let y: f32[?] = square(x)``, does so afterwards."""
+    for name, word in use.kinds.items():
+        found = hints.types[use.names[name]]
+        if word != "any" and found is not None and unknowns_inside(found):
+            hints.types[use.names[name]] = None
 
 
 def give_size(context: Context, use: Use, slot: Slot, what: str) -> None:
@@ -333,8 +342,6 @@ def match_callable(context: Context, use: Use, pattern: FunctionType, value: typ
 
 def argument_hint(use: Use, hints: object, pattern: Type) -> Type | None:
     """The parameter's type as far as it is known, from other arguments first, then from the expected result."""
-    from dynlang.check.solve import Solver
-
     assert isinstance(hints, Solver)
     both = use.solver.copy()
     both.learn(hints)

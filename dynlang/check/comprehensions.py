@@ -33,6 +33,7 @@ from dynlang.types import (
     Unknown,
     array_of,
     size_variables,
+    unknowns,
 )
 
 REDUCTIONS = ("sum", "prod", "max", "min", "mean", "any", "all", "argmax", "argmin", "logsumexp", "count")
@@ -75,15 +76,15 @@ def comprehend(context: Context, node: ast.Comprehension, kind: str, hint: Type 
         body = context.infer(node.value, hint)
     if axes is None or isinstance(body.type, ErrorType) or (guard is not None and isinstance(guard.type, ErrorType)):
         return typed.Literal(ERROR, span, 0)
-    if hint is not None:
+    known |= {local.name for binding in outer for local in binding.locals if local is not None}
+    known |= {name for axis in axes[:1] for name in axis.count.variables()}
+    if hint is not None and not (unknowns(hint) and size_variables(body.type) <= known):
         from dynlang.check.fit import fitting
 
         fitted = fitting(context, body, hint)
         if fitted is None:
             demand(context, body, hint)
         body = fitted or body
-    known |= {local.name for binding in outer for local in binding.locals if local is not None}
-    known |= {name for axis in axes[:1] for name in axis.count.variables()}
     if kind == "array":
         dependent = [name for axis in axes for name in sorted(axis.count.variables() - known)]
         if dependent:

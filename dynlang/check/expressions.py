@@ -387,6 +387,8 @@ def join_branches(
     if isinstance(then.type, ErrorType) or isinstance(otherwise.type, ErrorType):
         return ERROR, then, otherwise
     wanted = [hint] if hint is not None and not has_hole(hint) else []
+    if then.type == otherwise.type and any(unknowns(kind) for kind in wanted):
+        return then.type, then, otherwise  # whoever asks for a type that forgets sizes forgets them itself
     if number_type(then.type) is not None and number_type(otherwise.type) is not None:
         wanted.append(common_type(context, [then, otherwise]))
     for kind in (*wanted, then.type, otherwise.type, INT):
