@@ -257,6 +257,17 @@ def a_literal_size(view: View) -> Made:
 
 
 @injects("shape")
+def a_declared_size(view: View) -> Made:
+    """The mistake is in the head; the checker can only know that head and body differ."""
+    for function in view.functions:
+        values = [node.value for node in tails(function.body) if node.value is not None]
+        fixed = any(isinstance(view.typed(value), typed.LocalReference) for value in values)
+        if fixed and isinstance(function.result, ast.ArrayType) and not isinstance(function.result.sizes[-1], ast.Unknown):
+            size = function.result.sizes[-1]
+            yield view.put(size.span, f"{size.span.text} + 1")
+
+
+@injects("shape")
 def a_missing_item(view: View) -> Made:
     for node, _ in wanted(view):
         if isinstance(node, ast.List) and len(node.items) > 1:
