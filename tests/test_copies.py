@@ -150,6 +150,57 @@ PROGRAMS = {
         xs.push(3)                      # copies 1
         print(xs, ys)
     """,
+    "payloads of a tree, in place": """
+        var t = Node(Leaf(made()), Node(Leaf(made()), Leaf(made())))
+        bump(&t, 1.0)
+        bump(&t, 2.0)
+        print(t)
+    """,
+    "payloads deep in a pattern": """
+        var t = Node(Leaf(made()), Leaf(made()))
+        match &t:
+            Node(Leaf(a), Leaf(b)):
+                a[0], b[1] = b[1], a[0]
+                b *= 2.0
+            _:
+                pass
+        print(t)
+    """,
+    "payloads in a list of sums": """
+        var ts: List<Tree> = [Leaf(made()), Node(Leaf(made()), Leaf(made()))]
+        for i in 2:
+            bump(&ts[i], 1.0)
+            match &ts[i]:
+                Leaf(xs):
+                    xs[i] = 9.0
+                _:
+                    continue
+        print(ts)
+    """,
+    "payloads of a tree that is used again": """
+        var t = Leaf(made())
+        let u = t
+        match &t:
+            Leaf(xs):
+                xs[0] = 5.0             # copies 1
+            _:
+                pass
+        print(t, u)
+    """,
+    "values of a map, in place": """
+        var m: Map<str, f32[4]> = Map()
+        m["a"] = made()
+        for i in 4:
+            m["a"][i] += 1.0
+        first(&m["a"])
+        print(m)
+    """,
+    "a part of unknown size, lent": """
+        var xs: List<f32[?]> = [made(), made()]
+        for i in 2:
+            filled(&xs[i], 2.0)
+        print(xs)
+    """,
     "nested paths": """
         var m = Stack([Pair(made(), 0), Pair(made(), 1)])
         for i in 2:
@@ -184,6 +235,19 @@ fn touched(t: Tree) -> Tree:
             return Leaf(ys)
         Node(left, right):
             return Node(touched(left), touched(right))
+
+fn filled<n>(x: inout f32[n], v: f32):
+    for i in n:
+        x[i] = v
+
+fn bump(t: inout Tree, by: f32):
+    match &t:
+        Leaf(xs):
+            for i in 4:
+                xs[i] += by
+        Node(left, right):
+            bump(&left, by)
+            bump(&right, by)
 
 fn made() -> f32[4]:
     var x = zeros(4)

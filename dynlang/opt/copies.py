@@ -54,6 +54,7 @@ class Cause:
 
 
 UNSHARED = Cause()
+TAKES = frozenset({"list_take", "take"})
 
 
 @dataclass(slots=True)
@@ -158,6 +159,7 @@ class _Body:
         self.module = module
         self.state: defaultdict[Value, State] = defaultdict(State)
         self.parts: dict[Value, Value] = {}
+        self.reads: dict[Value, Operation] = {}
         self.opened: set[Value] = set()
         self.boxes: dict[Value, Value] = {}
         self.constants: set[Value] = set()
@@ -338,6 +340,7 @@ class _Body:
         cause = self.again(whole)
         if one.name in ("list_get", "at"):
             self.parts[result] = whole
+            self.reads[result] = one
             self.add(result, Cause(Reason("part", cause.reason.span if cause.reason is not None else one.span)), self.deep(whole) | cause)
         else:
             self.keep_inside(whole, Cause(Reason("kept", one.span)))
@@ -383,17 +386,27 @@ class _Body:
         box = one.operands[0]
         for region in one.regions:
             dies = any(each.name == "release" and each.operands[0] is box for each in region.operations)
-            whole = self.top(box) | self.deep(box)
+            top, inside = self.let_go(region, box)
+            whole = top | inside
             for value in region.parameters:
                 if value.counted:
                     self.boxes[value] = box
                     if dies:
                         self.opened.add(value)
-                        self.add(value, whole, self.deep(box))
+                        self.add(value, whole, inside)
                     else:
                         self.parts[value] = box
-                        self.add(value, whole | self.again(box), self.deep(box))
+                        self.add(value, whole | self.again(box), inside)
             self.flow(one.results, self.region(region, one))
+
+    def let_go(self, region: Region, box: Value) -> tuple[Cause, Cause]:
+        """Why a box, and what is inside it, may be shared in a case: not for what it was read from, if that lets go of it there."""
+        read, whole = self.reads.get(box), self.parts.get(box)
+        if read is None or whole is None or not any(one.name in TAKES and one.operands == read.operands for one in region.operations):
+            return self.top(box), self.deep(box)
+        retained = any(one.name == "retain" and one.operands[0] is whole for one in region.operations)
+        inside = self.deep(whole) | self.top(whole) | (Cause(Reason("kept", read.span)) if retained else UNSHARED)
+        return self.state[box].kept | inside, self.state[box].deep_kept | inside
 
     def do_for(self, one: Operation) -> None:
         (body,) = one.regions

@@ -26,7 +26,7 @@ After (and without what is unused then):
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from dynlang.opt.depend import used
 from dynlang.ssa.build import copy_function, map_functions, operations_in
@@ -35,6 +35,7 @@ from dynlang.ssa.ownership import consumed_operands
 
 READ_BY = {"list_set": "list_get", "update": "at"}
 TAKEN_BY = {"list_set": "list_take", "update": "take"}
+TAKEN_BY_READ = {"list_get": "list_take", "at": "take"}
 ALIASES = frozenset({"reshape"})
 """Operations whose result is the block that they read."""
 
@@ -45,6 +46,15 @@ def take(module: Module) -> Module:
 
 def changes(function: Function) -> bool:
     return any(is_put(one) for one in operations_in(function.body))
+
+
+def straight(region: Region) -> Iterator[Operation]:
+    """The operations that run at most once when the region does."""
+    for one in region.operations:
+        yield one
+        if one.name in ("if", "switch"):
+            for inner in one.regions:
+                yield from straight(inner)
 
 
 def is_put(one: Operation) -> bool:
@@ -63,6 +73,7 @@ class _Taking:
     def __init__(self, function: Function, functions: Mapping[str, Function]) -> None:
         self.function = function
         self.functions = functions
+        self.reads: dict[Value, Operation] = {}
 
     def run(self) -> Function:
         self.region(self.function.body)
@@ -71,12 +82,31 @@ class _Taking:
     def region(self, region: Region) -> None:
         made: list[Operation] = []
         for one in region.operations:
+            if one.name in TAKEN_BY_READ:
+                self.reads.update(dict.fromkeys(one.results, one))
             for inner in one.regions:
                 self.region(inner)
+            if one.name == "switch" and one.operands[0] in self.reads:
+                for arm in one.regions:
+                    self.give_up(arm, self.reads[one.operands[0]])
             if is_put(one):
                 self.put(made, one)
             made.append(one)
         region.operations[:] = made
+
+    def give_up(self, arm: Region, read: Operation) -> None:
+        """A case of a sum that was read from a container, and that puts another one there on every path: the container lets go of the
+        old one first, so that the parts of it have one owner."""
+        container, *places = read.operands
+        puts = [one for one in straight(arm) if container in one.operands and is_put(one)]
+        others = [one for one in operations_in(arm) if container in one.operands and one not in puts]
+        if not puts or others or any(one.operands[0] is not container or self.places(one) != places for one in puts):
+            return
+        rest = Value("rest", container.type)
+        dropped = [Value(value.name, value.type) for value in read.results]
+        for one in puts:
+            one.operands[0] = rest
+        arm.operations.insert(0, Operation(TAKEN_BY_READ[read.name], [container, *places], [rest, *dropped], {}, [], (), puts[0].span))
 
     def put(self, made: list[Operation], one: Operation) -> None:
         """Moves the element out where it begins to change, if it is read before and the container isn't in between."""
