@@ -372,7 +372,7 @@ ERRORS = [
     ("index 5 is outside 0..3", "fn f(i: int) -> f32:\n    let x = [1.0, 2.0, 3.0]\n    return x[i]\n", (5,), 3),
     ("integer division by zero", "fn f(i: int) -> int:\n    return 7 // (i - i)\n", (5,), 2),
     ("assertion failed: i > 7", "fn f(i: int) -> int:\n    assert i > 7\n    return i\n", (5,), 2),
-    ("size 5 where the cast asks for 3", "fn f(i: int) -> f32[3]:\n    let x = zeros(i)\n    return x as f32[3]\n", (5,), 3),
+    ("the size i is 5, and the cast asks for 3", "fn f(i: int) -> f32[3]:\n    let x = zeros(i)\n    return x as f32[3]\n", (5,), 3),
     ("argmax of nothing", "fn f(i: int) -> int:\n    return argmax(f32(j) for j in 5 if j > i)\n", (5,), 2),
 ]
 
