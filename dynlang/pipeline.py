@@ -175,7 +175,7 @@ def _run(stage: Stage, before: Any, request: Request) -> Any:
     began = time.perf_counter()
     form = stage.run(before, request)
     if request.timing:
-        print(f"{stage.name:>8} {1e3 * (time.perf_counter() - began):8.1f} ms", file=sys.stderr)
+        show_time(stage.name, time.perf_counter() - began)
     if request.dump is not None and (stage.text or isinstance(form, str)):
         request.dump.mkdir(parents=True, exist_ok=True)
         file = request.dump / f"{STAGES.index(stage):02}-{stage.name}.txt"
@@ -183,6 +183,23 @@ def _run(stage: Stage, before: Any, request: Request) -> Any:
     if request.verify and stage.verify:
         _verify(stage, form)
     return form
+
+
+def show_time(name: str, seconds: float, note: str = "") -> None:
+    """One line of `--time`."""
+    print(f"{name:>8} {1e3 * seconds:8.1f} ms{f'  ({note})' if note else ''}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def steps_shown(request: Request) -> Iterator[None]:
+    """Inside, `--time` shows what comes after the stages, too: LLVM, the linker."""
+    if not request.timing:
+        yield
+        return
+    from dynlang.native.steps import watched
+
+    with watched(show_time):
+        yield
 
 
 def text_of(name: str, form: Any) -> str:

@@ -15,6 +15,7 @@ from dynlang.native import target as targets
 from dynlang.native.jit import compiled_object
 from dynlang.native.library.interface import Interface
 from dynlang.native.program import Flag, program_text
+from dynlang.native.steps import step
 from dynlang.native.target import Target
 from dynlang.ssa.nodes import Module
 
@@ -25,7 +26,8 @@ def build_executable(module: Module, output: Path, flags: Sequence[Flag], help_t
                      target: Target | None = None) -> None:
     """One native program that needs nothing but the system's C library."""
     machine = target or targets.host()
-    text = program_text(module, machine, flags, help_text, main)
+    with step("emit"):
+        text = program_text(module, machine, flags, help_text, main)
     link.link(compiled_object(text, machine, optimisation), output, () if machine.is_macos else EXECUTABLE)
 
 

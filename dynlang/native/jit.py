@@ -30,6 +30,7 @@ from dynlang.native.lower.frame import hidden_sizes
 from dynlang.native.lower.layout import SLOT_BYTES, counted
 from dynlang.native.lower.places import files_of, split_word
 from dynlang.native.marshal import UNKNOWN, Reader, Writer, with_sizes
+from dynlang.native.steps import step
 from dynlang.native.target import Target
 from dynlang.runtime import context
 from dynlang.runtime.context import ErrorCode
@@ -265,24 +266,46 @@ def compile_module(ssa: Module, optimisation: int = 2, entries: Iterable[str] | 
     `target` may be a lesser machine than this one, such as `target.X86_64`."""
     names = sorted(ssa.functions if entries is None else entries)
     machine = target or targets.host()
-    return Compiled(ssa, compiled_object(lower(ssa, machine, names), machine, optimisation, cache), names)
+    with step("emit"):
+        text = lower(ssa, machine, names)
+    made = compiled_object(text, machine, optimisation, cache)
+    with step("load"):
+        return Compiled(ssa, made, names)
 
 
 def compiled_object(text: str, target: Target, optimisation: int, cache: bool = True) -> bytes:
-    """Object code for IR text, kept in the user's cache folder under a hash of everything that it depends on."""
+    """Object code for IR text, kept in the user's cache folder under a hash of everything that it depends on.
+
+    A file begins with a digest of what follows: one that is damaged is made again."""
+    with step("llvm") as notes:
+        folder = cache_folder() if cache else None
+        if folder is None:
+            return targets.compile_object(text, target, optimisation)
+        path = folder / "objects" / f"{object_key(text, target, optimisation)}.o"
+        kept = _kept(path)
+        if kept is not None:
+            notes.append("from the cache")
+            return kept
+        made = targets.compile_object(text, target, optimisation)
+        _keep(path, hashlib.sha256(made).digest() + made)
+        return made
+
+
+def object_key(text: str, target: Target, optimisation: int) -> str:
+    """A digest of what object code depends on: the IR, the machine, the level, LLVM, and how `target.py` calls it."""
     from importlib.metadata import version
 
-    folder = cache_folder() if cache else None
-    if folder is None:
-        return targets.compile_object(text, target, optimisation)
-    key = hashlib.sha256("\0".join([__version__, version("llvmlite"), repr(target), str(optimisation), text]).encode()).hexdigest()
-    path = folder / "objects" / f"{key}.o"
+    parts = [__version__, version("llvmlite"), repr(target), str(optimisation), Path(targets.__file__).read_text(encoding="utf-8"), text]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _kept(path: Path) -> bytes | None:
+    """What `_keep` wrote, if it is there and whole."""
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
     except OSError:
-        made = targets.compile_object(text, target, optimisation)
-        _keep(path, made)
-        return made
+        return None
+    return data[32:] if hashlib.sha256(data[32:]).digest() == data[:32] else None
 
 
 def _keep(path: Path, data: bytes) -> None:

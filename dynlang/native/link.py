@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dynlang.diag import CompileError, Diagnostic
+from dynlang.native.steps import step
 
 
 class NoLinker(Diagnostic):
@@ -44,7 +45,7 @@ def link(object_bytes: bytes, output: Path, options: Sequence[str]) -> None:
     """Link object code into `output`, which is replaced whole or not at all."""
     program = linker()
     try:
-        with tempfile.TemporaryDirectory(prefix="dync-") as folder:
+        with step("link"), tempfile.TemporaryDirectory(prefix="dync-") as folder:
             source, made = Path(folder) / "program.o", Path(folder) / "made"
             source.write_bytes(object_bytes)
             done = subprocess.run([program, "-o", str(made), str(source), *options], capture_output=True, text=True, check=False)

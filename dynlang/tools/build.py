@@ -45,8 +45,9 @@ def executable(arguments: argparse.Namespace) -> None:
     known = flags.flags_of(main, program)
     help_text = flags.help_text(output.name, known, main.documentation)
     ssa = built(request, until="opt")
-    build_executable(ssa, output, [native_flag(flag) for flag in known], help_text, optimisation=request.level,
-                     target=pipeline.target_of(request))
+    with pipeline.steps_shown(request):
+        build_executable(ssa, output, [native_flag(flag) for flag in known], help_text, optimisation=request.level,
+                         target=pipeline.target_of(request))
 
 
 def native_flag(flag: flags.Flag) -> Flag:
@@ -68,5 +69,7 @@ def library(arguments: argparse.Namespace) -> None:
     interface = describe(stem, request.keep["typed"], ssa)
     if not interface.exports:
         raise diag.CompileError([NothingExported(f"{arguments.file} exports nothing", hint="begin a function with `export fn`")])
-    for path in build_library(ssa, Path(arguments.output or "."), stem, interface, request.level, pipeline.target_of(request)):
+    with pipeline.steps_shown(request):
+        made = build_library(ssa, Path(arguments.output or "."), stem, interface, request.level, pipeline.target_of(request))
+    for path in made:
         print(path)

@@ -31,7 +31,9 @@ def run(arguments: argparse.Namespace) -> int | None:
         print(flags.help_text(f"dync run {arguments.file}", known, main.documentation))
         return None
     ssa = built(request, until="opt")
-    with compiled(ssa, ["main"], request.level) as code:
+    with pipeline.steps_shown(request):
+        ready = compiled(ssa, ["main"], request.level)
+    with ready as code:
         sys.stdout.flush()
         code.call("main", [flags.slot(value) for value in values])
     return None
