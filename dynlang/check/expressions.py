@@ -202,7 +202,7 @@ def infer_symbol(context: Context, symbol: Symbol, node: ast.Expr, name: str, hi
         case "ambiguous":
             from dynlang.check.typenames import ambiguous
 
-            return context.fail(ambiguous(name, symbol, "...", node.span))
+            return context.fail(ambiguous(name, symbol, "", node.span))
     return context.fail(
         errors.NotAValue(f"`{name}` is a type, not a value", node.span, hint=f"`{name}(...)` makes one" if symbol.kind == "record" else "")
     )
@@ -298,8 +298,8 @@ def is_open(context: Context, node: ast.Expr) -> bool:
     match node:
         case ast.Lambda(params):
             return any(one.type is None for one in params)
-        case ast.List(()):
-            return True
+        case ast.List(items):
+            return all(is_open(context, item) for item in items)
         case ast.Call(ast.Name("List"), ()):
             return True
         case ast.Name(text) if context.find(text) is None:

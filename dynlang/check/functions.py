@@ -8,6 +8,7 @@ from __future__ import annotations
 from dynlang.check import errors, typed
 from dynlang.check.context import ERROR, Context
 from dynlang.check.expressions import given
+from dynlang.check.fit import unknowns_inside
 from dynlang.check.guards import guarded
 from dynlang.check.kinds import has_kind, kind_hint, kind_words
 from dynlang.check.solve import HOLE, Solver, has_hole, rename
@@ -118,6 +119,8 @@ def function_value(context: Context, signature: Signature, node: ast.Expr, hint:
                     expected=show(hint),
                 )
             )
+    if isinstance(hint, FunctionType) and not has_hole(hint) and any(map(unknowns_inside, hint.parameters)):
+        return eta(context, node, hint, node.span)  # each call opens sizes of its own
     if not use.finish(context, f"`{signature.short}`", node.span):
         return typed.Literal(ERROR, node.span, 0)
     found = typed.FunctionReference(use.solver.resolve(kind), node.span, signature.name, use.type_arguments(), use.size_arguments())

@@ -151,7 +151,7 @@ def no_member(interface: Interface, name: ast.Identifier) -> errors.UnknownField
 def ambiguous(name: str, symbol: Symbol, member: str, span: Span) -> errors.UnknownName:
     """The last part of two imports, used by itself."""
     first, second, *_ = symbol.name.split()
-    hint = f"write the whole path, `{first}.{member}`, or give one of them a name: `import {second} as ...`"
+    hint = f"write the whole path, `{first}{'.' if member else ''}{member}`, or give one of them a name: `import {second} as ...`"
     return errors.UnknownName(f"`{name}` may be `{first}` or `{second}`", span, hint=hint)
 
 
