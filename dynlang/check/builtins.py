@@ -307,7 +307,9 @@ def convert_call(context: Context, node: ast.Call, kind: Type) -> typed.Expressi
         return formatted(context, context.infer(node.arguments[0].value))
     if not isinstance(kind, ScalarType) and not (isinstance(kind, TypeVariable) and kind.is_number):
         return context.fail(errors.NotCallable(f"`{name}` is no type of numbers, and converts nothing", node.span))
-    value = context.infer(node.arguments[0].value, kind if kind == F64 else None)
+    argument = node.arguments[0].value
+    is_literal = isinstance(argument.operand if isinstance(argument, ast.Negate) else argument, ast.Float)
+    value = context.infer(argument, kind if kind == F64 and is_literal else None)
     if isinstance(value.type, ErrorType):
         return value
     if isinstance(value.type, StringType) and isinstance(kind, ScalarType) and kind.dtype in ("i64", *FLOATS):

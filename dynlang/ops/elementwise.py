@@ -111,6 +111,16 @@ def _floor_division(np: Any, x: Any, y: Any) -> Any:
     return np.floor_divide(x, y)
 
 
+def _extreme(word: str) -> Pointwise:
+    """One of two; ties, of 0 and -0 too, take x, which NumPy leaves to the machine."""
+
+    def choose(np: Any, x: Any, y: Any) -> Any:
+        x, y = np.asarray(x), np.asarray(y)
+        return np.where(getattr(np, word)(x, y) | (x != x), x, y)
+
+    return choose
+
+
 def _shifted(word: str) -> Pointwise:
     """On the bits; an amount that isn't the place of a bit leaves nothing."""
 
@@ -161,9 +171,9 @@ ROWS: list[Op] = [
            "x to the power y.", "float", {"float": "math"}, tolerance=8, cost=16),
     binary("floor_division", _floor_division, {}, "Quotient of ints, rounded down; by zero is an error (checked before).", "integer", {"integer": "math"}, cost=8),
     binary("floor_modulo", lambda np, x, y: np.mod(x, y), {}, "x - y * (x // y), of ints.", "integer", {"integer": "math"}, cost=8),
-    binary("maximum", lambda np, x, y: np.maximum(x, y), {"x": "select(x >= y, g, 0.0)", "y": "select(x >= y, 0.0, g)"},
+    binary("maximum", _extreme("greater_equal"), {"x": "select(x >= y, g, 0.0)", "y": "select(x >= y, 0.0, g)"},
            "The larger; ties take x; NaN wins.", lower={"float": "math", "integer": "call {t} @llvm.smax.{m}({t} {0}, {t} {1})"}),
-    binary("minimum", lambda np, x, y: np.minimum(x, y), {"x": "select(x <= y, g, 0.0)", "y": "select(x <= y, 0.0, g)"},
+    binary("minimum", _extreme("less_equal"), {"x": "select(x <= y, g, 0.0)", "y": "select(x <= y, 0.0, g)"},
            "The smaller; ties take x; NaN wins.", lower={"float": "math", "integer": "call {t} @llvm.smin.{m}({t} {0}, {t} {1})"}),
     # -- transcendental functions
     unary("exp", lambda np, x: np.exp(x), "g * result", "e to the power x.", tolerance=4, cost=8),

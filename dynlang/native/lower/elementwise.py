@@ -25,6 +25,8 @@ from dynlang.ssa.build import fused_offsets, repeated_ranks
 from dynlang.ssa.nodes import Array, Operation, Region, Scalar, Value
 from dynlang.ssa.ownership import reused
 
+KIND = re.compile(r"<\d+ x \w+>|\w+")
+"""The type at the beginning of an argument; behind it stands a name, a number or `splat (...)`, which has no comma inside."""
 CALL = re.compile(r"call (?P<kind>.+?) @(?P<name>[\w.]+)\((?P<arguments>.*)\)$")
 
 
@@ -68,14 +70,9 @@ def instruction(f: Function, text: str) -> str:
     """One instruction written out; the intrinsic that it calls is declared."""
     called = CALL.match(text)
     if called is not None and called["name"] not in f.module.signatures:
-        kinds = [one.strip().rsplit(" ", 1)[0] for one in _split(called["arguments"])]
+        kinds = [found[0] for found in map(KIND.match, called["arguments"].split(", ")) if found is not None]
         f.module.declare(called["name"], called["kind"], *kinds, attributes="")
     return f.value(text)
-
-
-def _split(arguments: str) -> list[str]:
-    """Operands between commas; vector types and splats hold none."""
-    return [one for one in arguments.split(", ") if one]
 
 
 def _math(f: Function, name: str, dtype: str, operands: Sequence[str], width: int) -> str:
