@@ -27,13 +27,16 @@ from dynlang.syntax import nodes as ast
 from dynlang.types import (
     F32,
     INT,
+    ArrayType,
     ErrorType,
     FunctionType,
     RecordType,
+    ScalarType,
     Size,
     SumType,
     Type,
     TypeVariable,
+    Unknown,
 )
 
 
@@ -301,6 +304,8 @@ def value_argument(context: Context, use: Use, hints: object, pattern: Type, arg
     if argument.borrow:
         return context.fail(unexpected_lend(role, argument))
     wanted = argument_hint(use, hints, pattern)
+    if wanted is None and isinstance(argument.value, ast.List) and isinstance(pattern, ArrayType):
+        wanted = items_hint(use, hints, pattern)
     value = context.infer(argument.value, wanted)
     if isinstance(value.type, ErrorType):
         demand_argument(context, value, wanted)
@@ -353,6 +358,17 @@ def argument_hint(use: Use, hints: object, pattern: Type) -> Type | None:
             tuple(one if one is not None else HOLE for one in parameters), result if result is not None and closed else HOLE, pattern.modes
         )
     return both.resolve_hint(pattern)
+
+
+def items_hint(use: Use, hints: object, pattern: ArrayType) -> Type | None:
+    """What the items of an array that is written out are to be, where its sizes are open: ``norm([3.0, 4.0])`` as an f64."""
+    from dynlang.check.solve import Solver
+
+    assert isinstance(hints, Solver)
+    both = use.solver.copy()
+    both.learn(hints)
+    element = both.resolve(pattern.element)
+    return ArrayType(element, (Unknown(),) * len(pattern.shape)) if isinstance(element, ScalarType) else None
 
 
 def lent_fits(context: Context, lent: typed.Lend, wanted: Type, role: str) -> bool:

@@ -255,7 +255,7 @@ class Solver:
     def resolve_hint(self, kind: Type) -> Type | None:
         """The type as a hint: holes where it isn't known; None if a size or everything is open."""
         resolved = self.resolve(kind)
-        if isinstance(resolved, ArrayType) and self._has_own_hint(resolved.element):
+        if isinstance(resolved, ArrayType) and unknowns(resolved.element) and isinstance(resolved.element, RecordType | SumType):
             resolved = ArrayType(resolved.element, tuple(self._open_as_unknown(one) for one in resolved.shape))
         if any(name in self.sizes for name in size_variables(resolved)):
             return ListType((HOLE,)) if isinstance(resolved, ListType) else None
@@ -265,10 +265,6 @@ class Solver:
 
         holed = map_type(resolved, lambda size: size, on_type)
         return None if holed == HOLE else holed
-
-    def _has_own_hint(self, element: Type) -> bool:
-        """Whether an element type says something without the sizes of its array: records of unknown sizes, numbers."""
-        return isinstance(element, ScalarType) or (isinstance(element, RecordType | SumType) and bool(unknowns(element)))
 
     def _open_as_unknown(self, size: SizeArgument) -> SizeArgument:
         """Of an array whose elements have unknown sizes, the element type alone is a hint."""
