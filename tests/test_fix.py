@@ -81,6 +81,15 @@ def test_no_repair_is_offered_that_brings_another_error() -> None:
     assert tried("sigmoid") and not tried("sigmoidal") and not tried("zeros") and not tried("(") and not tried("int")
 
 
+def test_a_repair_may_bring_to_light_what_the_error_hid(tmp_path: Path) -> None:
+    """Of one repair without rivals: below it, an error may come that was silent before."""
+    text = "fn f(x: f32) -> f32:\n    let y = sigmiod(x)\n    return y + true\n"
+    file = tmp_path / "two.dyn"
+    file.write_text(text, encoding="utf-8")
+    after, left, count = repaired(Source(str(file), text), file)
+    assert "sigmoid(x)" in after and count == 1 and [one.code for one in left] == ["DYN0304"]
+
+
 def test_edits_of_one_repair_do_not_disturb_each_other() -> None:
     source = Source("a.dyn", "abc")
     edits = (Edit(source.span(0, 1), "xx"), Edit(source.span(3, 3), "!"), Edit(source.span(1, 1), "-"))

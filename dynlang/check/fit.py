@@ -477,6 +477,8 @@ def conversion(context: Context, value: typed.Expression, wanted: Type) -> shape
     actual, span = value.type, value.span
     have, want = number_type(actual), number_type(wanted)
     if isinstance(wanted, IndexType) and have == INT and not shape_of(actual):
+        if isinstance(value, typed.Literal):
+            return shapes.Advice(f"the indices of {wanted.bound} items are 0 to {wanted.bound - 1}")
         text = f" as {show(wanted)}"
         atom = isinstance(value, (typed.LocalReference, typed.Call, typed.Field, typed.Index, typed.Literal))
         cast = wrapping("cast it", span, "" if atom else "(", text if atom else ")" + text)

@@ -175,4 +175,18 @@ def value(found: typed.Expression, wanted: Type) -> Advice:
     differing = [(x, y) for x, y in zip(a, b, strict=False) if x != y]
     if len(a) == len(b) and len(differing) == 1:
         return Advice(one_apart(differing[0][0], differing[0][1], named(found)))
+    if count(a) is not None and count(a) == count(b):
+        sizes = ", ".join(str(size) for size in b)
+        words = f"both have {count(a)} numbers: `reshape({clip(found)}, {sizes})`"
+        return Advice(words, (wrapping("reshape it", found.span, "reshape(", f", {sizes})"),))
     return NONE
+
+
+def count(sizes: Shape) -> Size | None:
+    """How many numbers an array has."""
+    total = Size.constant(1)
+    for size in sizes:
+        if not isinstance(size, Size):
+            return None
+        total = total * size
+    return total

@@ -48,14 +48,18 @@ def with_fixes(
 
 
 def first_that_works(error: Diagnostic, found: Sequence[Diagnostic], main: Path | None, until: float) -> Repair | None:
+    """The first repair that works. A repair without rivals may bring to light what the error has hidden further down."""
+    alone = len(error.repairs) == 1
     for repair in error.repairs[:3]:
-        if time.monotonic() < until and works(repair, error, found, main):
+        if time.monotonic() < until and works(repair, error, found, main, alone):
             return repair
     return None
 
 
-def works(repair: Repair, error: Diagnostic, found: Sequence[Diagnostic], main: Path | None) -> bool:
-    """Whether the error is gone from the repaired text, and no error has come."""
+def works(repair: Repair, error: Diagnostic, found: Sequence[Diagnostic], main: Path | None, alone: bool = False) -> bool:
+    """Whether the error is gone from the repaired text, and no error has come; `alone`: none above the next line of the repair.
+
+    What an ill-typed variable is used for is silent until the variable has a type."""
     source = repair.edits[0].span.source
     if any(edit.span.source is not source for edit in repair.edits):
         return False
@@ -66,7 +70,17 @@ def works(repair: Repair, error: Diagnostic, found: Sequence[Diagnostic], main: 
     if error.code.startswith(SYNTAX):  # with the text right, the checker may have its say
         after = [one for one in after if one.code.startswith(SYNTAX) or touches(one, repair)]
     left = Counter(what(one) for one in after)
-    return all(count <= before[one] for one, count in left.items())
+    new = [one for one in after if left[what(one)] > before[what(one)]]
+    return all(alone and is_below(one, repair) and what(one) != what(error) for one in new)
+
+
+def is_below(error: Diagnostic, repair: Repair) -> bool:
+    """Whether an error stands in the same file, below the lines that a repair writes, which may be more than it found."""
+    last = max(repair.edits, key=lambda edit: edit.span.end)
+    shift = sum(edit.text.count("\n") - edit.span.text.count("\n") for edit in repair.edits)
+    if error.span is None or error.span.source.name != last.span.source.name:
+        return False
+    return error.span.line > last.span.end_line + max(0, shift)
 
 
 def what(error: Diagnostic) -> tuple[str, str]:
