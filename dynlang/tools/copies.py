@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,8 @@ WHY = {
     "constant": ("it is a constant", "", ""),
 }
 """For each kind of reason: why, what to say at the other place, and what avoids the copy."""
+DERIVED = re.compile(r"^Cotangents of the arguments|what its backward reads\.$|and its derivative along the tangents\.$")
+"""How the functions that differentiation makes describe themselves."""
 
 
 class MayCopy(diag.Diagnostic):
@@ -58,13 +61,16 @@ def described(sites: Iterable[Site]) -> list[diag.Diagnostic]:
 def describe(span: Span, sites: Sequence[Site]) -> MayCopy:
     site = sites[0]
     why, label, hint = WHY[site.reason.kind]
+    notes = ("this stands in a loop",) if site.in_loop else ()
+    if site.operation.name.startswith("accumulate") or DERIVED.search(site.function.documentation):
+        notes, hint = (*notes, "what is changed is a value of its derivative"), ""
     kinds = list(dict.fromkeys(spell(one.operation.operands[0].type) for one in sites))
     return MayCopy(
         f"{' and '.join(kinds)} can be copied here: {why}",
         span,
         "changed here",
         secondary=tuple(diag.Label(place, label) for place in elsewhere(site.reason, span)),
-        notes=("this stands in a loop",) if site.in_loop else (),
+        notes=notes,
         hint=hint,
     )
 
