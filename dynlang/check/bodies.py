@@ -75,6 +75,8 @@ def check_function_body(context: Context, node: ast.Function, signature: Signatu
     for one in signature.parameters:
         local = context.declare(one.name, one.type, one.span, mutable=one.inout, unique=one.size)
         context.parameters.add(local.name)
+        if one.type == INT and not one.inout:
+            context.origins[local.name] = context.origin("an int parameter", one.span)
         open_fields(context, local, one.name, one.span, opened)
         context.nonnegative |= {size for size in sizes_had(one.type) if size.value is None and is_signed(context, size)}
         default = checker.expect(one.default, one.type, f"the default of `{one.name}`") if one.default is not None else None

@@ -125,6 +125,8 @@ class Context:
     """What comes after a `var` without a type: it decides whether the variable is an index or an int."""
     fields: dict[tuple[str, str], typed.Local] = field(default_factory=dict)
     """The variables that hold the fields of unknown size of immutable variables."""
+    naming: str = ""
+    """The variable that the expression at hand is bound to: sizes that it opens are named after it."""
     uses: int = 0
     resizable: bool = False
     """Whether a variable of unknown size was declared, which statements may read several times."""
@@ -181,7 +183,8 @@ class Context:
             self.local_sizes[local.name] = size
             if size.single_variable == local.name and not isinstance(kind, IndexType):
                 self.signed.add(local.name)
-            self.origins.setdefault(local.name, Origin("an int of the program", span))
+            text = f"an index below {kind.bound}" if isinstance(kind, IndexType) else "an int, known when it runs"
+            self.origins.setdefault(local.name, Origin(text, span))
         if name != "_":
             self.scopes[-1][name] = LocalEntry(local, span, size)
         return local
@@ -304,8 +307,9 @@ class Context:
 
     def infer(self, node: ast.Expr, hint: Type | None = None) -> typed.Expression:
         """The expression, of whatever type it has; the hint only helps where the expression leaves a choice."""
+        naming, self.naming = self.naming, ""
         found = self.infer_packed(node, hint)
-        return self.open(found, describe(node))
+        return self.open(found, describe(node), naming)
 
     def infer_packed(self, node: ast.Expr, hint: Type | None = None) -> typed.Expression:
         """Like `infer`, but unknown sizes of the type stay closed."""
@@ -317,16 +321,29 @@ class Context:
 
         return fit(self, self.infer(node, wanted), wanted, role)
 
-    def open(self, value: typed.Expression, what: str = "this value") -> typed.Expression:
-        """Unknown sizes of the value become new size variables (rule 4)."""
+    def open(self, value: typed.Expression, what: str = "this value", naming: str = "") -> typed.Expression:
+        """Unknown sizes of the value become new size variables (rule 4); `naming` is the variable that the value is bound to."""
         closed = unknowns(value.type)
         if not closed or isinstance(value.type, ErrorType):
             return value
-        names = tuple(self.fresh_size(one.name or size_name(what), f"a size of {what}, known when it runs", value.span) for one in closed)
+        text = f"{'the size' if len(closed) == 1 else 'a size'} of {came_from(what, naming)}, known when it runs"
+        wish = f"size_of_{naming}" if naming else size_name(what)
+        names = tuple(self.fresh_size(one.name or wish, text, value.span) for one in closed)
         return typed.Open(open_unknowns(value.type, names), value.span, value, names)
 
     def signature_of(self, name: str) -> Signature:
         return self.nested_signatures.get(name) or self.world.signatures[name]
+
+
+def came_from(what: str, naming: str = "") -> str:
+    """Whose size it is, and where that came from.
+
+    >>> came_from("the result of `tokenize`", "ws"), came_from("this value", "ws"), came_from("the result of `tokenize`")
+    ('`ws`, from `tokenize`', '`ws`', 'the result of `tokenize`')
+    """
+    if not naming:
+        return what
+    return f"`{naming}`" if what in ("this value", f"`{naming}`") else f"`{naming}`, from {what.removeprefix('the result of ')}"
 
 
 def size_name(what: str) -> str:

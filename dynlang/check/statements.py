@@ -10,7 +10,7 @@ from typing import Any
 from dynlang.check import errors, rewrites, typed
 from dynlang.check.arithmetic import binary, condition
 from dynlang.check.builtins import filled
-from dynlang.check.context import ERROR, Context, describe, is_int
+from dynlang.check.context import ERROR, Context, came_from, describe, is_int, size_name
 from dynlang.check.expressions import STRING, is_failure
 from dynlang.check.fit import article, differing_sizes, fit, fitting, is_subtype, mismatch, origins, size_labels, unique_labels
 from dynlang.check.guards import guards
@@ -105,7 +105,9 @@ def simple_statement(context: Context, statement: ast.Statement) -> Statements:
 @checks(ast.Let)
 def check_let(context: Context, node: ast.Let) -> Statements:
     """``let a, b: T = e``; a `let` of unknown sizes opens them, a `var` declared with `?` keeps them closed (rule 4)."""
+    context.naming = node.target.text if isinstance(node.target, ast.Identifier) and node.type is None and not node.mutable else ""
     value = declared_value(context, node) if node.type is not None else settled_value(context, node)
+    context.naming = ""
     if isinstance(value.type, TupleType) and not value.type.items and isinstance(node.target, ast.Identifier):
         value = context.fail(errors.TypeMismatch("this gives no value to bind", value.span))
     bindings = list(guards(context, sizes_of(value.type), node.span)) if node.type is not None else []
@@ -131,11 +133,13 @@ def declared_value(context: Context, node: ast.Let) -> typed.Expression:
         widened = value.type != wanted and not isinstance(wanted, FunctionType) and is_subtype(value.type, wanted)
         return replace(value, type=wanted) if widened else value
     names: list[str] = []
+    naming = node.target.text if isinstance(node.target, ast.Identifier) else ""
+    text = f"{'the size' if len(closed) == 1 else 'a size'} of {came_from(describe(node.value), naming)}, known when it runs"
     for one in closed:
         if one.name is None:
-            names.append(context.fresh_size("size", f"a size of {role}", node.target.span))
+            names.append(context.fresh_size(size_name(role), text, node.target.span))
         else:
-            names.append(str(context.declare_size(one.name, node.type.span, f"a size of {role}")))
+            names.append(str(context.declare_size(one.name, node.type.span, text)))
     return typed.Open(open_unknowns(wanted, tuple(names)), value.span, value, tuple(names))
 
 
