@@ -53,7 +53,10 @@ def unreachable(node: ast.Match, position: int) -> Diagnostic:
             if above.guard is None and covers(above.pattern, pattern):
                 name = pattern.path.text
                 taken = (Label(above.pattern.span, "taken here"),)
-                return errors.RepeatedCase(f"a case above takes every `{name}` that this one could", pattern.span, secondary=taken)
+                title = f"a case above takes every `{name}` that this one could"
+                hint = "leave this one out, or give the one above a guard: `if ...`"
+                repairs = rewrites.without_lines(node.cases[position].span, "leave the case out")
+                return errors.RepeatedCase(title, pattern.span, secondary=taken, hint=hint, repairs=repairs)
     return errors.UnreachableCase("the cases above take everything that this one could", pattern.span)
 
 

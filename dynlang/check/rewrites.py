@@ -117,6 +117,14 @@ def without(span: Span, title: str) -> Repairs:
     return (replacing(title, span, ""),)
 
 
+def without_lines(span: Span, title: str) -> Repairs:
+    """The lines of a span left out."""
+    source = span.source
+    start = source.line_starts[span.line - 1]
+    end = source.text.find("\n", max(span.start, span.end - 1)) + 1
+    return (replacing(title, source.span(start, end or len(source.text)), ""),)
+
+
 def curried(first: Span, second: Span) -> Repairs:
     """``grad(f)(x)`` for ``grad(f, x)``: the comma becomes the end of one bracket and the beginning of the next."""
     return (replacing("give the arguments in brackets of their own", first.source.span(first.end, second.start), ")("),)
