@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from dynlang.check import program
+from dynlang.diag import CompileError
+from scale_programs import modules
+
 ROOT = Path(__file__).parent.parent
 PROGRAM = "import nn\n\nproc main():\n    print(nn.cross_entropy([0.0, 0.0], 1))\n"
 
@@ -75,3 +79,83 @@ def test_another_level_is_another_program(folder: Path) -> None:
     before = {one.name for one in (cache / "objects").iterdir()}
     assert finished(start(folder, "run", "-O", "0", "program.dyn", cache=cache)) == "0.6931472\n"
     assert {one.name for one in (cache / "objects").iterdir()} > before
+
+
+# ---------------------------------------------------------------- modules of a program
+
+
+@pytest.fixture
+def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checked:
+    return Checked(tmp_path, monkeypatch)
+
+
+class Checked:
+    """A folder of modules, and which of them are checked in a run."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.names: list[str] = []
+        monkeypatch.setenv("DYNC_CACHE", str(folder / "cache"))
+        real = program.module_functions
+
+        def noticed(module, *more):
+            self.names += [] if module.is_library else [module.name]
+            return real(module, *more)
+
+        monkeypatch.setattr(program, "module_functions", noticed)
+
+    def write(self, **texts: str) -> None:
+        for name, text in texts.items():
+            (self.folder / f"{name}.dyn").write_text(text, encoding="utf-8")
+
+    def run(self, main: str = "main") -> list[str]:
+        """The modules that are checked."""
+        self.names.clear()
+        program.check_program(self.folder / f"{main}.dyn")
+        return list(self.names)
+
+
+def test_a_changed_module_and_its_importers_are_checked_again(checked: Checked) -> None:
+    texts = modules(6, 40)
+    checked.write(**texts)
+    assert checked.run() == ["m0", "m1", "m2", "m3", "m4", "m5", "main"]
+    assert checked.run() == ["main"]
+    checked.write(m3=texts["m3"].replace("1.5", "2.5"))
+    assert checked.run() == ["m3", "m4", "m5", "main"]
+    assert checked.run() == ["main"]
+    checked.write(m3=texts["m3"])
+    assert checked.run() == ["main"]        # that state is known, too
+
+
+def test_a_touched_file_is_not_a_changed_one(checked: Checked) -> None:
+    checked.write(**modules(2, 40))
+    checked.run()
+    os.utime(checked.folder / "m0.dyn", (1, 1))
+    assert checked.run() == ["main"]
+
+
+def test_an_import_that_changes_its_interface_is_noticed(checked: Checked) -> None:
+    checked.write(low="fn f(x: f32) -> f32:\n    return x\n", high="import low\n\nfn g(x: f32) -> f32:\n    return low.f(x)\n",
+                  main="import high\n\nproc main():\n    print(high.g(1.0))\n")
+    checked.run()
+    checked.write(low="fn f(x: f32, y: f32) -> f32:\n    return x + y\n")
+    for _ in range(2):      # what is wrong isn't kept
+        with pytest.raises(CompileError, match=r"high\.dyn"):
+            checked.run()
+    checked.write(low="fn f(x: f32) -> f32:\n    return 2.0 * x\n")
+    assert checked.run() == ["low", "high", "main"]
+
+
+def test_a_file_that_comes_to_hide_a_module_of_the_library_is_noticed(checked: Checked) -> None:
+    checked.write(high="import nn\n\nfn g(x: f32) -> f32:\n    return nn.cross_entropy([x, x], 0)\n",
+                  main="import high\n\nproc main():\n    print(high.g(1.0))\n")
+    checked.run()
+    checked.write(nn="fn other(x: f32) -> f32:\n    return x\n")
+    with pytest.raises(CompileError, match="cross_entropy"):
+        checked.run()
+
+
+def test_a_module_from_the_cache_means_the_same(checked: Checked) -> None:
+    checked.write(**modules(4, 260))
+    first, again = (finished(start(checked.folder, "run", "main.dyn", cache=checked.folder / "cache")) for _ in range(2))
+    assert first == again and float(first)

@@ -353,10 +353,10 @@ def test_object_code_is_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("DYNC_CACHE", str(tmp_path))
     module = parse_module(TREES)
     compile_module(module, 1)
-    (kept,) = (tmp_path / "objects").iterdir()
+    kept = list((tmp_path / "objects").iterdir())
     monkeypatch.setattr(targets, "compile_object", lambda *arguments: pytest.fail("compiled again"))
     assert compile_module(module, 1).call("chain_depth", [3]) == [4]
-    assert kept.stat().st_size > 0
+    assert kept and all(one.stat().st_size > 0 for one in kept)
 
 
 needs_linker = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler to link with")

@@ -13,7 +13,8 @@ import os
 import pickle
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,9 @@ from dynlang.syntax import nodes as ast
 
 KEYED = ("dynlang.syntax.nodes", "dynlang.check.typed", "dynlang.check.world", "dynlang.sizes", "dynlang.types", "dynlang.source")
 """Modules whose dataclasses are stored as a call of their constructor: quick to read back."""
+
+DEEPEST = 3_000
+"""Python's limit of recursion while a module is written."""
 
 KEPT = 4
 """How many states of a module stay in the folder: several checkouts may take turns."""
@@ -141,15 +145,24 @@ def key() -> str:
     return digest.hexdigest()[:24]
 
 
-def place(name: str) -> Path | None:
+def digest(name: str, source: Source, imports: Iterable[tuple[str, str]]) -> str:
+    """What the result of checking a module of a program depends on: the compiler, the text, and the digests of what it imports."""
+    parts = [key(), name, source.text, *(f"{one} {other}" for one, other in imports)]
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+def place(name: str, state: str = "") -> Path | None:
+    """The file of a module in one state: the library's is known by the compiler, others have a digest."""
     folder = cache_folder()
-    return folder / f"checked-{name}-{key()}" if folder is not None else None
+    if folder is None:
+        return None
+    return folder / "modules" / f"checked-{name}-{state}" if state else folder / f"checked-{name}-{key()}"
 
 
-def load(name: str, source_of: Callable[[str], Source]) -> Stored | None:
+def load(name: str, source_of: Callable[[str], Source], state: str = "") -> Stored | None:
     """The stored module, or None if there is none that can be read."""
     try:
-        file = place(name)
+        file = place(name, state)
         data = file.read_bytes() if file is not None else b""
         if len(data) < 32 or hashlib.sha256(data[32:]).digest() != data[:32]:
             return None
@@ -164,14 +177,26 @@ def load(name: str, source_of: Callable[[str], Source]) -> Stored | None:
         return None
 
 
-def save(stored: Stored, names: Mapping[int, str]) -> None:
+@contextmanager
+def shallow() -> Iterator[None]:
+    """Pickling recurs in C: what is nested deeper than this isn't kept."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(DEEPEST)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def save(stored: Stored, names: Mapping[int, str], state: str = "") -> None:
     """Writes a module under a temporary name and renames it; a folder that can't be written costs time, nothing else."""
     try:
-        file = place(stored.name)
+        file = place(stored.name, state)
         if file is None:
             return
-        blobs = {name: dump(function, names) for name, function in stored.functions.items()}
-        head = dump((stored.interface, stored.spelled, stored.constants), names)
+        with shallow():
+            blobs = {name: dump(function, names) for name, function in stored.functions.items()}
+            head = dump((stored.interface, stored.spelled, stored.constants), names)
         payload = pickle.dumps((stored.imports, head, blobs), protocol=5)
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=file.parent, prefix="checked-")
@@ -182,7 +207,7 @@ def save(stored: Stored, names: Mapping[int, str]) -> None:
         except OSError:
             Path(temporary).unlink(missing_ok=True)
         forget_old(file)
-    except OSError:
+    except (OSError, RecursionError):
         return
 
 
@@ -190,5 +215,5 @@ def forget_old(file: Path) -> None:
     """Removes what states of the compiler before the last few stored of the same module."""
     prefix = file.name.rpartition("-")[0] + "-"
     others = sorted(file.parent.glob(f"{prefix}*"), key=lambda one: one.stat().st_mtime)
-    for other in others[:-KEPT]:
+    for other in others[: -KEPT if file.parent.name != "modules" else -2 * KEPT]:
         other.unlink(missing_ok=True)

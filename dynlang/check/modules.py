@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dynlang.check import errors, words
-from dynlang.check.cache import Stored, load
+from dynlang.check.cache import Stored, digest, load
 from dynlang.check.words import later
 from dynlang.diag import CompileError, Diagnostic
 from dynlang.source import Source, read_source, resource
@@ -31,6 +31,8 @@ class Loaded:
     imports: dict[int, str] = field(default_factory=dict)
     is_library: bool = False
     stored: Stored | None = None
+    digest: str = ""
+    """Of a module that the program imports: what its meaning depends on."""
 
     @property
     def spelled(self) -> dict[str, ast.TypeDef]:
@@ -98,8 +100,9 @@ class Loader:
                 self.load_library(one)
         self.order.append(name)
 
-    def read(self, name: str, source: Source, is_library: bool) -> None:
-        """Parses a module and, before it, what it imports."""
+    def read(self, name: str, source: Source, is_library: bool, imported: bool = False) -> None:
+        """Parses a module and, before it, what it imports. One that is imported may have been checked before, as it is now and
+        with all that it imports as that is now."""
         syntax, found = parse(source)
         self.problems += found
         loaded = Loaded(name, source, syntax, is_library=is_library)
@@ -115,6 +118,10 @@ class Loader:
                     loaded.imports[id(item)] = target
         self.loading.pop()
         self.order.append(name)
+        if imported and not is_library:
+            needed = dict.fromkeys(loaded.imports.values())
+            loaded.digest = digest(name, source, ((one, self.modules[one].digest) for one in needed))
+            loaded.stored = load(name, self.library_source, loaded.digest)
 
     def folders(self, importer: Loaded) -> list[Path]:
         """Where a module of the program looks for others: in the main file's folder, then beside itself."""
@@ -193,7 +200,7 @@ class Loader:
             except CompileError as problem:
                 self.problems += problem.diagnostics
                 return None
-            self.read(name, source, is_library)
+            self.read(name, source, is_library, imported=True)
         return name
 
     def cycle(self, name: str, path: ast.Dotted) -> Diagnostic:

@@ -106,7 +106,7 @@ def check_bodies(modules: list[Loaded], world: World, diagnostics: Diagnostics, 
     for one in fresh:
         found[one.name] = {function.name: function for function in module_functions(one, world, diagnostics)}
     if not diagnostics.errors:
-        store(fresh, world, constants, found, loader)
+        store(fresh, world, constants, found, loader, diagnostics)
     tests: list[typed.Block] = []
     benches: list[typed.Block] = []
     for item in loader.modules[main].syntax.items:
@@ -129,14 +129,18 @@ def store(
     constants: dict[str, typed.Constant],
     functions: dict[str, dict[str, typed.Function]],
     loader: Loader,
+    diagnostics: Diagnostics,
 ) -> None:
-    """Keeps the modules of the library that were checked just now, for the next time."""
+    """Keeps the modules that were checked just now, for the next time: those of the library, and those that the program imports,
+    unless there is a warning to repeat."""
     names = {id(source): name for name, source in loader.sources.items()}
+    warned = {id(one.span.source) for one in diagnostics.warnings if one.span is not None}
     for one in modules:
-        if one.is_library:
+        if one.is_library or (one.digest and id(one.source) not in warned):
             own = {name: constant for name, constant in constants.items() if name.rpartition(".")[0] == one.name}
             imports = tuple(dict.fromkeys(one.imports.values()))
-            save(Stored(one.name, imports, world.interfaces[one.name], one.spelled, own, dict(functions[one.name])), names)
+            save(Stored(one.name, imports, world.interfaces[one.name], one.spelled, own, dict(functions[one.name])), names,
+                 one.digest)
 
 
 def module_constants(module: Loaded, world: World, diagnostics: Diagnostics) -> dict[str, typed.Constant]:
