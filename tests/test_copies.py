@@ -78,6 +78,13 @@ PROGRAMS = {
             a[i] = 1.0
         print(a)
     """,
+    "a loop that begins with a value that is used again": """
+        let a = made()
+        var b = a
+        for i in 4:
+            b[i] += 1.0                 # copies 1
+        print(b, a)
+    """,
     "a list keeps the element": """
         var rows: List<f32[4]> = List()
         var a = made()
@@ -302,3 +309,13 @@ def test_json(tmp_path: Path) -> None:
     (found,) = map(json.loads, done.stdout.splitlines())
     assert found["code"] == "DYN0510" and "its old value is used again" in found["message"]
     assert found["relatedInformation"][0]["location"]["range"]["start"]["line"] == found["range"]["start"]["line"] + 1
+
+
+def test_a_copy_in_the_first_trip_alone(tmp_path: Path) -> None:
+    path = tmp_path / "program.dyn"
+    path.write_text(source("a loop that begins with a value that is used again"))
+    (found,) = copies_of(path)
+    assert found.notes == ("in the first trip of its loop at most",)
+    path.write_text(source("a loop that begins each trip with the old value"))
+    (found,) = copies_of(path)
+    assert found.notes == ("this stands in a loop",)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dynlang.ops import OPS
 from dynlang.opt.depend import used
@@ -35,6 +35,8 @@ class Reason:
 
     kind: str
     span: Span | None
+    once: bool = False
+    """Only what a loop begins with has it: after the first trip it is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,15 @@ class Cause:
     incoming: frozenset[tuple[int, bool]] = frozenset()
 
     def __or__(self, other: Cause) -> Cause:
-        if (self.reason or not other.reason) and other.incoming <= self.incoming:
+        stronger = self.reason is None or (self.reason.once and other.reason is not None and not other.reason.once)
+        reason = other.reason if stronger else self.reason
+        if reason is self.reason and other.incoming <= self.incoming:
             return self
-        return Cause(self.reason or other.reason, self.incoming | other.incoming)
+        return Cause(reason, self.incoming | other.incoming)
+
+    def at_first(self) -> Cause:
+        """What holds in the first trip of a loop."""
+        return self if self.reason is None or self.reason.once else Cause(replace(self.reason, once=True), self.incoming)
 
     def __bool__(self) -> bool:
         return self.reason is not None or bool(self.incoming)
@@ -373,10 +381,11 @@ class _Body:
                 inside |= self.top(value) | self.deep(value)
         self.add(one.results[0], UNSHARED, inside)
 
-    def flow(self, targets: Iterable[Value], sources: Iterable[Value]) -> None:
+    def flow(self, targets: Iterable[Value], sources: Iterable[Value], at_first: bool = False) -> None:
         for target, source in zip(targets, sources, strict=True):
             if source.counted:
-                self.add(target, self.top(source), self.deep(source))
+                top = self.top(source)
+                self.add(target, top.at_first() if at_first else top, self.deep(source))
 
     def do_if(self, one: Operation) -> None:
         for region in one.regions:
@@ -420,7 +429,7 @@ class _Body:
         self.loop(one, one.operands, body.parameters, body)
 
     def loop(self, one: Operation, first: Sequence[Value], carried: Sequence[Value], body: Region) -> None:
-        self.flow(carried, first)
+        self.flow(carried, first, at_first=True)
         self.flow(one.results, first)
         self.flow(carried, self.region(body, one))
         self.flow(one.results, body.operations[-1].operands)

@@ -61,7 +61,8 @@ def described(sites: Iterable[Site]) -> list[diag.Diagnostic]:
 def describe(span: Span, sites: Sequence[Site]) -> MayCopy:
     site = sites[0]
     why, label, hint = WHY[site.reason.kind]
-    notes = ("this stands in a loop",) if site.in_loop else ()
+    trips = "in the first trip of its loop at most" if site.reason.once else "this stands in a loop"
+    notes = (trips,) if site.in_loop else ()
     if site.operation.name.startswith("accumulate") or DERIVED.search(site.function.documentation):
         notes, hint = (*notes, "what is changed is a value of its derivative"), ""
     kinds = list(dict.fromkeys(spell(one.operation.operands[0].type) for one in sites))
