@@ -80,7 +80,7 @@ class LambdaParameters(Diagnostic):
 
 
 class MixedComparison(Diagnostic):
-    """A chain of comparisons that runs both ways."""
+    """A chain of comparisons that runs both ways, or holds `in`."""
     code = 'DYN0116'
 
 
