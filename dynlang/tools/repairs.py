@@ -22,6 +22,8 @@ FIRST = 10
 """How many errors are repaired on trial in one run: what is shown to people must come soon."""
 
 SECONDS = 2.0
+"""How long repairs are tried, in time of this process: a busy machine offers the same ones."""
+
 LONGEST = 100_000
 """Characters of a file in which repairs are tried for a message; `dync fix` tries them in any file."""
 
@@ -32,7 +34,7 @@ def with_fixes(
     error: CompileError, main: Path | None, first: int = FIRST, seconds: float = SECONDS, longest: int = LONGEST
 ) -> list[Diagnostic]:
     """The errors, the first of them with the repair that was tried and works. `main`: the file whose program was checked."""
-    until = time.monotonic() + seconds
+    until = time.process_time() + seconds
     found = error.diagnostics
     known = [*found, *error.silent]
     kept: list[Diagnostic] = []
@@ -40,7 +42,7 @@ def with_fixes(
     for one in found:
         fixed = None
         short = one.span is not None and len(one.span.source.text) <= longest
-        if one.repairs and short and tried < first and time.monotonic() < until:
+        if one.repairs and short and tried < first and time.process_time() < until:
             tried += 1
             fixed = first_that_works(one, known, main, until)
         kept.append(replace(one, fix=fixed) if fixed is not None else one)
@@ -51,7 +53,7 @@ def first_that_works(error: Diagnostic, found: Sequence[Diagnostic], main: Path 
     """The first repair that works. A repair without rivals may bring to light what the error has hidden further down."""
     alone = len(error.repairs) == 1
     for repair in error.repairs[:3]:
-        if time.monotonic() < until and works(repair, error, found, main, alone):
+        if time.process_time() < until and works(repair, error, found, main, alone):
             return repair
     return None
 
@@ -146,6 +148,7 @@ def fix(arguments: argparse.Namespace) -> int:
 def repaired(source: Source, path: Path) -> tuple[str, list[Diagnostic], int]:
     """The text of a file with all repairs that work, the errors that are left, and how many repairs there were."""
     count = 0
+    seen = {source.text}
     problem = problem_of(source, path)
     while problem is not None:
         tried = with_fixes(problem, path, len(problem.diagnostics), 60.0, len(source.text) + 1)
@@ -153,6 +156,9 @@ def repaired(source: Source, path: Path) -> tuple[str, list[Diagnostic], int]:
         if fixed is None:
             return source.text, tried, count
         source = Source(source.name, edited(source.text, fixed.edits))
+        if source.text in seen:
+            return source.text, tried, count
+        seen.add(source.text)
         count += 1
         problem = problem_of(source, path)
     return source.text, [], count
