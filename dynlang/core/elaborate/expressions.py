@@ -539,7 +539,7 @@ def packed(frame: Frame, value: Value, kind: Type) -> Value:
     closed = unknowns(kind)
     if value.type == kind:
         return value
-    if not closed:
+    if not closed or len(unknowns(value.type)) == len(closed):
         return Value(kind, value.atoms, value.functions)
     sizes = matched_sizes(kind, value.type)
     if len(sizes) != len(closed):
