@@ -14,6 +14,7 @@ from dynlang.check.fit import article, fit
 from dynlang.check.functions import eta
 from dynlang.check.solve import HOLE
 from dynlang.check.world import Signature, show
+from dynlang.diag import NotBuilt
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
@@ -280,6 +281,9 @@ def is_differentiable(context: Context, kind: str, function: typed.Expression, w
             )
             return False
         parameter = function.type.parameters[position]
+        if isinstance(parameter, FunctionType):
+            hint = "make what it has captured a parameter, or a record with a method `call`"
+            raise NotBuilt("the derivative with respect to a function, that is, to what it has captured", function.span, hint)
         if not has_gradient(context, parameter):
             context.report(
                 errors.GradientOfInteger(
