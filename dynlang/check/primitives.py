@@ -120,6 +120,8 @@ def inside(context: Context, row: Op, values: list[typed.Expression]) -> list[ty
     from dynlang.check.indexing import proven_index
 
     first = values[0].type if values else None
+    if row.name == "accumulate_slice":
+        return inside_window(values)
     places = {"gather": (1,), "scatter_add": (1,), "update": range(1, len(values) - 1), "accumulate_at": range(1, len(values) - 1)}
     if row.name not in places or not isinstance(first, ArrayType):
         return values
@@ -134,6 +136,20 @@ def inside(context: Context, row: Op, values: list[typed.Expression]) -> list[ty
         if not isinstance(value.type, ArrayType):
             value = proven_index(context, value, size)
         found[place] = value if is_subtype(value.type, kind) else typed.CheckIndex(kind, value.span, value, size)
+    return found
+
+
+def inside_window(values: list[typed.Expression]) -> list[typed.Expression]:
+    """The starts of a window, checked: the part fits behind each."""
+    whole, part = values[0].type, values[-1].type
+    if not isinstance(whole, ArrayType) or not isinstance(part, ArrayType) or len(whole.shape) != len(values) - 2:
+        return values
+    found = list(values)
+    for axis, (size, count) in enumerate(zip(whole.shape, part.shape, strict=False)):
+        start = values[axis + 1]
+        if isinstance(size, Size) and isinstance(count, Size) and is_int(start.type):
+            bound = size - count + 1
+            found[axis + 1] = typed.CheckIndex(IndexType(bound), start.span, start, bound)
     return found
 
 
