@@ -12,7 +12,7 @@ from dynlang.check.scalars import converting, no_number_hint
 from dynlang.check.world import show
 from dynlang.diag import Diagnostic, Label, Repair, replacing
 from dynlang.source import Span
-from dynlang.types import F32, ArrayType, Size, TypeVariable
+from dynlang.types import F32, ArrayType, Size, Type, TypeVariable
 
 # ---------------------------------------------------------------- numbers
 
@@ -47,7 +47,9 @@ def shape_error(context: Context, word: str, values: Sequence[typed.Expression],
     hint = advice.hint
     sizes = [size for size in (*shape_of(left.type), *shape_of(right.type)) if isinstance(size, Size)]
     if not hint and any(size.value is None for size in sizes):
-        hint = cast_hint(context, right.type, left.type)
+        own, other = shape_of(right.type), shape_of(left.type)
+        kept = own[: max(len(own) - len(other), 0)]
+        hint = cast_hint(context, right.type, with_sizes(right.type, (*kept, *other[max(len(other) - len(own), 0) :])))
     labels = [*operand_labels(context, left), *operand_labels(context, right)]
     labels += [label for size in sizes for label in size_labels(context, size)]
     return errors.SizeMismatch(
@@ -76,13 +78,18 @@ def two_that_differ(values: Sequence[typed.Expression]) -> tuple[typed.Expressio
     return arrays[0], arrays[-1]
 
 
+def with_sizes(kind: Type, sizes: tuple) -> Type:
+    """An array type with other sizes."""
+    return ArrayType(kind.element, sizes) if isinstance(kind, ArrayType) else kind
+
+
 def inner_sizes(context: Context, left: typed.Expression, right: typed.Expression, at: Span) -> Diagnostic:
     """784 against 785, with both origins; operands that are transposed, swapped or one apart are named."""
     inner, outer = shape_of(left.type)[-1], shape_of(right.type)[0]
     advice = shapes.product(left, right)
     hint = advice.hint
     if not hint and isinstance(inner, Size) and isinstance(outer, Size) and (inner - outer).value is None:
-        hint = cast_hint(context, right.type, left.type)
+        hint = cast_hint(context, right.type, with_sizes(right.type, (inner, *shape_of(right.type)[1:])))
     repairs = advice.repairs
     difference = shapes.apart(inner, outer)
     if not repairs and difference in (1, -1):
