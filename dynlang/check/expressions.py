@@ -11,7 +11,7 @@ from dynlang.check.arithmetic import condition
 from dynlang.check.context import ERROR, Context, LocalEntry, NestedEntry, SizeEntry, TypeEntry, handles
 from dynlang.check.fit import adapt, article, differing_sizes, fit, fits_float, fitting, is_float, number_type, size_labels, unique_labels
 from dynlang.check.opening import closed_over, declare_parameter
-from dynlang.check.solve import HOLE, has_hole
+from dynlang.check.solve import HOLE, has_hole, has_open
 from dynlang.check.world import Symbol, show
 from dynlang.diag import Diagnostic, Label
 from dynlang.source import Span
@@ -386,7 +386,7 @@ def join_branches(
     """Both branches as values of one type."""
     if isinstance(then.type, ErrorType) or isinstance(otherwise.type, ErrorType):
         return ERROR, then, otherwise
-    wanted = [hint] if hint is not None and not has_hole(hint) else []
+    wanted = [hint] if hint is not None and not has_hole(hint) and not has_open(hint) else []
     if then.type == otherwise.type and any(unknowns(kind) for kind in wanted):
         return then.type, then, otherwise  # whoever asks for a type that forgets sizes forgets them itself
     if number_type(then.type) is not None and number_type(otherwise.type) is not None:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from dynlang.check import errors, shapes, typed
 from dynlang.check.context import SIZE_PARAMETER, Context
 from dynlang.check.settle import demand
-from dynlang.check.solve import HOLE
+from dynlang.check.solve import HOLE, OPEN, has_open
 from dynlang.check.world import show
 from dynlang.diag import Diagnostic, Edit, Label, Repair, replacing, wrapping
 from dynlang.types import (
@@ -87,6 +87,8 @@ def fitting(context: Context, value: typed.Expression, wanted: Type) -> typed.Ex
     if isinstance(value.type, ArrayType) and isinstance(wanted, ArrayType) and unknowns_inside(wanted.element):
         return fitting_jagged(context, value, value.type, wanted)
     if unknowns_inside(wanted) and packs(value.type, wanted):
+        if has_open(wanted):
+            return value
         return typed.Pack(wanted, value.span, value)
     if isinstance(value, typed.MakeTuple) and isinstance(wanted, TupleType) and len(value.items) == len(wanted.items):
         items = [fitting(context, item, kind) for item, kind in zip(value.items, wanted.items, strict=True)]

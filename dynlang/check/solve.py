@@ -45,8 +45,15 @@ from dynlang.types import (
     unknowns,
 )
 
+OPEN = Unknown("'open")
+"""A size that a hint leaves open: what takes the hint keeps the size that it has."""
 HOLE = TypeVariable("_")
 """A type that a hint leaves open: ``f32[3] -> _`` is a function whose result isn't known yet."""
+
+
+def has_open(kind: Type | None) -> bool:
+    """Whether a hint leaves sizes open."""
+    return kind is not None and any(one == OPEN for one in unknowns(kind))
 
 
 def has_hole(kind: Type) -> bool:
@@ -268,7 +275,7 @@ class Solver:
 
     def _open_as_unknown(self, size: SizeArgument) -> SizeArgument:
         """Of an array whose elements have unknown sizes, the element type alone is a hint."""
-        return Unknown() if isinstance(size, Size) and any(name in self.sizes for name in size.variables()) else size
+        return OPEN if isinstance(size, Size) and any(name in self.sizes for name in size.variables()) else size
 
     def learn(self, other: Solver) -> None:
         """Take over from hints what the arguments left open, and a type that forgets sizes which theirs have."""
@@ -280,7 +287,7 @@ class Solver:
         for name, kind in other.types.items():
             known = self.types.get(name)
             index = isinstance(known, IndexType) and (kind == INT or isinstance(kind, IndexType))
-            if known is None or index or (kind is not None and unknowns_inside(kind) and packs(known, kind)):
+            if (known is None or index or (kind is not None and unknowns_inside(kind) and packs(known, kind))) and not has_open(kind):
                 self.types[name] = kind
 
     def widen(self) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -500,7 +501,7 @@ class Statements(Forms):
                     break
                 if self.chance(0.25):
                     pattern, inner = self.pattern(scope.inner(), kind, made, place, nested=1)
-                    restricted = any(word in pattern.partition("(")[2] for word in ("(", '"', *"0123456789", "true", "false")) and fields
+                    restricted = fields and re.search(r"[(,] ?(?:[A-Z\"-]|\d|true|false)", pattern.partition(made.constructors[place][0])[2])
                     with self.block(f"{pattern}:" if restricted and self.chance(0.4) else f"{pattern} if {guards[place]}:"):
                         ends.append(self.body(inner))
                 pattern, inner = self.pattern(scope.inner(), kind, made, place, nested=0)
