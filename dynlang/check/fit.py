@@ -210,6 +210,8 @@ def packs(actual: Type, wanted: Type) -> bool:
 
     def argument(one: Argument, other: Argument) -> bool:
         """Items of lists and of type parameters keep their sizes where they are stored: no size in them is forgotten."""
+        if other == OPEN:
+            return isinstance(one, (Size, Unknown))
         if isinstance(other, Unknown):
             if other.name is None or isinstance(one, Unknown):
                 return isinstance(one, (Size, Unknown)) and (other.name is None or counts[other.name] == 1)
