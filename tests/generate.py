@@ -149,7 +149,7 @@ def shrink(text: str, failure: str, failure_of: Failure, seconds: float = 60.0) 
 
 def failing(seeds: Sequence[int], total: oracle.Count, **asked: bool) -> Iterator[tuple[int, str]]:
     """The seeds whose programs fail, each with what is wrong: a batch that fails is cut in halves."""
-    failure, count = batch(seeds, **asked)
+    failure, count = batch(seeds, **asked)  # type: ignore[arg-type]
     if failure is None:
         add(total, count)
     elif len(seeds) == 1:

@@ -1,12 +1,13 @@
 """Compiling stays quick: realistic programs grow in proportion, families of odd ones stay linear, huge meanings end in words.
 
 Seconds are of CPU time on a machine that other work slows down, so they are generous; the growth of time with size is what counts.
-`python benchmarks/compile_time.py` prints the figures.
+`python benchmarks/compile_time.py` prints the figures; `DYN_LONG=1 python -m pytest tests/test_scale.py` runs the full sizes, too.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ import pytest
 from scale_measure import GIB, cost
 from scale_programs import FAMILIES, LIMITS, modules, realistic
 
+LONG = pytest.mark.skipif("DYN_LONG" not in os.environ, reason="takes many minutes: DYN_LONG=1 asks for it")
 SECONDS = 40
 FLAT = 0.25
 """Time that doesn't depend on the program: the library's modules, the runtime."""
@@ -38,7 +40,7 @@ def test_families_grow_in_proportion(name: str) -> None:
     assert exponent < 1.5, (small, large)
 
 
-@pytest.mark.slow
+@LONG
 @pytest.mark.parametrize("name", [*FAMILIES])
 def test_families_at_their_full_size(name: str) -> None:
     make, parts = FAMILIES[name]
@@ -54,7 +56,7 @@ def test_a_realistic_program_checks_and_builds() -> None:
     assert math.log(large.total / small.total) / math.log(4) < 1.2, (small, large)
 
 
-@pytest.mark.slow
+@LONG
 def test_ten_thousand_lines() -> None:
     found = cost(realistic(10_000), seconds=200, memory=8 * GIB)
     assert not found.error and found.check < 40 and found.megabytes < 2000, found

@@ -81,6 +81,9 @@ class Heap:
     def finish(self) -> None:
         pass
 
+    def copies(self, one: Operation) -> None:
+        """An update copies a block that others hold, too."""
+
 
 class Block:
     """A counted block; `payload` is what `Heap` would hold, with references inside as blocks. None once it is freed."""
@@ -108,6 +111,9 @@ class CountedHeap(Heap):
         self.live = 0
         self.made = 0
         self.copied = [] if copied is None else copied
+
+    def copies(self, one: Operation) -> None:
+        self.copied.append(one)
 
     def take_in(self, value: Any, kind: ValueType) -> Any:
         if isinstance(kind, Scalar):
@@ -329,7 +335,7 @@ class _Machine:
             first: Any = target
         elif isinstance(target, Block):
             before = []
-            heap.copied.append(one)
+            heap.copies(one)
             heap.release(target)
             first = heap.new(payload, one.results[0].type)
         else:

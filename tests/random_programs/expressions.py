@@ -188,6 +188,7 @@ class Expressions:
             case Fun():
                 return self.function(scope, kind, 1, known)
             case Data("List", (item,)):
+                assert not isinstance(item, Size)
                 return (
                     "List()"
                     if known and self.chance(0.4)

@@ -335,8 +335,8 @@ def size_matches(pattern: Size, size: Size, given: dict[str, Any]) -> bool:
     unknown = [(names, factor) for names, factor in pattern.terms if any(name.islower() and name not in OWN for name in names)]
     if not unknown:
         return pattern == size
-    (names, factor), *more = unknown
-    if more or len(names) > 1:
+    names, factor = unknown[0]
+    if len(unknown) > 1 or len(names) != 1:
         return False
     found = (size - (pattern - Size.of({names: factor}))).divided(factor)
     if found is None or any(coefficient < 0 for _, coefficient in found.terms) or not found.terms:
