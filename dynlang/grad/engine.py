@@ -45,6 +45,7 @@ class Engine:
             one.derivative.rule for one in module.functions.values() if one.derivative is not None and one.derivative.surrogate
         }
         self._threaded: dict[str, frozenset[int]] = {}
+        self._calls: dict[str, tuple[Block, tuple[str, ...]]] = {}
         self._statements = 0
 
     def may_go(self, function: str) -> bool:
@@ -78,12 +79,12 @@ class Engine:
         return position in self._threaded[function]
 
     def is_recursive(self, function: str) -> bool:
-        return any(function in functions_called(self.state.functions[one].body) for one in self.reachable(function))
+        return any(function in self._calls_of(one) for one in self.reachable(function))
 
     def _handed_on(self, function: str) -> frozenset[int]:
         if not self.is_recursive(function):
             return frozenset()
-        below = self.reachable(function)
+        below = [one for one in self.reachable(function) if function in self._calls_of(one)]
         found: set[int] = set()
         for one in below:
             parameters = set(self.state.functions[one].parameters)
@@ -173,8 +174,16 @@ class Engine:
             one = todo.pop()
             if one not in found:
                 found[one] = None
-                todo += list(functions_called(self.state.functions[one].body))
+                todo += self._calls_of(one)
                 rule = self.state.functions[one].derivative
                 if rule is not None:
                     todo.append(rule.rule)
         return list(found)
+
+    def _calls_of(self, name: str) -> tuple[str, ...]:
+        """The functions that a function calls or differentiates; read once for each body that it has had."""
+        body = self.state.functions[name].body
+        known = self._calls.get(name)
+        if known is None or known[0] is not body:
+            known = self._calls[name] = (body, tuple(dict.fromkeys(functions_called(body))))
+        return known[1]
