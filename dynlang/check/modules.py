@@ -18,6 +18,13 @@ from dynlang.syntax import nodes as ast
 from dynlang.syntax.parser import parse
 
 PRELUDE = "prelude"
+NAME_LIMIT = 200
+"""Letters of a module's name: file systems have a limit, too."""
+
+
+def too_long(path: ast.Dotted) -> ast.Identifier | None:
+    """The part of a path that no file is called."""
+    return next((part for part in path.parts if len(part.text) > NAME_LIMIT), None)
 
 
 @dataclass
@@ -132,6 +139,8 @@ class Loader:
 
     def package(self, path: ast.Dotted, importer: Loaded) -> Path | None:
         """The folder that ``from folder import module`` names, where no file has that name."""
+        if too_long(path) is not None:
+            return None
         for folder in self.folders(importer):
             found = folder.joinpath(*(part.text for part in path.parts))
             if found.is_dir() and not found.with_suffix(".dyn").is_file():
@@ -149,6 +158,10 @@ class Loader:
         """The module that an import means, loaded; reports and gives None if there is none."""
         library = resource("stdlib")
         parts = [part.text for part in path.parts]
+        longest = too_long(path)
+        if longest is not None:
+            self.problems.append(errors.MissingModule(f"the name of a module has at most {NAME_LIMIT} letters", longest.span))
+            return None
         relative = Path(*parts).with_suffix(".dyn")
         for folder in self.folders(importer):
             if (folder / relative).is_file():
