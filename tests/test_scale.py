@@ -18,6 +18,8 @@ from scale_programs import FAMILIES, LIMITS, modules, realistic
 
 LONG = pytest.mark.skipif("DYN_LONG" not in os.environ, reason="takes many minutes: DYN_LONG=1 asks for it")
 SECONDS = 40
+QUADRATIC = {"arm gradient"}
+"""Two tangents of a sum of k alternatives are added by k * k arms; above 160 alternatives the compiler says so."""
 FLAT = 0.25
 """Time that doesn't depend on the program: the library's modules, the runtime."""
 
@@ -37,7 +39,7 @@ def test_families_grow_in_proportion(name: str) -> None:
     small, large = cost(make(max(1, parts // 32)), seconds=SECONDS), cost(make(max(2, parts // 8)), seconds=SECONDS)
     assert not large.error or "limit reached" in large.error, large
     exponent = math.log(max(large.total - FLAT, 0.3) / max(small.total - FLAT, 0.3)) / math.log(4)
-    assert exponent < 1.5, (small, large)
+    assert exponent < (2.2 if name in QUADRATIC else 1.5), (small, large)
 
 
 @LONG
