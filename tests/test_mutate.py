@@ -50,3 +50,19 @@ def test_a_hang_is_found() -> None:
     with pytest.raises(mutate.Hang), mutate.in_time(0.05):
         while True:
             pass
+
+
+@pytest.mark.parametrize("text", [
+    "fn g(x: int) -> idx<5>:\n    return " + "1 if true else " * 150 + "x\n",
+    "fn g(x: f64) -> List<f64>:\n    return " + "1 if true else " * 150 + "1\n",
+    "fn g(x: f64) -> bool:\n    return " + "sum(x for x in " * 14 + "1" + ")" * 14 + " < x\n",
+])
+def test_deep_expressions_of_a_wrong_type(text: str) -> None:
+    """An expression that doesn't fit is asked a few times for each of its levels, not once more for each way through them."""
+    mutate.hold_check("fn g(x: f64) -> f64:\n    return x\n", mutate.Count())
+    count = mutate.Count()
+    assert mutate.hold_check(text, count) is None and count.seconds < 20
+
+
+def test_what_is_not_built_has_a_place(tmp_path: Path) -> None:
+    assert mutate.wrong_with("", lambda: mutate.hold_stages("fn f(x: f64, g: f64 -> f64) -> f64:\n    return g(x)\n", tmp_path)) is None

@@ -151,6 +151,8 @@ class Context:
     """What this reading asks of such declarations."""
     initial: dict[int, typed.Expression] = field(default_factory=dict)
     """The values that such declarations give."""
+    refused: set[tuple[int, int, Type]] = field(default_factory=set)
+    """Expressions, by their place, that don't become ones of a type: each is asked once in a reading."""
     numbers: dict[str, int] = field(default_factory=dict)
     """The last number that a name was given to be unique."""
 

@@ -73,7 +73,7 @@ def fitting(context: Context, value: typed.Expression, wanted: Type) -> typed.Ex
         return value
     if isinstance(value, typed.Open) and value.value.type == wanted:
         return value.value
-    adapted = adapt(value, wanted)
+    adapted = adapt(value, wanted) if not isinstance(value, typed.Conditional) else None  # its branches are asked below, each once
     if adapted is not None:
         return adapted
     if isinstance(wanted, FunctionType):
@@ -97,7 +97,8 @@ def fitting(context: Context, value: typed.Expression, wanted: Type) -> typed.Ex
     if isinstance(value.type, RecordType) and isinstance(wanted, RecordType):
         return fitting_fields(context, value, value.type, wanted)
     if isinstance(value, typed.Conditional):
-        then, otherwise = fitting(context, value.then, wanted), fitting(context, value.otherwise, wanted)
+        then = fitting(context, value.then, wanted)
+        otherwise = fitting(context, value.otherwise, wanted) if then is not None else None
         if then is not None and otherwise is not None:
             return typed.Conditional(wanted, value.span, value.condition, then, otherwise)
     return None

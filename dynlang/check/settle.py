@@ -237,9 +237,13 @@ def asked_again(context: Context, node: ast.Expr | None, value: typed.Expression
     adapted = adapt(value, wanted)
     if adapted is not None:
         return adapted
+    asked = node.span.start, node.span.end, wanted
+    if asked in context.refused:
+        return value
     with context.trial() as problems:
         found = context.infer(node, wanted)
     if problems.errors or number_type(found.type) != number:
+        context.refused.add(asked)
         return value
     return context.infer(node, wanted)
 

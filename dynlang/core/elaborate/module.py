@@ -35,7 +35,7 @@ from dynlang.core.nodes import (
 )
 from dynlang.core.walk import Names, renamed_function
 from dynlang.diag import InternalError, LimitReached, NotBuilt
-from dynlang.source import NOWHERE
+from dynlang.source import NOWHERE, Span
 from dynlang.types import (
     F32,
     INT,
@@ -169,18 +169,18 @@ class Elaborator:
         types = tuple(default_type(one) for one in function.types)
         sizes = tuple(Size.variable(one) for one in function.sizes)
         self.function_names.take([name])
-        arguments = [self.root_argument(parameter, dict(zip((one.name for one in function.types), types, strict=True)))
+        arguments = [self.root_argument(parameter, dict(zip((one.name for one in function.types), types, strict=True)), function.span)
                      for parameter in function.parameters]
         instance = self.instance(function, types, sizes, arguments, name).instance
         self.roots.append(instance.name)
         if export is not None:
             self.exports[instance.name] = export
 
-    def root_argument(self, parameter: typed.Parameter, types: dict[str, Type]) -> Value:
+    def root_argument(self, parameter: typed.Parameter, types: dict[str, Type], span: Span) -> Value:
         """Stands for an argument whose atoms the caller will give."""
         kind = substitute(parameter.local.type, {}, types)
         if has_function(kind):
-            raise NotBuilt("calling from outside a function that takes functions")
+            raise NotBuilt("calling from outside a function that takes functions", span)
         return Value(kind, ())
 
     def run(self) -> None:
