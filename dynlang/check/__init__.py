@@ -1,17 +1,13 @@
 """Names, types and sizes: from the AST to the typed tree (`typed.py`).
 
-program.py      check_program(path), check_source(text): the entries
-modules.py      which file an import means
-world.py        what is declared
-declare.py      declarations: names, types, signatures
-typenames.py    types and sizes as they are written
-context.py      what is known while a body is read
-solve.py        type and size parameters of one use
-fit.py          whether a value fits a type, and how it is made to
-expressions.py  arithmetic.py  members.py  indexing.py  comprehensions.py  iteration.py
-calls.py        functions.py  builtins.py  primitives.py  derivatives.py  leaves.py
-statements.py   patterns.py  places.py  nested.py  bodies.py
-errors.py       what can be wrong
+program.py     check_program(path), check_source(text): the entries
+modules.py     which file an import means; cache.py: checked modules of the standard library are kept
+declarations/  what is declared: names, types, signatures
+context.py     what is known while a body is read
+fitting/       whether a value fits a type, and what that tells of open sizes and types
+expressions/   calls/  statements/: the language, construct by construct
+errors.py      what can be wrong; messages/: how it is explained, and the repair
+typed.py       the typed tree; walk.py: walking it
 """
 
 from __future__ import annotations

@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from dynlang.check import typed
-from dynlang.check.world import Interface
+from dynlang.check.declarations.world import Interface
 from dynlang.source import NOWHERE, Source, cache_folder, resource
 from dynlang.syntax import nodes as ast
 
-KEYED = ("dynlang.syntax.nodes", "dynlang.check.typed", "dynlang.check.world", "dynlang.sizes", "dynlang.types", "dynlang.source")
+KEYED = ("dynlang.syntax.nodes", "dynlang.check.typed", "dynlang.check.declarations.world", "dynlang.sizes", "dynlang.types",
+         "dynlang.source")
 """Modules whose dataclasses are stored as a call of their constructor: quick to read back."""
 
 DEEPEST = 3_000

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dynlang.check import typed
-from dynlang.check.varying import computed_names
-from dynlang.check.world import Generic, Signature, Symbol, World
+from dynlang.check.declarations.world import Generic, Signature, Symbol, World
+from dynlang.check.statements.varying import computed_names
 from dynlang.diag import Diagnostic, Diagnostics, Label
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
@@ -172,7 +172,7 @@ class Context:
         self, name: str, kind: Type, span: Span, mutable: bool = False, size: Size | None = None, unique: str = ""
     ) -> typed.Local:
         """A new variable of the innermost scope; it hides outer ones of its name. `unique`: its unique name, if that is settled."""
-        from dynlang.check.opening import is_resizable
+        from dynlang.check.fitting.opening import is_resizable
 
         if mutable and isinstance(kind, IndexType) and name in computed_names(self.following):
             kind = INT
@@ -319,7 +319,7 @@ class Context:
 
     def expect(self, node: ast.Expr, wanted: Type, role: str = "") -> typed.Expression:
         """The expression as a value of a type; an error where it isn't one. `role` says what asks for it."""
-        from dynlang.check.fit import fit
+        from dynlang.check.fitting.fit import fit
 
         return fit(self, self.infer(node, wanted), wanted, role)
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dynlang.check import errors, words
+from dynlang.check import errors
 from dynlang.check.cache import Stored, digest, load
-from dynlang.check.words import later
+from dynlang.check.messages import words
+from dynlang.check.messages.words import later
 from dynlang.diag import CompileError, Diagnostic
 from dynlang.source import Source, read_source, resource
 from dynlang.syntax import nodes as ast

@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from dynlang.check import errors, expressions, typed
-from dynlang.check.bodies import check_block_item, check_constant, check_defaults, check_function
+from dynlang.check import errors, typed
 from dynlang.check.cache import Layers, Stored, save
-from dynlang.check.declare import (
+from dynlang.check.declarations.declare import (
     enter_imported,
     enter_names,
     enter_repeated,
@@ -21,16 +20,18 @@ from dynlang.check.declare import (
     read_signatures,
     read_types,
 )
-from dynlang.check.finite import check_finite
+from dynlang.check.declarations.finite import check_finite
+from dynlang.check.declarations.world import Interface, World
 from dynlang.check.modules import PRELUDE, Loaded, Loader
-from dynlang.check.world import Interface, World
+from dynlang.check.statements.bodies import check_block_item, check_constant, check_defaults, check_function
 from dynlang.diag import CompileError, Diagnostic, Diagnostics
 from dynlang.source import Source, read_source
 from dynlang.syntax import nodes as ast
 
 # The handlers of expressions register themselves when their modules are read.
-from dynlang.check import arithmetic, builtins, calls, casts, comprehensions, derivatives, elementary  # noqa: F401  isort: skip
-from dynlang.check import debugging, indexing, joining, leaves, logic, members  # noqa: F401  isort: skip
+from dynlang.check.calls import builtins, call, derivatives, leaves  # noqa: F401  isort: skip
+from dynlang.check.expressions import arithmetic, comprehensions, debugging, elementary, indexing, joining, logic, members, simple  # noqa: F401  isort: skip
+from dynlang.check.fitting import casts  # noqa: F401  isort: skip
 
 RECURSION = 20_000
 """The parser admits 500 nested nodes; each takes a few frames here."""
@@ -205,4 +206,4 @@ def typed_sums(world: World) -> dict[str, typed.Sum]:
     }
 
 
-__all__ = ["PRELUDE", "check_program", "check_source", "expressions"]
+__all__ = ["PRELUDE", "check_program", "check_source"]

@@ -52,7 +52,7 @@ def sizes(tree: Any) -> set[str]:
 
 def type_variables(tree: Any) -> set[TypeVariable]:
     """The type parameters that a tree mentions."""
-    from dynlang.check.solve import type_variables as variables_of
+    from dynlang.check.fitting.solve import type_variables as variables_of
 
     found: set[TypeVariable] = set()
     for node in nodes(tree):

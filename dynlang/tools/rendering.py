@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dynlang.check import typed
-from dynlang.check.world import show
+from dynlang.check.declarations.world import show
 from dynlang.core.elaborate.values import Layouts
 from dynlang.core.evaluate import SumValue
 from dynlang.core.nodes import SumDeclaration

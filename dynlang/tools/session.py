@@ -15,12 +15,12 @@ from typing import Any
 
 from dynlang import diag, pipeline
 from dynlang.check import typed
-from dynlang.check.bodies import close_nested
 from dynlang.check.context import Context, LocalEntry
+from dynlang.check.declarations.world import World, show
 from dynlang.check.modules import Loader
 from dynlang.check.program import RECURSION, check_bodies, declare_modules
-from dynlang.check.statements import check_block, check_statements
-from dynlang.check.world import World, show
+from dynlang.check.statements.bodies import close_nested
+from dynlang.check.statements.statement import check_block, check_statements
 from dynlang.core.elaborate.values import Layouts
 from dynlang.ops.table import SURFACE
 from dynlang.source import Source

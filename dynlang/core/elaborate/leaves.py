@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from dynlang.check import errors, typed
-from dynlang.check.world import show
+from dynlang.check.declarations.world import show
 from dynlang.core.build import integer, text
 from dynlang.core.elaborate.comprehensions import again
 from dynlang.core.elaborate.expressions import expression, handles
