@@ -42,7 +42,7 @@ class Parameter:
 
 def parameters(header: str, library: str, function: str) -> list[Parameter]:
     """The parameters of a C function, behind the context, from its declaration and the comment before it."""
-    found = re.search(rf"(?:/\* Sizes: ([^*]*)\. \*/\n)?int32_t {library}_{function}\({library}_context \*context(?:, )?([^)]*)\);", header)
+    found = re.search(rf"(?:Sizes: ([^\n]*)\. \*/\n)?int32_t {library}_{function}\({library}_context \*context(?:, )?([^)]*)\);", header)
     if found is None:
         raise KeyError(f"{function} isn't exported by {library}")
     comment = dict(part.split(": ") for part in (found[1] or "").split("; ") if part)
@@ -94,14 +94,16 @@ class Function:
         return call
 
     def sizes(self, inputs: Mapping[str, Any]) -> dict[str, int]:
-        """The size parameters, read off the arrays that name them."""
+        """The size parameters, read off the arrays that have them or a multiple; those of other sizes are inputs by name."""
         found: dict[str, int] = {}
         for one in self.parameters:
             if one.pointer and not one.result and one.sizes:
                 shape = np.shape(inputs[one.name])
                 if len(shape) != len(one.sizes):
                     raise ValueError(f"{one.name} has {len(shape)} axes, and [{', '.join(one.sizes)}] is needed")
-                found |= {name: length for name, length in zip(one.sizes, shape, strict=True) if name.isidentifier()}
+                for size, length in zip(one.sizes, shape, strict=True):
+                    if multiple := re.fullmatch(r"(?:(\d+)\*)?([a-z]\w*)", size):
+                        found[multiple[2]] = length // int(multiple[1] or 1)
         return found
 
 
