@@ -43,3 +43,22 @@ def gradient_program(module: Module, function: str, wrt: Sequence[int] | None = 
     from dynlang.grad.program import gradient_program as make
 
     return make(module, function, wrt, forward)
+
+
+def zero_gradients(module: Module) -> list[Diagnostic]:
+    """What is known of gradients before they are made: those that are always zero (rule 33). Each is reported once."""
+    from dynlang.core.nodes import Vjp
+    from dynlang.core.walk import statements_in
+    from dynlang.grad.activity import Activity
+    from dynlang.grad.deaths import zero_gradients as zeros
+    from dynlang.grad.state import State
+    from dynlang.grad.tangents import Tangents
+
+    state = State(module)
+    activity = Activity(state, Tangents(state), unanswered=True)
+    found: dict[str, Diagnostic] = {}
+    for function in module.functions.values():
+        for one in statements_in(function.body):
+            if isinstance(one.right, Vjp) and state.functions[one.right.function].derivative is None:
+                found.update((str(problem), problem) for problem in zeros(state, activity, one, one.right, {}))
+    return list(found.values())

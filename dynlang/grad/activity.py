@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dynlang.core.nodes import Atom, Block, Call, Case, Construct, For, If, Operation, Right, Variable, While
-from dynlang.core.walk import blocks_of
+from dynlang.core.nodes import Atom, Block, Call, Case, Construct, For, If, Jvp, Operation, Right, Variable, Vjp, While
+from dynlang.core.walk import atoms_of, blocks_of
 from dynlang.grad.state import State
 from dynlang.grad.tangents import Tangents
 from dynlang.ops import OPS
@@ -39,8 +39,9 @@ def operand_names(op: str, count: int) -> tuple[str, ...]:
 
 
 class Activity:
-    def __init__(self, state: State, tangents: Tangents) -> None:
-        self.state, self.tangents = state, tangents
+    def __init__(self, state: State, tangents: Tangents, unanswered: bool = False) -> None:
+        """With `unanswered`, requests for derivatives may be left: what they give depends on all that they are given."""
+        self.state, self.tangents, self.unanswered = state, tangents, unanswered
         self._results: dict[Signature, tuple[bool, ...]] = {}
         self._final: set[Signature] = set()
         self._swept: set[Signature] = set()
@@ -136,6 +137,8 @@ class Activity:
                     if len(active) == before:
                         break
                 return tuple(one.name in active for one in carried)
+            case Vjp() | Jvp() if self.unanswered:
+                return (any(map(on, atoms_of(right))),) * count
         raise AssertionError("requests are answered innermost first")
 
     def call(self, function: str, active: tuple[bool, ...]) -> tuple[bool, ...]:

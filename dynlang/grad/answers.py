@@ -10,10 +10,10 @@ from dynlang.core.build import Builder, number
 from dynlang.core.nodes import Atom, Block, Function, Jvp, Let, Literal, Operation, Variable, Vjp
 from dynlang.core.sizes import size_of
 from dynlang.core.walk import rebuild
-from dynlang.diag import CompileError, Diagnostic
+from dynlang.diag import CompileError
 from dynlang.grad.adjoints import Region
-from dynlang.grad.deaths import MOST, places_where_it_dies
-from dynlang.grad.errors import NotDifferentiable, ZeroGradient, ZeroLeaf
+from dynlang.grad.deaths import zero_gradients
+from dynlang.grad.errors import NotDifferentiable
 from dynlang.grad.state import Key
 from dynlang.ops.elementwise import scalar_of
 from dynlang.types import INT, ArrayType, SumType, Type, substitute
@@ -104,9 +104,10 @@ class Answers:
         if function.derivative is not None:
             return self.vjp(statement, replace(request, function=engine.wrapper(function)))
         asked = tuple(k in request.wrt for k in range(len(function.parameters)))
-        self._diagnose(
-            statement, request, function, engine.activity.reached(request.function, asked, [one is not None for one in request.cotangents])
-        )
+        for one in zero_gradients(state, engine.activity, statement, request, engine.shown):
+            if one.severity == "error":
+                raise CompileError(one)
+            engine.diagnostics.add(one)
         builder = self.builder(statement)
         results, gradients = statement.variables[: len(function.results)], statement.variables[len(function.results) :]
         _, found = write_vjp(engine, builder, request.function, request.arguments, asked, request.cotangents, results)
@@ -114,31 +115,6 @@ class Answers:
             value = found[k] if k in found else engine.adjoints.zeros_like(Region(builder), request.arguments[k])
             bind(builder, variable, value)
         return builder.statements
-
-    def _diagnose(self, statement: Let, request: Vjp, function: Function, reached: Sequence[bool]) -> None:
-        """Rule 33: a gradient that is zero whatever the values are."""
-        carrying = [k for k in request.wrt if self.engine.tangents.carries(function.parameters[k].type)]
-        dead = [k for k in carrying if not reached[k]]
-        if not dead:
-            return
-        labels = function.parameter_labels or tuple(one.name for one in function.parameters)
-        owners = [label.split(".")[0] for label in labels] if function.parameter_labels else [""] * len(labels)
-        whole = [k for k in dead if all(other in dead for other in carrying if owners[other] == owners[k])]
-        self._report(statement, function, ZeroGradient, labels, whole)
-        self._report(statement, function, ZeroLeaf, labels, [k for k in dead if k not in whole])
-
-    def _report(self, statement: Let, function: Function, kind: type[Diagnostic], labels: Sequence[str], dead: Sequence[int]) -> None:
-        if not dead:
-            return
-        engine = self.engine
-        shown = engine.shown.get(function.name, function.name)
-        title = f"the gradient of `{shown}` with respect to {', '.join(f'`{labels[k]}`' for k in dead)} is always zero"
-        places = tuple(one for k in dead for one in places_where_it_dies(engine.state, engine.activity, function.name, k))[:MOST]
-        notes = () if places else ("no result depends on it",)
-        found = kind(title, statement.span, secondary=places, notes=notes)
-        if found.severity == "error":
-            raise CompileError(found)
-        engine.diagnostics.add(found)
 
     def jvp(self, statement: Let, request: Jvp) -> list[Let]:
         """``results, tangents of the active results = f_jvp(args, tangents)``; other differentiable results have zero tangents."""
