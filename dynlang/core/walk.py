@@ -133,6 +133,24 @@ def rebuild(right: Right, on_atom: Callable[[Atom], Atom], on_block: Callable[[B
             return Jvp(function, atoms(arguments), tuple(None if one is None else on_atom(one) for one in tangents))
 
 
+def with_blocks(right: Right, change: Callable[[Block], Block]) -> Right:
+    """The right-hand side with its blocks changed; itself, where none of them was."""
+    blocks = blocks_of(right)
+    if not blocks:
+        return right
+    made = [change(inner) for _, inner in blocks]
+    if all(new is old for new, (_, old) in zip(made, blocks, strict=True)):
+        return right
+    follow = iter(made)
+    return rebuild(right, lambda atom: atom, lambda _: next(follow))
+
+
+def with_statements(block: Block, change: Callable[[Let], Let]) -> Block:
+    """The block with its statements changed; itself, where none of them was."""
+    made = tuple(map(change, block.statements))
+    return block if all(new is old for new, old in zip(made, block.statements, strict=True)) else Block(made, block.results)
+
+
 def _attributes(attributes: tuple[tuple[str, object], ...], on_type: Callable[[Type], Type]) -> tuple[tuple[str, object], ...]:
     """Attributes hold types in one place: the elements of an empty list."""
     return tuple((name, tuple(map(on_type, value)) if name == "elements" else value)  # type: ignore[arg-type]

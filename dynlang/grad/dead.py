@@ -31,6 +31,10 @@ def removable(right: Right, call: MayGo) -> bool:
 
 
 def without_dead_code(block: Block, call: MayGo) -> Block:
+    """The block without what its results don't need. What has been made lean once isn't looked through again, so that a
+    nest of blocks whose outer ones are made later is walked once."""
+    if block.lean:
+        return block
     live = {name for atom in block.results if isinstance(atom, Variable) for name in (atom.name, *size_variables(atom.type))}
     kept: list[Let] = []
     for statement in reversed(block.statements):
@@ -41,7 +45,9 @@ def without_dead_code(block: Block, call: MayGo) -> Block:
             live |= size_variables(variable.type)
         live.update(one.name for one in free_in_right(made.right))
         kept.append(made)
-    return Block(tuple(reversed(kept)), block.results)
+    found = Block(tuple(reversed(kept)), block.results)
+    object.__setattr__(found, "lean", True)
+    return found
 
 
 def needed(variables: Sequence[Variable], live: Iterable[str]) -> list[int]:
@@ -56,6 +62,8 @@ def needed(variables: Sequence[Variable], live: Iterable[str]) -> list[int]:
 
 
 def _results(block: Block, keep: Sequence[int], call: MayGo) -> Block:
+    if len(keep) == len(block.results):
+        return without_dead_code(block, call)
     return without_dead_code(Block(block.statements, tuple(block.results[k] for k in keep)), call)
 
 
@@ -65,15 +73,24 @@ def _shrunk(statement: Let, live: set[str], call: MayGo) -> Let:
     match right:
         case Case(scrutinee, arms):
             keep = needed(statement.variables, live)
+            if _is_lean(right, keep):
+                return statement
             made: Right = Case(scrutinee, tuple(Arm(arm.constructor, arm.fields, _results(arm.body, keep, call)) for arm in arms))
         case If(condition, then, otherwise):
             keep = needed(statement.variables, live)
+            if _is_lean(right, keep):
+                return statement
             made = If(condition, _results(then, keep, call), _results(otherwise, keep, call))
         case For() | While():
             keep, made = _shrunk_loop(statement, right, live, call)
         case _:
             return statement
     return replace(statement, variables=tuple(statement.variables[k] for k in keep), right=made)
+
+
+def _is_lean(right: Case | If, keep: Sequence[int]) -> bool:
+    """Whether nothing in the branches can go while these results are read."""
+    return all(block.lean and len(keep) == len(block.results) for _, block in blocks_of(right))
 
 
 def _shrunk_loop(statement: Let, right: For | While, live: set[str], call: MayGo) -> tuple[list[int], For | While]:

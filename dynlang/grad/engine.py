@@ -18,6 +18,7 @@ from dynlang.grad.answers import Answers
 from dynlang.grad.errors import SurrogateAgain
 from dynlang.grad.forward import FunctionTangent
 from dynlang.grad.quiet import Quiet
+from dynlang.grad.recursion import Recursion
 from dynlang.grad.reverse.functions import FunctionReversal
 from dynlang.grad.state import Key, Pair, State
 from dynlang.grad.tangents import Tangents
@@ -44,8 +45,9 @@ class Engine:
         self._surrogates = {
             one.derivative.rule for one in module.functions.values() if one.derivative is not None and one.derivative.surrogate
         }
-        self._threaded: dict[str, frozenset[int]] = {}
+        self._recursion = Recursion(self.state.functions.__getitem__, self._calls_of, self._below)
         self._calls: dict[str, tuple[Block, tuple[str, ...]]] = {}
+        self._answered: set[str] = set()
         self._statements = 0
 
     def may_go(self, function: str) -> bool:
@@ -74,24 +76,10 @@ class Engine:
 
     def is_threaded(self, function: str, position: int) -> bool:
         """Whether a recursive function hands this parameter on: one destination is then threaded through the whole recursion."""
-        if function not in self._threaded:
-            self._threaded[function] = self._handed_on(function)
-        return position in self._threaded[function]
+        return self._recursion.hands_on(function, position)
 
     def is_recursive(self, function: str) -> bool:
-        return any(function in self._calls_of(one) for one in self.reachable(function))
-
-    def _handed_on(self, function: str) -> frozenset[int]:
-        if not self.is_recursive(function):
-            return frozenset()
-        below = [one for one in self.reachable(function) if function in self._calls_of(one)]
-        found: set[int] = set()
-        for one in below:
-            parameters = set(self.state.functions[one].parameters)
-            for statement in statements_in(self.state.functions[one].body):
-                if isinstance(statement.right, Call) and statement.right.function == function:
-                    found |= {k for k, argument in enumerate(statement.right.arguments) if argument in parameters}
-        return frozenset(found)
+        return self._recursion.is_recursive(function)
 
     def forward(self, function: str, active: tuple[bool, ...]) -> str:
         key = function, active
@@ -158,8 +146,10 @@ class Engine:
             raise NotBuilt(f"the derivative of '{name}' inside '{name}' itself", requests[0].span if requests else function.span)
         for one in requests:
             assert isinstance(one.right, (Vjp, Jvp))
-            for below in self.reachable(one.right.function):
+            waiting = self._not_answered(one.right.function)
+            for below in waiting:
                 self._answer(below, done, (*path, name))
+            self._answered.update(waiting)
         done.add(name)
         if requests:
             try:
@@ -167,18 +157,21 @@ class Engine:
             except LimitReached as limit:
                 raise limit.at(requests[0].span) from None
 
-    def reachable(self, name: str) -> list[str]:
+    def _not_answered(self, name: str) -> list[str]:
+        """The functions that can be reached and aren't answered with all that is below them."""
         found: dict[str, None] = {}
         todo = [name]
         while todo:
             one = todo.pop()
-            if one not in found:
+            if one not in found and one not in self._answered:
                 found[one] = None
-                todo += self._calls_of(one)
-                rule = self.state.functions[one].derivative
-                if rule is not None:
-                    todo.append(rule.rule)
+                todo += self._below(one)
         return list(found)
+
+    def _below(self, name: str) -> tuple[str, ...]:
+        """What a function calls, and the rule of its derivative."""
+        rule = self.state.functions[name].derivative
+        return self._calls_of(name) if rule is None else (*self._calls_of(name), rule.rule)
 
     def _calls_of(self, name: str) -> tuple[str, ...]:
         """The functions that a function calls or differentiates; read once for each body that it has had."""

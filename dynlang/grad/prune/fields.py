@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from dynlang.core.nodes import Arm, Atom, Block, Case, Construct, Constructor, Function, Let, Module, Right, SumDeclaration, Variable
-from dynlang.core.walk import Substitution, blocks_of, free_variables, rebuild, statements_in
+from dynlang.core.walk import Substitution, blocks_of, free_variables, rebuild, statements_in, with_blocks, with_statements
 from dynlang.types import INT, ArrayType, ListType, Size, SumType, Type, map_type, size_variables, substitute
 
 
@@ -18,20 +18,14 @@ def map_rights(function: Function, change: Callable[[Right], Right]) -> Function
     """Every right-hand side changed, inner ones first."""
 
     def block(one: Block) -> Block:
-        return Block(
-            tuple(
-                replace(
-                    statement,
-                    right=change(rebuild(statement.right, lambda atom: atom, block))
-                    if blocks_of(statement.right)
-                    else change(statement.right),
-                )
-                for statement in one.statements
-            ),
-            one.results,
-        )
+        return with_statements(one, let)
 
-    return replace(function, body=block(function.body))
+    def let(one: Let) -> Let:
+        right = change(with_blocks(one.right, block))
+        return one if right is one.right else Let(one.variables, right, one.span)
+
+    body = block(function.body)
+    return function if body is function.body else replace(function, body=body)
 
 
 # ---------------------------------------------------------------- fields nobody reads
@@ -60,10 +54,10 @@ def without_dead_fields(module: Module, residuals: frozenset[str]) -> Module:
 def _with_sizes(constructor: Constructor, read: set[int]) -> tuple[int, ...]:
     """Fields to keep: those read, and the ints that their types mention."""
     keep = set(read)
+    ints = {one.name: k for k, one in enumerate(constructor.fields) if one.type == INT}
     for position in reversed(range(len(constructor.fields))):
         if position in keep:
-            mentioned = size_variables(constructor.fields[position].type)
-            keep |= {k for k, one in enumerate(constructor.fields) if one.type == INT and one.name in mentioned}
+            keep.update(ints[name] for name in size_variables(constructor.fields[position].type) if name in ints)
     return tuple(sorted(keep))
 
 
@@ -79,11 +73,13 @@ def _keep_fields(module: Module, kept: Mapping[tuple[str, str], tuple[int, ...]]
             ),
         )
 
+    changed = {name for name, _ in kept}
+
     def change(right: Right) -> Right:
         match right:
             case Construct(kind, constructor, arguments) if (kind.name, constructor) in kept:
                 return replace(right, arguments=tuple(arguments[k] for k in kept[kind.name, constructor]))
-            case Case(scrutinee, arms) if isinstance(scrutinee.type, SumType):
+            case Case(scrutinee, arms) if isinstance(scrutinee.type, SumType) and scrutinee.type.name in changed:
                 name = scrutinee.type.name
                 return Case(
                     scrutinee,

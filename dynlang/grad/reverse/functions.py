@@ -155,7 +155,11 @@ class FunctionReversal:
             self._checkpointed()
             return
         engine, function = self.engine, self.function
-        inout = {name: tuple(p for p, _ in one.inout) for name, one in engine.state.functions.items()}
+
+        def inout(name: str) -> tuple[int, ...]:
+            called = engine.state.functions.get(name)
+            return () if called is None else tuple(p for p, _ in called.inout)
+
         r = Reversal(
             engine,
             function,

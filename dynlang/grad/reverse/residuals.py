@@ -6,7 +6,7 @@ outside. Arrays that are updated in place are never computed from: keeping one a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from dynlang.core.nodes import Block, Call, For, Function, Let, Operation, Variable, While
@@ -32,7 +32,7 @@ class Packed:
     saved: tuple[Variable, ...]
 
 
-def consumed_arrays(function: Function, inout: dict[str, tuple[int, ...]]) -> set[str]:
+def consumed_arrays(function: Function, inout: Callable[[str], tuple[int, ...]]) -> set[str]:
     """Names of values that an op or an `inout` call updates in place, through loops: the least fixpoint.
 
     `inout` gives the consumed parameters of each function."""
@@ -44,7 +44,7 @@ def consumed_arrays(function: Function, inout: dict[str, tuple[int, ...]]) -> se
                 case Operation(op, arguments) if OPS[op].has("consumes") and isinstance(arguments[0], Variable):
                     found.add(arguments[0].name)
                 case Call(name, arguments):
-                    found.update(one.name for position in inout.get(name, ()) if isinstance(one := arguments[position], Variable))
+                    found.update(one.name for position in inout(name) if isinstance(one := arguments[position], Variable))
                 case For(_, _, carried, initial, _) | While(carried, initial, _, _):
                     found.update(
                         start.name for one, start in zip(carried, initial, strict=True) if one.name in found and isinstance(start, Variable)
