@@ -29,8 +29,8 @@ sys.path.insert(0, str(HERE))
 
 import measure  # noqa: E402
 
-PARTS = ("objective", "derivative")
-Calls = tuple[Callable[[], Any], Callable[[], Any]]
+Calls = tuple[Callable[[], Any] | None, ...]
+"""What is timed of a program, in the order of its parts; None is what a system can't do."""
 
 
 def programs() -> list[str]:
@@ -45,6 +45,11 @@ def module(name: str, file: str) -> ModuleType:
     made = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(made)
     return made
+
+
+def parts(reference: ModuleType) -> tuple[str, ...]:
+    """The functions that a program exports and its reference evaluates."""
+    return getattr(reference, "PARTS", ("objective", "derivative"))
 
 
 def error(found: Any, expected: Any) -> float:
@@ -62,11 +67,13 @@ def error(found: Any, expected: Any) -> float:
 
 
 def row(name: str, system: str, size: str, calls: Calls, seconds: float) -> dict[str, Any]:
-    """Check both calls, then time them."""
+    """Check the calls, then time them."""
     reference = module(name, "reference")
     inputs = reference.inputs(**reference.SIZES[size])
     made: dict[str, Any] = {"program": name, "system": system, "size": size, "tolerance": reference.TOLERANCE}
-    for part, call in zip(PARTS, calls, strict=True):
+    for part, call in zip(parts(reference), calls, strict=True):
+        if call is None:
+            continue
         made[f"{part}_error"] = error(call(), getattr(reference, part)(**inputs))
         if seconds:
             taken = measure.timed(call, seconds)
@@ -83,8 +90,7 @@ def one_system(name: str, system: str, size: str, seconds: float) -> dict[str, A
     from library import open_library
 
     with tempfile.TemporaryDirectory() as folder, open_library(HERE / name / f"{name}.dyn", Path(folder)) as library:
-        first, second = (library.function(part).on(inputs) for part in PARTS)
-        made = row(name, system, size, (first, second), seconds)
+        made = row(name, system, size, tuple(library.function(part).on(inputs) for part in parts(reference)), seconds)
         if library.live_blocks():
             raise RuntimeError(f"{library.live_blocks()} blocks are left")
         return made
@@ -112,18 +118,26 @@ def middle(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def lines(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """The table of one program and size; `x dyn` compares in units of the matrix product."""
+    """The table of one program and size; `x dyn` compares in units of the matrix product, part by part."""
     ours = rows[0]
-    yield f"{ours['program']} ({ours['size']})".ljust(24) + "objective us  derivative us   ratio     error   x dyn, both"
+    names = parts(module(ours["program"], "reference"))
+    yield (f"{ours['program']} ({ours['size']})".ljust(24) + "".join(f"{name} us".rjust(15) for name in names)
+           + "ratio".rjust(8) + "error".rjust(10) + "   x dyn, each")
     for one in rows:
         if "missing" in one:
             yield f"  {one['system']:<22}missing: {one['missing']}"
             continue
-        ratio = one["derivative_us"] / one["objective_us"]
-        slower = [f"{one[f'{part}_units'] / ours[f'{part}_units']:6.2f}" for part in PARTS] if "missing" not in ours else []
-        worst = max(one[f"{part}_error"] for part in PARTS)
-        end = "".join(slower) + ("" if worst <= one["tolerance"] else "  WRONG")
-        yield f"  {one['system']:<22}{one['objective_us']:12.1f}{one['derivative_us']:15.1f}{ratio:8.2f}{worst:10.1e}{end}"
+        times = [one.get(f"{name}_us") for name in names]
+        ratio = f"{times[1] / times[0]:8.2f}" if times[0] and times[1] else " " * 8
+        worst = max(one.get(f"{name}_error", 0.0) for name in names)
+        yield (f"  {one['system']:<22}" + "".join("-".rjust(15) if time is None else f"{time:15.1f}" for time in times) + ratio
+               + f"{worst:10.1e}" + slower(one, ours, names) + ("" if worst <= one["tolerance"] else "  WRONG"))
+
+
+def slower(one: dict[str, Any], ours: dict[str, Any], names: tuple[str, ...]) -> str:
+    """How many times as long as Dyn a system takes for each part."""
+    keys = [f"{name}_units" for name in names]
+    return "" if "missing" in ours else "".join(f"{one[key] / ours[key]:7.2f}" if key in one else "-".rjust(7) for key in keys)
 
 
 def main() -> int:
