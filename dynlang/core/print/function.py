@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dynlang.core.nodes import Atom, Block, Call, Case, Construct, For, Function, If, Jvp, Let, Literal, Operation, Variable, Vjp, While
@@ -404,13 +404,14 @@ class FunctionPrinter:
         starts = {one.name: self.known[one.name] for one in operation.arguments if isinstance(one, Variable) and one.name in self.known}
         typed = operation.arguments[1:] if operation.op == "select" else operation.arguments
         alone = not any(isinstance(one, Variable) for one in typed)
-        texts = [literal_text(one, alone) if isinstance(one, Literal) else self.atom(one) for one in operation.arguments]
+        texts = [replace(literal_text(one, alone), free=True) if isinstance(one, Literal) else self.atom(one) for one in operation.arguments]
         text = operation_text(operation, texts, self.size, result, starts)
         if text is None:
             raise NotBuilt(f"printing the op {operation.op}", statement.span)
         indices = (isinstance(result, ArrayType) and result.element == INT) or operation.op == "bytes_to_numbers"
         if len(statement.variables) == 1 and not row.has("check") and not row.has("effect") and not row.has("consumes"):
             only_literals = all(isinstance(one, Literal) for one in operation.arguments)
+            text = replace(text, free=operation.op != "convert" and all(one.free for one in texts))
             self.wait_or_bind(statement.variables[0], text, reads, annotate=indices or (only_literals and needs_annotation(result)))
             return
         self.bind(statement.variables, text, annotate=indices and len(statement.variables) == 1)

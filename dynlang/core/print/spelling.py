@@ -34,6 +34,8 @@ class Text:
 
     text: str
     level: int = CALL
+    free: bool = False
+    """Whether it is made of literals alone, which take the number type that their place asks for."""
 
     def at(self, level: int) -> str:
         """The text where something that binds at `level` stands around it."""
@@ -74,7 +76,7 @@ def type_text(kind: Type, name: Callable[[str], str] = lambda one: one) -> str:
             inner = ", ".join(type_text(one, name) for one in elements)
             return f"List<{inner}>" if len(elements) == 1 else f"List<({inner})>"
         case SumType(label, arguments):
-            inside = ", ".join(size_text(one, name) for one in arguments if isinstance(one, Size))
+            inside = ", ".join(size_text(one, name) if isinstance(one, Size) else str(one) for one in arguments)
             return f"{label}<{inside}>" if inside else label
         case RowsType(_, shape):
             return f"Rows<{', '.join(size_text(one, name) for one in shape)}>"
@@ -256,8 +258,8 @@ def window_text(start: Atom, shown: Text, count: Size, size: Callable[[Size], st
 
 
 def _convert(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
-    source = operation.arguments[0]
-    if isinstance(source, Literal) and source.type == ScalarType("f32"):
+    source = operation.arguments[0].type
+    if arguments[0].free and (source.element if isinstance(source, ArrayType) else source) == ScalarType("f32"):
         return call(scalar_name(str(operation.attribute("dtype"))), [f"f32({arguments[0].text})"])
     return call(scalar_name(str(operation.attribute("dtype"))), [arguments[0].text])
 
