@@ -122,3 +122,18 @@ def test_the_readme_commands_name_files_that_exist() -> None:
     first = next(block for block in blocks(ROOT / "README.md") if block.language == "sh")
     for path in re.findall(r"examples/\S+\.(?:py|dyn)", first.text):
         assert (ROOT / path).is_file()
+
+
+def test_links_to_tests_name_tests_that_exist() -> None:
+    """``[`name`](../tests/FILE)`` is a test of that name, or a function with a header that `test_derivative_programs.py` walks."""
+    text = (ROOT / "docs" / "differentiation.md").read_text(encoding="utf-8")
+    table = text.partition("## Construct by construct")[2].partition("\n## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][2:]
+    for row in rows:
+        links = re.findall(r"\[`(\w+)`\]\(\.\./(tests/[\w/.]+)\)", row.rsplit("|", 2)[1])
+        assert links, f"no test for: {row}"
+        for name, file in links:
+            source = (ROOT / file).read_text(encoding="utf-8")
+            found = rf"^#: .*\nfn {name}\b" if file.endswith(".dyn") else rf"^def {name}\b"
+            assert re.search(found, source, re.M), f"{file} has no {name}"
+    assert len(rows) > 30
