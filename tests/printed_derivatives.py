@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Printed derivatives: what `dync grad` prints checks, and gives the same bits as the derivative that it shows.
 
     python tests/printed_derivatives.py FILE...        every function of the files that can be differentiated
@@ -28,7 +29,7 @@ from dynlang.core.print.module import ModulePrinter
 from dynlang.grad import gradient_program
 from dynlang.grad.engine import Engine
 from dynlang.ops.dtypes import NUMPY, round_to_bf16
-from dynlang.types import FLOATS, INT, ArrayType, ListType, RowsType, ScalarType, Size, StringType, SumType, Type, map_type, size_variables
+from dynlang.types import FLOATS, INT, ArrayType, ListType, RowsType, ScalarType, Size, StringType, SumType, Type, size_variables
 
 DEEPEST = 3
 """How deep a made-up value of a recursive type is."""

@@ -404,7 +404,8 @@ class FunctionPrinter:
         starts = {one.name: self.known[one.name] for one in operation.arguments if isinstance(one, Variable) and one.name in self.known}
         typed = operation.arguments[1:] if operation.op == "select" else operation.arguments
         alone = not any(isinstance(one, Variable) for one in typed)
-        texts = [replace(literal_text(one, alone), free=True) if isinstance(one, Literal) else self.atom(one) for one in operation.arguments]
+        texts = [replace(literal_text(one, alone), free=True) if isinstance(one, Literal) else self.atom(one)
+                 for one in operation.arguments]
         text = operation_text(operation, texts, self.size, result, starts)
         if text is None:
             raise NotBuilt(f"printing the op {operation.op}", statement.span)
