@@ -19,7 +19,7 @@ def inputs(*, n: int, m: int, p: int, seed: int = 1) -> dict[str, Any]:
             "features": rng.uniform(-500, 500, (p, 2)), "camera_of": np.arange(p) % n, "point_of": np.arange(p) % m}
 
 
-def reprojections(v: np.ndarray, features: np.ndarray) -> np.ndarray:
+def reprojections(v: np.ndarray, features: np.ndarray) -> Any:
     """v[..., p, 15]: camera, point and weight of each observation."""
     axis, centre, focal, middle, radial, x, w = np.split(v, (3, 6, 7, 9, 11, 14), axis=-1)
     angle = np.sqrt(np.sum(axis * axis, axis=-1, keepdims=True))

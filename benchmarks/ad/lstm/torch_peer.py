@@ -30,7 +30,10 @@ def loss(main: Any, extra: Any, state: Any, sequence: Any) -> Any:
 
 
 def programs(inputs: dict[str, Any]) -> tuple[Any, Any]:
-    unknown = [torch.tensor(inputs[name], requires_grad=True) for name in ("main", "extra")]
-    fixed = [one.detach() for one in unknown]
+    main, extra = (torch.tensor(inputs[name], requires_grad=True) for name in ("main", "extra"))
     rest = torch.tensor(inputs["state"]), torch.tensor(inputs["sequence"])
-    return (lambda: (loss(*fixed, *rest),)), lambda: torch.autograd.grad(loss(*unknown, *rest), unknown)
+
+    def derivative() -> Any:
+        return torch.autograd.grad(loss(main, extra, *rest), (main, extra))
+
+    return (lambda: (loss(main.detach(), extra.detach(), *rest),)), derivative
