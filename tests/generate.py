@@ -2,6 +2,7 @@
 
     python tests/generate.py --count 3000 --seed 1        what fails is kept in the folder `failures`, whole and shrunk
     python tests/generate.py --show 7                     print the program of a seed
+    python tests/generate.py --laws gradients --count 2000
 
 The programs are those of `random_programs/` (types of all kinds, declared at random); `--arrays` takes those of
 `generated_programs.py` (one set of types, deeper statements) instead, one by one.
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,9 @@ if __name__ == "__main__":
 import generated_programs
 import program_oracles
 from random_programs import oracle
-from random_programs.program import program
+from random_programs.program import program, together
 
+LAWS = {"all": oracle.ALL, "values": oracle.VALUES, "gradients": oracle.GRADIENTS}
 Failure = Callable[[str], str | None]
 """What is wrong with a program, in one line; None if nothing is."""
 
@@ -63,16 +66,19 @@ def isolated(text: str, seed: int, seconds: float = 60.0) -> str | None:
     return isolate(work, seconds)
 
 
-def batch(seeds: Sequence[int], text: str | None = None, seconds: float = 60.0, **asked: bool) -> tuple[str | None, oracle.Count]:
+Found = tuple[oracle.Failure | None, oracle.Count]
+
+
+def batch(seeds: Sequence[int], laws: oracle.Laws, text: str | None = None, seconds: float = 60.0) -> Found:
     """What is wrong with programs of `random_programs` in one file, and what was counted."""
 
-    def work() -> tuple[str | None, oracle.Count]:
+    def work() -> Found:
         count = oracle.Count()
         with tempfile.TemporaryDirectory() as folder:
-            return oracle.failure_of(seeds, Path(folder), count, text, **asked), count
+            return oracle.failure_of(seeds, Path(folder), count, text, laws), count
 
     found = isolate(work, seconds * (1 + len(seeds)))
-    return found if isinstance(found, tuple) else (found, oracle.Count())
+    return found if isinstance(found, tuple) else (oracle.Failure(found), oracle.Count())
 
 
 # ---------------------------------------------------------------- shrinking
@@ -147,23 +153,33 @@ def shrink(text: str, failure: str, failure_of: Failure, seconds: float = 60.0) 
 # ---------------------------------------------------------------- many programs
 
 
-def failing(seeds: Sequence[int], total: oracle.Count, **asked: bool) -> Iterator[tuple[int, str]]:
-    """The seeds whose programs fail, each with what is wrong: a batch that fails is cut in halves."""
-    failure, count = batch(seeds, **asked)  # type: ignore[arg-type]
+def failing(seeds: Sequence[int], total: oracle.Count, laws: oracle.Laws) -> Iterator[tuple[int, str]]:
+    """The seeds whose programs fail, each with what is wrong: a program that the failure of a batch names is tried alone, and the
+    batch without it; a batch whose failure names none is cut in halves."""
+    if not seeds:
+        return
+    failure, count = batch(seeds, laws)
     if failure is None:
-        add(total, count)
+        total.add(count)
     elif len(seeds) == 1:
-        yield seeds[0], failure
+        yield seeds[0], failure.text
     else:
-        middle = len(seeds) // 2
-        yield from failing(seeds[:middle], total, **asked)
-        yield from failing(seeds[middle:], total, **asked)
+        for suspect in failure.suspects[:1]:
+            alone = list(failing([suspect], total, laws))
+            yield from alone
+            rest = [seed for seed in seeds if seed != suspect]
+            if alone:
+                yield from failing(rest, total, laws)
+            else:
+                yield from halves(rest, total, laws)
+            return
+        yield from halves(seeds, total, laws)
 
 
-def add(total: oracle.Count, more: oracle.Count) -> None:
-    for name in ("programs", "differentiated", "differences", "undecided", "compared"):
-        setattr(total, name, getattr(total, name) + getattr(more, name))
-    total.widest = max(total.widest, more.widest)
+def halves(seeds: Sequence[int], total: oracle.Count, laws: oracle.Laws) -> Iterator[tuple[int, str]]:
+    middle = len(seeds) // 2
+    yield from failing(seeds[:middle], total, laws)
+    yield from failing(seeds[middle:], total, laws)
 
 
 def array_failures(seeds: Sequence[int], total: oracle.Count) -> Iterator[tuple[int, str]]:
@@ -174,15 +190,25 @@ def array_failures(seeds: Sequence[int], total: oracle.Count) -> Iterator[tuple[
             yield seed, failure
 
 
-def keep(seed: int, failure: str, given: argparse.Namespace) -> None:
+def text_of(failure: oracle.Failure | None) -> str | None:
+    return None if failure is None else failure.text
+
+
+def keep(seed: int, failure: str, laws: oracle.Laws, given: argparse.Namespace) -> None:
     """The program of a new kind of failure, whole and shrunk."""
-    text = generated_programs.program(seed) if given.arrays else program(seed, f"_{seed}")
+    text = generated_programs.program(seed) if given.arrays else together([laws.program(seed)])
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / f"{seed}.dyn").write_text(text, encoding="utf-8")
     if given.shrink:
         one: Failure = (lambda candidate: isolated(candidate, seed, 20.0)) if given.arrays else (
-            lambda candidate: batch([seed], candidate, 20.0, texts=not given.quick)[0])
+            lambda candidate: text_of(batch([seed], laws, candidate, 20.0)[0]))
         (given.out / f"{seed}-small.dyn").write_text(shrink(text, failure, one, given.shrink), encoding="utf-8")
+
+
+def warm_up() -> None:
+    """Import and read what all programs need, once, before the processes are forked."""
+    with tempfile.TemporaryDirectory() as folder:
+        oracle.failure_of([1], Path(folder), oracle.Count(), laws=oracle.Laws(small=True, texts=False, verify=False))
 
 
 def main() -> int:
@@ -190,28 +216,28 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--show", type=int, help="print the program of a seed, and do nothing else")
-    parser.add_argument("--batch", type=int, default=25, help="programs in one file")
+    parser.add_argument("--batch", type=int, default=10, help="programs in one file")
     parser.add_argument("--arrays", action="store_true", help="the programs of generated_programs.py")
-    parser.add_argument("--quick", action="store_true", help="no formatting, no printed Core, no verifiers")
+    parser.add_argument("--laws", choices=LAWS, default="all", help="values: O0 = O2 = interpreter, quickly; gradients: of all programs")
+    parser.add_argument("--small", action="store_true", help="programs of a third of the statements")
     parser.add_argument("--shrink", type=float, default=60.0, metavar="SECONDS", help="time for each new kind of failure; 0: none")
     parser.add_argument("--out", type=Path, default=Path("failures"), help="the folder of programs that fail")
     given = parser.parse_args()
     if given.show is not None:
-        print(generated_programs.program(given.show) if given.arrays else program(given.show))
+        print(generated_programs.program(given.show) if given.arrays else program(given.show, small=given.small))
         return 0
-    from dynlang.tools import execute  # noqa: F401  (imported once, before the processes are forked)
-
     kinds: dict[str, int] = {}
+    laws = replace(LAWS[given.laws], small=given.small)
+    warm_up()
     total, began = oracle.Count(), time.monotonic()
-    asked = {"texts": False, "verify": False} if given.quick else {}
     for start in range(given.seed, given.seed + given.count, given.batch):
         seeds = range(start, min(start + given.batch, given.seed + given.count))
-        for seed, failure in array_failures(seeds, total) if given.arrays else failing(seeds, total, **asked):
+        for seed, failure in array_failures(seeds, total) if given.arrays else failing(seeds, total, laws):
             kind = kind_of(failure)
             kinds[kind] = kinds.get(kind, 0) + 1
             print(f"seed {seed}: {failure}", flush=True)
             if kinds[kind] == 1:
-                keep(seed, failure, given)
+                keep(seed, failure, laws, given)
     print(f"{given.count} programs in {time.monotonic() - began:.0f} s, {sum(kinds.values())} failures of {len(kinds)} kinds")
     print(total)
     for kind, count in sorted(kinds.items(), key=lambda one: -one[1]):

@@ -17,8 +17,9 @@ SHOWN = 4
 class Program(Statements):
     """Declares types and functions of its own, then `run`, whose first result is differentiated and whose second is text."""
 
-    def __init__(self, seed: int, tag: str = "") -> None:
+    def __init__(self, seed: int, tag: str = "", small: bool = False) -> None:
         super().__init__(seed, vocabulary().copy(), tag)
+        self.small = small
         self.own: list[str] = []
         self.mine: list[tuple[Function, tuple[Type, ...], bool]] = []
         self.digests: dict[Type, str] = {}
@@ -79,7 +80,7 @@ class Program(Statements):
         scope = Scope([Name(one.name, one.type, one.lent) for one in parameters])
         shown = [f"{one.name}: {'inout ' if one.lent else ''}{one.type}" for one in parameters] + (["fuel: int = 1"] if fuelled else [])
         result = f"({', '.join(map(str, results))})" if len(results) > 1 else str(results[0])
-        self.results, self.budget, self.calls = results, self.pick.randint(2, 5), True
+        self.results, self.budget, self.calls = results, self.pick.randint(1, 2) if self.small else self.pick.randint(2, 5), True
         function = Function(name, (), parameters, None)
         with self.block(f"fn {name}<n, m>({', '.join(shown)}) -> {result}:"):
             if fuelled:
@@ -181,11 +182,12 @@ class Program(Statements):
         """`run` gives a float, a text, and up to four values as they are."""
         scope = Scope(list(ENTRY))
         self.results, self.calls = (), True
-        self.budget = self.pick.randint(2, 6)
+        self.budget = self.pick.randint(1, 3) if self.small else self.pick.randint(2, 6)
         with self.block(f"fn run{self.tag}<n, m>({PARAMETERS}) -> (f64, str, f64[n], int):"):
             self.do_call(scope)
             self.statements(scope, self.budget)
-            self.do_call(scope)
+            if not self.small:
+                self.do_call(scope)
             seen = list(scope.names[len(ENTRY) :])[-6:]
             parts = [self.digest(one.type, one.text) for one in seen] or ["s"]
             self.write("var total = 0.0 * s")
@@ -204,9 +206,9 @@ class Program(Statements):
         self.write("")
 
     def text(self) -> str:
-        for _ in range(self.pick.randint(0, 2)):
+        for _ in range(self.pick.randint(0, 1 if self.small else 2)):
             (self.declare_record if self.chance(0.5) else self.declare_sum)()
-        for _ in range(self.pick.randint(1, 2)):
+        for _ in range(1 if self.small else self.pick.randint(1, 2)):
             self.declare_function()
         self.entry()
         return "\n".join([*self.extra, *self.lines])
@@ -229,15 +231,31 @@ fn forward@<n, m>({PARAMETERS}, dx: f64[n], dw: f64[m], da: f64[n, m], ds: f64) 
     return change
 """
 
+SECOND = f"""
+fn slope@<n, m>(p: (f64[n], f64[m], f64[n, m], f64), q: (f64[n], f64[m], f64[n, m], f64), k: int) -> f64:
+    let dx, dw, da, ds = grad(p => packed@(p, k))(p)
+    let x, w, a, s = q
+    return sum(dx * x) + sum(dw * w) + sum(da * a) + ds * s
 
-def part(seed: int, tag: str = "") -> str:
-    """The declarations of a seed's program, whose names end in the tag."""
-    return Program(seed, tag).text() + DERIVED.replace("@", tag)
+fn bend@<n, m>({PARAMETERS}, dx: f64[n], dw: f64[m], da: f64[n, m], ds: f64,
+               ex: f64[n], ew: f64[m], ea: f64[n, m], es: f64) -> (f64, f64):
+    let p, d, e = (x, w, a, s), (dx, dw, da, ds), (ex, ew, ea, es)
+    let _, one = jvp(p => slope@(p, e, k), p, d)
+    let _, other = jvp(p => slope@(p, d, k), p, e)
+    return one, other
+"""
 
 
-def program(seed: int, tag: str = "") -> str:
+def part(seed: int, tag: str = "", small: bool = False, order: int = 2) -> str:
+    """The declarations of a seed's program, whose names end in the tag, with what asks for its derivatives up to an order.
+
+    Small programs have about a third of the statements."""
+    return Program(seed, tag, small).text() + "".join((DERIVED, SECOND)[:order]).replace("@", tag)
+
+
+def program(seed: int, tag: str = "", small: bool = False) -> str:
     """The program of a seed, with what it needs of the vocabulary."""
-    return together([part(seed, tag)])
+    return together([part(seed, tag, small)])
 
 
 def together(parts: list[str]) -> str:

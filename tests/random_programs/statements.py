@@ -22,6 +22,7 @@ class Statements(Forms):
 
     results: tuple[Type, ...] = ()
     budget = 0
+    small = False
 
     @contextmanager
     def block(self, header: str) -> Iterator[None]:
@@ -36,7 +37,7 @@ class Statements(Forms):
     def value(self, scope: Scope, kind: Type, depth: int = 3, known: bool = True) -> str:
         """What a statement stores. Expressions may put `let` lines before it, which see what the statement sees."""
         self.base = Scope([Name(one.text, one.type) for one in scope.names], False, 3)
-        self.fuel = self.pick.choice((3, 6, 12))
+        self.fuel = self.pick.choice((2, 4) if self.small else (3, 6, 12))
         before = {one.text for one in scope.names}
         text = self.tame(scope, kind, depth, known)
         for one in self.base.names:
