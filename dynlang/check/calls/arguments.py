@@ -6,7 +6,7 @@ of its parameters. What is still open takes the expected type of the result.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -168,6 +168,7 @@ def solve_arguments(
     if hint is not None and not isinstance(hint, ErrorType):
         hints.match(use.rename(returns), hint)
         forget_unknown_numbers(use, hints)
+    beforehand = told_by_functions(context, use, slots)
     bad = False
     for slot in sorted((one for one in slots if one.argument is not None), key=lambda one: rank(context, one)):
         assert slot.argument is not None
@@ -177,7 +178,7 @@ def solve_arguments(
             if not is_bad(slot.passed) and isinstance(slot.passed, typed.Lend):
                 use.solver.match(pattern, slot.passed.place.type)
         else:
-            slot.passed = value_argument(context, use, hints, pattern, slot.argument, f"the argument `{slot.name}` of {what}")
+            slot.passed = value_argument(context, use, hints, pattern, slot.argument, f"the argument `{slot.name}` of {what}", beforehand)
         bad = bad or is_bad(slot.passed)
         give_size(context, use, slot, what)
     if bad or any(isinstance(slot.type, ErrorType) for slot in slots):
@@ -300,13 +301,31 @@ def is_literal(node: ast.Expr) -> bool:
     return False
 
 
-def value_argument(context: Context, use: Use, hints: object, pattern: Type, argument: ast.Argument, role: str) -> typed.Expression:
+def told_by_functions(context: Context, use: Use, slots: list[Slot]) -> dict[str, Type]:
+    """What the declared types of functions among the arguments say of numbers written down beside them."""
+    from dynlang.check.calls.told import told
+
+    given = [(one, one.argument.value) for one in slots if one.argument is not None]
+    if not any(is_literal(value) for _, value in given):
+        return {}
+    found: dict[str, Type] = {}
+    for slot, value in given:
+        if isinstance(slot.type, FunctionType):
+            found = told(context, use.rename(slot.type), value) | found
+    return found
+
+
+def value_argument(
+    context: Context, use: Use, hints: object, pattern: Type, argument: ast.Argument, role: str, beforehand: Mapping[str, Type]
+) -> typed.Expression:
     """An argument passed by value, checked with what is known of its parameter's type."""
     if argument.borrow:
         return context.fail(unexpected_lend(role, argument))
     wanted = argument_hint(use, hints, pattern)
     if wanted is None and isinstance(argument.value, ast.List) and isinstance(pattern, ArrayType):
-        wanted = items_hint(use, hints, pattern)
+        wanted = items_hint(use, hints, pattern, beforehand)
+    if wanted is None and isinstance(pattern, TypeVariable) and is_literal(argument.value):
+        wanted = beforehand.get(pattern.name)
     value = context.infer(argument.value, wanted)
     if isinstance(value.type, ErrorType):
         demand_argument(context, value, wanted)
@@ -361,7 +380,7 @@ def argument_hint(use: Use, hints: object, pattern: Type) -> Type | None:
     return both.resolve_hint(pattern)
 
 
-def items_hint(use: Use, hints: object, pattern: ArrayType) -> Type | None:
+def items_hint(use: Use, hints: object, pattern: ArrayType, beforehand: Mapping[str, Type]) -> Type | None:
     """What the items of an array that is written out are to be, where its sizes are open: ``norm([3.0, 4.0])`` as an f64."""
     from dynlang.check.fitting.solve import Solver
 
@@ -369,6 +388,8 @@ def items_hint(use: Use, hints: object, pattern: ArrayType) -> Type | None:
     both = use.solver.copy()
     both.learn(hints)
     element = both.resolve(pattern.element)
+    if isinstance(element, TypeVariable):
+        element = beforehand.get(element.name, element)
     return ArrayType(element, (Unknown(),) * len(pattern.shape)) if isinstance(element, ScalarType) else None
 
 

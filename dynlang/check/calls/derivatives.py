@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dynlang.check import errors, typed
-from dynlang.check.calls.arguments import check_overlap, is_bad, pass_argument
-from dynlang.check.calls.call import builtin, call_signature, module_member
+from dynlang.check.calls.arguments import check_overlap, is_bad, is_literal, pass_argument
+from dynlang.check.calls.call import builtin, call_signature
 from dynlang.check.calls.functions import eta
-from dynlang.check.context import ERROR, Context, NestedEntry
+from dynlang.check.calls.told import declared, parameter_numbers
+from dynlang.check.context import ERROR, Context
 from dynlang.check.declarations.world import Signature, show
 from dynlang.check.expressions.arithmetic import bound_size
 from dynlang.check.expressions.simple import given
@@ -136,7 +137,8 @@ def apply_function(
         return typed.FunctionReference(kind, node.span, signature.name, call.types, call.sizes), call.arguments
     if isinstance(node, ast.Lambda) or any(one.borrow for one in arguments):
         return apply_lambda(context, node, arguments, span)
-    values = [context.infer(one.value) for one in arguments]
+    wanted = dict(enumerate(parameter_numbers(context, node)))
+    values = [context.infer(one.value, wanted.get(place) if is_literal(one.value) else None) for place, one in enumerate(arguments)]
     if any(isinstance(value.type, ErrorType) for value in values):
         return None
     function = context.infer(node, FunctionType(tuple(value.type for value in values), HOLE))
@@ -144,19 +146,10 @@ def apply_function(
 
 
 def declared_function(context: Context, node: ast.Expr) -> Signature | None:
-    """The signature, if the expression is the name of a declared function."""
-    if isinstance(node, ast.Name):
-        entry = context.find(node.text)
-        if isinstance(entry, NestedEntry):
-            return entry.signature
-        symbol = None if entry is not None else context.symbol(node.text)
-    elif isinstance(node, ast.Attribute):
-        symbol = module_member(context, node)
-    else:
+    """The signature, if the expression is the name of a declared function; a proc is reported."""
+    signature = declared(context, node)
+    if signature is None:
         return None
-    if symbol is None or symbol.kind != "function":
-        return None
-    signature = context.signature_of(symbol.name)
     if signature.is_proc:
         context.report(errors.BadDerivative(f"`{signature.short}` is a proc, and only a `fn` has a derivative", node.span))
     return signature

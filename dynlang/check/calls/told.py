@@ -1,0 +1,81 @@
+"""What a function argument tells of the numbers beside it, before any argument is checked.
+
+Numbers that are written down adapt: in ``gradcheck(f, [1.0, 2.0])`` they are what `f` takes. Functions are checked last (rule 20),
+so their declared parameter types are looked at beforehand, as far as these stand by themselves.
+"""
+
+from __future__ import annotations
+
+from dynlang.check.calls.call import module_member
+from dynlang.check.context import Context, LocalEntry, NestedEntry
+from dynlang.check.declarations.world import Signature
+from dynlang.syntax import nodes as ast
+from dynlang.types import ArrayType, FunctionType, ScalarType, Type, TypeVariable, Unknown
+
+DERIVED = ("grad", "value_and_grad", "hessian", "jacobian")
+"""Functions of a function that take what it takes."""
+
+
+def parameter_numbers(context: Context, node: ast.Expr) -> tuple[Type | None, ...]:
+    """For each parameter of a function expression the number type and rank that it is declared with, its sizes left open.
+
+    Of ``fn f<n>(x: f64[n], t: Tree)`` that is ``f64[?]``, None."""
+    match node:
+        case ast.Lambda(params):
+            return tuple(None if one.type is None else numbers(written(context, one.type)) for one in params)
+        case ast.Call(ast.Name(name), arguments) if name in DERIVED and arguments and context.find(name) is None:
+            return parameter_numbers(context, arguments[0].value)
+        case ast.Name(name):
+            entry = context.find(name)
+            if isinstance(entry, LocalEntry):
+                kind = entry.local.type
+                return tuple(map(numbers, kind.parameters)) if isinstance(kind, FunctionType) else ()
+    signature = declared(context, node)
+    return tuple(numbers(one.type) for one in signature.parameters) if signature is not None else ()
+
+
+def declared(context: Context, node: ast.Expr) -> Signature | None:
+    """The signature, if the expression is the name of a declared function."""
+    if isinstance(node, ast.Name):
+        entry = context.find(node.text)
+        if isinstance(entry, NestedEntry):
+            return entry.signature
+        symbol = None if entry is not None else context.symbol(node.text)
+    elif isinstance(node, ast.Attribute):
+        symbol = module_member(context, node)
+    else:
+        return None
+    return context.signature_of(symbol.name) if symbol is not None and symbol.kind == "function" else None
+
+
+def written(context: Context, node: ast.Type) -> Type | None:
+    """A type as it is annotated; what is wrong with it is reported when its lambda is checked."""
+    from dynlang.check.declarations.typenames import read_type
+
+    with context.trial() as problems:
+        found = read_type(context, node)
+    return None if problems.errors else found
+
+
+def numbers(kind: Type | None) -> Type | None:
+    """A number type, or an array of one with its sizes left open."""
+    if isinstance(kind, ScalarType):
+        return kind
+    if isinstance(kind, ArrayType) and isinstance(kind.element, ScalarType):
+        return ArrayType(kind.element, (Unknown(),) * len(kind.shape))
+    return None
+
+
+def told(context: Context, pattern: Type, node: ast.Expr) -> dict[str, Type]:
+    """What a function passed for a parameter of type `pattern` says of the type parameters in it.
+
+    ``gradcheck<T>(f: T -> R, x: T)``: passing ``fn f(x: f64[3])`` says that T is an ``f64[?]``."""
+    if not isinstance(pattern, FunctionType):
+        return {}
+    found: dict[str, Type] = {}
+    for parameter, known in zip(pattern.parameters, parameter_numbers(context, node), strict=False):
+        if isinstance(parameter, TypeVariable) and known is not None:
+            found.setdefault(parameter.name, known)
+        elif isinstance(parameter, ArrayType) and isinstance(parameter.element, TypeVariable) and isinstance(known, ArrayType):
+            found.setdefault(parameter.element.name, known.element)
+    return found
