@@ -24,6 +24,7 @@ from dynlang.check.declarations.finite import check_finite
 from dynlang.check.declarations.world import Interface, World
 from dynlang.check.modules import PRELUDE, Loaded, Loader
 from dynlang.check.statements.bodies import check_block_item, check_constant, check_defaults, check_function
+from dynlang.check.statements.rules import check_one_each
 from dynlang.diag import CompileError, Diagnostic, Diagnostics
 from dynlang.source import Source, read_source
 from dynlang.syntax import nodes as ast
@@ -106,6 +107,7 @@ def check_bodies(modules: list[Loaded], world: World, diagnostics: Diagnostics, 
     found: dict[str, dict[str, typed.Function]] = {}
     for one in fresh:
         found[one.name] = {function.name: function for function in module_functions(one, world, diagnostics)}
+    check_one_each((one for functions in found.values() for one in functions.values()), diagnostics)
     if not diagnostics.errors:
         store(fresh, world, constants, found, loader, diagnostics)
     tests: list[typed.Block] = []

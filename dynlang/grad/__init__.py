@@ -4,6 +4,8 @@
 the derivative of one function as a program of its own.
 
     activity.py   which variables depend on the active parameters
+    deaths.py     gradients that are always zero
+    linearity.py  rules that aren't linear
     tangents.py   tangent types
     adjoints.py   adjoints as values of a linear type
     rules.py      derivatives of ops
@@ -19,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dynlang.core.nodes import Module
-from dynlang.diag import Diagnostic
+from dynlang.diag import CompileError, Diagnostic
 
 
 def differentiate(module: Module, warnings: list[Diagnostic] | None = None) -> Module:
@@ -27,10 +29,14 @@ def differentiate(module: Module, warnings: list[Diagnostic] | None = None) -> M
     from dynlang.core.nodes import Jvp, Vjp
     from dynlang.core.walk import statements_in
     from dynlang.grad.engine import Engine
+    from dynlang.grad.linearity import nonlinear_rules
     from dynlang.grad.prune import pruned
 
     if not any(isinstance(one.right, (Vjp, Jvp)) for function in module.functions.values() for one in statements_in(function.body)):
         return module
+    faults = nonlinear_rules(module)
+    if faults:
+        raise CompileError(faults)
     engine = Engine(module)
     engine.answer_all()
     if warnings is not None:
@@ -45,12 +51,14 @@ def gradient_program(module: Module, function: str, wrt: Sequence[int] | None = 
     return make(module, function, wrt, forward)
 
 
-def zero_gradients(module: Module) -> list[Diagnostic]:
-    """What is known of gradients before they are made: those that are always zero (rule 33). Each is reported once."""
+def findings(module: Module) -> list[Diagnostic]:
+    """What is known of derivatives before they are made: gradients that are always zero (rule 33), rules that aren't linear
+    (rule 32). Each is reported once."""
     from dynlang.core.nodes import Vjp
     from dynlang.core.walk import statements_in
     from dynlang.grad.activity import Activity
-    from dynlang.grad.deaths import zero_gradients as zeros
+    from dynlang.grad.deaths import zero_gradients
+    from dynlang.grad.linearity import nonlinear_rules
     from dynlang.grad.state import State
     from dynlang.grad.tangents import Tangents
 
@@ -60,5 +68,5 @@ def zero_gradients(module: Module) -> list[Diagnostic]:
     for function in module.functions.values():
         for one in statements_in(function.body):
             if isinstance(one.right, Vjp) and state.functions[one.right.function].derivative is None:
-                found.update((str(problem), problem) for problem in zeros(state, activity, one, one.right, {}))
-    return list(found.values())
+                found.update((str(problem), problem) for problem in zero_gradients(state, activity, one, one.right, {}))
+    return [*nonlinear_rules(module), *found.values()]

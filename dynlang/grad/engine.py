@@ -11,7 +11,7 @@ from dataclasses import replace
 from dynlang.core.nodes import Block, Call, Function, Jvp, Let, Module, Vjp
 from dynlang.core.sizes import rename_telescope
 from dynlang.core.walk import functions_called, statements_in
-from dynlang.diag import CompileError, Diagnostics, LimitReached, NotBuilt
+from dynlang.diag import CompileError, Diagnostics, Label, LimitReached, NotBuilt
 from dynlang.grad.activity import Activity
 from dynlang.grad.adjoints import Adjoints
 from dynlang.grad.answers import Answers
@@ -43,7 +43,7 @@ class Engine:
         self.quiet = Quiet(self.state)
         self._called: set[Key] = set()
         self._surrogates = {
-            one.derivative.rule for one in module.functions.values() if one.derivative is not None and one.derivative.surrogate
+            one.derivative.rule: one.name for one in module.functions.values() if one.derivative is not None and one.derivative.surrogate
         }
         self._recursion = Recursion(self.state.functions.__getitem__, self._calls_of, self._below)
         self._calls: dict[str, tuple[Block, tuple[str, ...]]] = {}
@@ -121,10 +121,13 @@ class Engine:
     def refuse_surrogate(self, function: str, span: Span | None) -> None:
         """A rule that doesn't claim to be the true derivative has no derivative itself."""
         if function in self._surrogates:
+            rule = self.state.functions[function].span
+            name = f"`{rule.text}` of `{self._surrogates[function]}`" if rule is not None else f"of `{self._surrogates[function]}`"
             raise CompileError(
                 SurrogateAgain(
-                    f"a second derivative through the surrogate rule '{function}'",
+                    f"a second derivative through the surrogate rule {name}",
                     span,
+                    secondary=(Label(rule, "this rule claims no true derivative"),) if rule is not None else (),
                     hint="a surrogate gradient stands for no function that could be differentiated again",
                 )
             )

@@ -27,3 +27,9 @@ class NotDifferentiable(Diagnostic):
     """A derivative of something that has none: an effect, or a function that isn't pure."""
 
     code = "DYN0614"
+
+
+class NonlinearRule(Diagnostic):
+    """A rule's pullback that isn't linear in its cotangent, whatever the values are."""
+
+    code = "DYN0615"

@@ -35,7 +35,7 @@ def built(request: pipeline.Request, until: str) -> Any:
 
 def check(arguments: argparse.Namespace) -> int:
     """Everything the front end finds in several files, in the order of the files; what two report is shown once."""
-    from dynlang.tools.gradients import zero_gradients_in
+    from dynlang.tools.gradients import derivatives_in
     from dynlang.tools.repairs import with_fixes
 
     found: list[diag.Diagnostic] = []
@@ -43,7 +43,7 @@ def check(arguments: argparse.Namespace) -> int:
     for file in arguments.files:
         try:
             program = pipeline.build(pipeline.Request(Path(file)), until="typed")
-            new = [*program.warnings, *zero_gradients_in(program)]
+            new = [*program.warnings, *derivatives_in(program)]
         except diag.CompileError as error:
             new = with_fixes(error, Path(file))
             left_off += error.left_off

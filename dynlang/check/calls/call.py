@@ -18,6 +18,7 @@ from dynlang.check.calls.arguments import (
     solved_guards,
 )
 from dynlang.check.calls.functions import Use, eta
+from dynlang.check.calls.tangents import make_tangent, tangent_asked_for
 from dynlang.check.context import ERROR, Context, LocalEntry, NestedEntry, SizeEntry, TypeEntry, handles
 from dynlang.check.declarations.typenames import NAMED, find_symbol
 from dynlang.check.declarations.world import ConstructorInfo, FieldInfo, Generic, RecordInfo, Signature, SumInfo, Symbol, show
@@ -363,6 +364,9 @@ def make_record(context: Context, info: RecordInfo, node: ast.Call, hint: Type |
         made = make_map(context, node, hint)
         if made is not None:
             return made
+    asked = tangent_asked_for(info, hint)
+    if asked is not None:
+        return make_tangent(context, info, node, asked)
     kind = info.type
     found = construct(context, info.fields, info.generics, kind, node, hint, f"`{name}`", info.module)
     if found is None:

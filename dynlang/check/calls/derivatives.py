@@ -20,6 +20,8 @@ from dynlang.diag import NotBuilt
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
+    F32,
+    F64,
     FLOATS,
     UNIT,
     ErrorType,
@@ -30,6 +32,7 @@ from dynlang.types import (
     TupleType,
     Type,
     TypeVariable,
+    map_type,
     substitute,
     tangent,
 )
@@ -170,6 +173,11 @@ def apply_lambda(
         passed.append(value)
         kinds.append(value.place.type if isinstance(value, typed.Lend) else value.type)
     modes = tuple("inout" if one.borrow else "value" for one in arguments)
+    fitting = literals_fitted(context, node, arguments, kinds, modes)
+    if fitting != kinds:
+        passed = [context.expect(one.value, kind, "the argument") if kind != had else value
+                  for one, value, kind, had in zip(arguments, passed, fitting, kinds, strict=True)]
+        kinds = fitting
     function = context.infer(node, FunctionType(tuple(kinds), HOLE, modes if "inout" in modes else ()))
     if isinstance(function.type, ErrorType):
         return None
@@ -180,6 +188,37 @@ def apply_lambda(
         ]
         return (function, tuple(fitted)) if not any(is_bad(one) for one in fitted) else None
     return fit_arguments(context, function, arguments, span)
+
+
+def literals_fitted(
+    context: Context, node: ast.Expr, arguments: Sequence[ast.Argument], kinds: list[Type], modes: tuple[str, ...]
+) -> list[Type]:
+    """The arguments' types; literals are f64 where the lambda fits them only so: ``grad(x => f(x))(1.0)`` for an f of f64."""
+    double = [substitute_f64(kind) if is_literal(one.value) else kind for one, kind in zip(arguments, kinds, strict=True)]
+    if double == kinds:
+        return kinds
+    for tried in (kinds, double):
+        with context.trial() as problems:
+            context.infer(node, FunctionType(tuple(tried), HOLE, modes if "inout" in modes else ()))
+        if not problems.errors:
+            return tried
+    return kinds
+
+
+def is_literal(node: ast.Expr) -> bool:
+    """Numbers written out, alone or in an array."""
+    match node:
+        case ast.Integer() | ast.Float():
+            return True
+        case ast.Negate(operand):
+            return is_literal(operand)
+        case ast.List(items):
+            return all(map(is_literal, items))
+    return False
+
+
+def substitute_f64(kind: Type) -> Type:
+    return map_type(kind, lambda size: size, lambda one: F64 if one == F32 else None)
 
 
 def fit_arguments(

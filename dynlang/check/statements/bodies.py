@@ -6,7 +6,7 @@ from typing import Any
 
 from dynlang.check import errors, typed
 from dynlang.check.context import Context, generic_entries
-from dynlang.check.declarations.typenames import find_symbol, read_type
+from dynlang.check.declarations.typenames import read_type
 from dynlang.check.declarations.world import ConstantInfo, Interface, RecordInfo, Signature, World, show
 from dynlang.check.fitting.guards import is_signed, sizes_had
 from dynlang.check.fitting.opening import open_fields
@@ -15,20 +15,17 @@ from dynlang.check.fitting.solve import type_variables
 from dynlang.check.statements.endings import missing_return
 from dynlang.check.statements.nested import close_nested
 from dynlang.check.statements.properties import unmakeable, written_out
+from dynlang.check.statements.rules import read_rule
 from dynlang.check.statements.statement import check_block, check_statements, falls_through
 from dynlang.check.walk import nodes
-from dynlang.diag import CompileError, Diagnostics, InternalError, Label
+from dynlang.diag import CompileError, Diagnostics, InternalError
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
     INT,
     UNIT,
     ErrorType,
-    FunctionType,
     Size,
-    TupleType,
-    Type,
     TypeVariable,
-    tangent,
     unknowns,
 )
 
@@ -133,61 +130,6 @@ def decorated(context: Context, node: ast.Function, function: typed.Function, si
                 )
             )
     return function
-
-
-def read_rule(context: Context, decorator: ast.Decorator, signature: Signature) -> tuple[str, bool] | None:
-    """``@derivative(of=f)``: the function, and whether the rule is a surrogate."""
-    given = {one.name.text: one.value for one in decorator.arguments if one.name is not None}
-    target = given.get("of")
-    flag = given.get("surrogate")
-    surrogate = isinstance(flag, ast.Boolean) and flag.value
-    path = as_path(target) if target is not None else None
-    if path is None or set(given) - {"of", "surrogate"} or len(given) < len(decorator.arguments):
-        context.report(errors.BadDerivativeRule("a rule names its function: `@derivative(of=f)`", decorator.span))
-        return None
-    symbol = find_symbol(context, path)
-    if symbol is None or symbol.kind != "function":
-        context.report(
-            errors.BadDerivativeRule(
-                f"`{path.text}` is no function at the top of a file",
-                path.span,
-                hint=errors.suggest(path.text, context.world.visible(context.module)),
-            )
-        )
-        return None
-    of = context.signature_of(symbol.name)
-    wanted = rule_type(of)
-    if signature.type.parameters != wanted.parameters or signature.returns != wanted.result:
-        context.report(
-            errors.BadDerivativeRule(
-                f"the rule of `{of.short}` doesn't have the type that a rule of it has",
-                signature.span,
-                expected=show(wanted),
-                found=show(signature.type),
-                secondary=(Label(of.span, f"`{of.short}` is declared here"),),
-                hint="a rule takes what its function takes, and returns its result with the pullback: from a cotangent to the tangents",
-            )
-        )
-        return None
-    return symbol.name, surrogate
-
-
-def rule_type(of: Signature) -> FunctionType:
-    """The value, and the pullback from a cotangent of the result to tangents of all arguments."""
-    tangents = tuple(tangent(one.type) for one in of.parameters)
-    active = tuple(one for one in tangents if one != UNIT)
-    back: Type = active[0] if len(active) == 1 else TupleType(active)
-    return FunctionType(of.type.parameters, TupleType((of.returns, FunctionType((tangent(of.returns),), back))))
-
-
-def as_path(node: ast.Expr) -> ast.Dotted | None:
-    match node:
-        case ast.Name(text):
-            return ast.Dotted((ast.Identifier(text, span=node.span),), span=node.span)
-        case ast.Attribute(value, name):
-            inner = as_path(value)
-            return ast.Dotted((*inner.parts, name), span=node.span) if inner is not None else None
-    return None
 
 
 # ---------------------------------------------------------------- constants, tests
