@@ -205,18 +205,6 @@ def literals_fitted(
     return kinds
 
 
-def is_literal(node: ast.Expr) -> bool:
-    """Numbers written out, alone or in an array."""
-    match node:
-        case ast.Integer() | ast.Float():
-            return True
-        case ast.Negate(operand):
-            return is_literal(operand)
-        case ast.List(items):
-            return all(map(is_literal, items))
-    return False
-
-
 def substitute_f64(kind: Type) -> Type:
     return map_type(kind, lambda size: size, lambda one: F64 if one == F32 else None)
 
