@@ -201,7 +201,7 @@ class TypeVariable:
 
 @dataclass(frozen=True, slots=True)
 class TangentType:
-    """``Tangent<of>`` of a record, a sum or a type variable; every other tangent is computed at once (`tangent`)."""
+    """``Tangent<of>`` of a record, a sum, a function or a type variable; every other tangent is computed at once (`tangent`)."""
 
     of: Type
     weight: int = field(init=False, compare=False, repr=False)
@@ -442,7 +442,7 @@ def tangent(kind: Type) -> Type:
             return UNIT if all(one == UNIT for one in inside) else ListType(inside)
         case TypeVariable(kind="float"):
             return kind
-        case RecordType() | SumType() | TypeVariable():
+        case RecordType() | SumType() | FunctionType() | TypeVariable():
             return TangentType(kind)
         case TangentType() | RowsType() | ErrorType():
             return kind

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dynlang.core.build import Builder, number
 from dynlang.core.nodes import Atom, Block, Function, Jvp, Let, Literal, Operation, Variable, Vjp
-from dynlang.core.sizes import size_of
+from dynlang.core.sizes import expand, plain, size_of
 from dynlang.core.walk import rebuild
 from dynlang.diag import CompileError
 from dynlang.grad.adjoints import Region
@@ -16,7 +16,7 @@ from dynlang.grad.deaths import zero_gradients
 from dynlang.grad.errors import NotDifferentiable
 from dynlang.grad.state import Key
 from dynlang.ops.elementwise import scalar_of
-from dynlang.types import INT, ArrayType, SumType, Type, substitute
+from dynlang.types import INT, ArrayType, Size, SumType, Type, map_type, substitute
 
 if TYPE_CHECKING:
     from dynlang.grad.engine import Engine
@@ -48,7 +48,7 @@ def write_vjp(
         bound = tuple(results)
     sizes = [arguments[k] for k in pair.passed] + [bound[k] for k in pair.extras]
     again = [arguments[k] for k in pair.again]
-    given = [one for one in cotangents if one is not None]
+    given = [_fitted(engine, builder, one, result) for one, result in zip(cotangents, bound, strict=True) if one is not None]
     zeros = [engine.adjoints.zeros_like(Region(builder), arguments[k]) for k in pair.destinations]
     hands_back = dict(function.inout)
     after = [bound[hands_back[k]] for k in pair.rewound]
@@ -56,6 +56,27 @@ def write_vjp(
         pair.backward, *sizes, *again, residual, *given, *zeros, *after, names=["d"] * (len(pair.wanted) + len(pair.rewound))
     )
     return bound, dict(zip(pair.wanted, found, strict=False))
+
+
+def _fitted(engine: Engine, builder: Builder, cotangent: Atom, result: Variable) -> Atom:
+    """A cotangent under the sizes of the result that it belongs to: those that only the run tells are compared."""
+    wanted = expand(engine.tangents.of(result.type), builder.known)
+    found = expand(cotangent.type, builder.known)
+    if plain(found) == plain(wanted):
+        return cotangent
+    for given, needed in zip(_sizes(found), _sizes(wanted), strict=True):
+        if given != needed:
+            left, right = builder.size(given), builder.size(needed)
+            same = builder.operation("equal", left, right, name="same")
+            message = "the cotangent has {} items along an axis where the result has {}"
+            builder.emit(Operation("check", (same, left, right), (("message", message), ("code", "DYN0901"))))
+    return engine.adjoints.retype(builder, cotangent, wanted)
+
+
+def _sizes(kind: Type) -> list[Size]:
+    found: list[Size] = []
+    map_type(kind, lambda one: found.append(one) or one if isinstance(one, Size) else one, lambda _: None)
+    return found
 
 
 def _starts_fresh(engine: Engine, function: str, position: int) -> bool:

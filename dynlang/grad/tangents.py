@@ -1,247 +1,45 @@
-"""Tangent types: what a derivative with respect to a value of a type is, in Core.
-
-    f32, f32[n]           themselves; ints, bools, strings nothing
-    an embedding table    Rows: the rows touched
-    List<a, b>            List of the tangents of what carries derivatives; lists inside lists are lazy
-    T = A(..) | B(..)     TTangent = TZero | TTangentA(..) | TTangentB(..), with the fields that carry derivatives; array
-                          fields inside are lazy: ``LazyF32x1<n> = LazyZeroF32x1 | LazyValueF32x1(value: f32[n])``
-    a tangent type        itself: it is a linear space
-
-The tangent of a sum keeps the int fields that its sizes mention.
-"""
+"""Tangents while derivatives are made: the types of `core.tangents`, over a module that grows, and their zeros."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from dynlang.core.build import Builder, number
-from dynlang.core.nodes import Atom, Constructor, SumDeclaration, Variable
-from dynlang.diag import LimitReached, NotBuilt
+from dynlang.core.nodes import Atom
+from dynlang.core.tangents import TangentTypes, array_sizes, is_number, mangled, tangent_sum_name
+from dynlang.diag import NotBuilt
 from dynlang.grad.state import State
-from dynlang.types import (
-    FLOATS,
-    INT,
-    ArrayType,
-    ListType,
-    RowsType,
-    ScalarType,
-    Size,
-    SumType,
-    Type,
-    map_type,
-    size_variables,
-)
-
-ALTERNATIVES_LIMIT = 160
-"""Two tangents of a sum type are added case by case, in a number of arms that is the square of this."""
+from dynlang.types import FLOATS, ArrayType, ListType, RowsType, ScalarType, SumType, Type
 
 
-@dataclass(frozen=True, slots=True)
-class TangentField:
-    """A field of a tangent constructor and the position of the primal's field that it belongs to."""
-
-    position: int
-    active: bool
-
-
-def tangent_sum_name(name: str) -> str:
-    """The sum that is the tangent of a sum: ``Tangent<Tree>`` is ``TreeTangent``."""
-    return f"{name}Tangent"
-
-
-def array_sizes(kind: ArrayType) -> tuple[Size, ...]:
-    return tuple(size for size in kind.shape if isinstance(size, Size))
-
-
-def is_number(kind: Type) -> bool:
-    return isinstance(kind, ScalarType) or (isinstance(kind, ArrayType) and isinstance(kind.element, ScalarType))
-
-
-class Tangents:
-    """Computes tangent types and declares the sums they need, once each."""
+class Tangents(TangentTypes):
+    """The tangent types of a module. A sum whose tangent the module declares already always carries derivatives."""
 
     def __init__(self, state: State) -> None:
-        self.state = state
-        self._carries: dict[str, bool] = {}
-        self.linear: set[str] = set()
-        self.lazy_of: dict[str, Type] = {}
-        self.zero_of: dict[str, str] = {}
-        self.fields_of: dict[tuple[str, str], tuple[TangentField, ...]] = {}
-        self.constructor_of: dict[tuple[str, str], str] = {}
-        for name in list(state.sums):
-            if tangent_sum_name(name) in state.sums:
-                self.tangent_sum(name)
+        declared = [name for name in state.sums if tangent_sum_name(name) in state.sums]
+        super().__init__(state.sums, frozenset(declared).__contains__)
+        for name in declared:
+            self.tangent_sum(name)
 
-    # -- which types carry derivatives
-
-    def carries(self, kind: Type) -> bool:
-        match kind:
-            case ScalarType(dtype):
-                return dtype in FLOATS
-            case ArrayType(element, _):
-                return self.carries(element)
-            case RowsType():
-                return True
-            case ListType(elements):
-                return any(map(self.carries, elements))
-            case SumType(name, _):
-                return self._sum_carries(name)
+    def holds_float(self, kind: Type) -> bool:
+        """Whether there is a float anywhere in a value: stored functions that captured none carry derivatives that are always zero."""
+        seen: set[str] = set()
+        waiting = [kind]
+        while waiting:
+            match waiting.pop():
+                case ScalarType(dtype):
+                    if dtype in FLOATS:
+                        return True
+                case RowsType():
+                    return True
+                case ArrayType(element, _):
+                    waiting.append(element)
+                case ListType(elements):
+                    waiting += elements
+                case SumType(name, _) if name not in seen:
+                    seen.add(name)
+                    waiting += [one.type for constructor in self.sums[name].constructors for one in constructor.fields]
         return False
-
-    def _sum_carries(self, name: str) -> bool:
-        if name not in self._carries:
-            seen: set[str] = set()
-            self._carries[name] = self._reaches_float(name, seen)
-        return self._carries[name]
-
-    def _reaches_float(self, name: str, seen: set[str]) -> bool:
-        if name in self.linear:
-            return True
-        if name in seen or name not in self.state.sums:
-            return False
-        seen.add(name)
-        return any(self._type_reaches(one.type, seen) for constructor in self.state.sums[name].constructors for one in constructor.fields)
-
-    def _type_reaches(self, kind: Type, seen: set[str]) -> bool:
-        match kind:
-            case SumType(name, _):
-                return self._reaches_float(name, seen)
-            case ArrayType(element, _):
-                return self._type_reaches(element, seen)
-            case ListType(elements):
-                return any(self._type_reaches(one, seen) for one in elements)
-        return self.carries(kind)
-
-    # -- types
-
-    def of(self, kind: Type) -> Type:
-        """The tangent type of a type that carries derivatives."""
-        match kind:
-            case ArrayType(ScalarType(dtype), _, True):
-                return RowsType(dtype, array_sizes(kind))
-            case ArrayType(element, shape):
-                return ArrayType(self.of(element), shape)
-            case ListType(elements):
-                return ListType(tuple(self.element(one) for one in elements if self.carries(one)))
-            case SumType(name, arguments):
-                return SumType(self.tangent_sum(name), arguments)
-        return kind
-
-    def element(self, kind: Type) -> Type:
-        """The tangent type of a list's element: a list inside has no zero without its length, so it is lazy."""
-        made = self.of(kind)
-        return self.lazy(made) if isinstance(made, ListType) else made
-
-    def is_lazy(self, kind: Type) -> bool:
-        return isinstance(kind, SumType) and kind.name in self.lazy_of
-
-    def is_linear(self, kind: Type) -> bool:
-        return isinstance(kind, SumType) and kind.name in self.linear
-
-    def field(self, kind: Type, owner: str) -> Type:
-        """The type of a field of the tangent of sum `owner`: lazy if it is an array or a list, unless the owner is linear itself."""
-        made = self.of(kind)
-        if isinstance(made, (ScalarType, SumType, RowsType)) or owner in self.linear:
-            return made
-        return self.lazy(made)
-
-    def lazy(self, kind: Type) -> SumType:
-        """``LazyX<sizes>`` of a tangent type X."""
-        sizes: list[Size] = []
-
-        def abstract(size: object) -> Size:
-            assert isinstance(size, Size)
-            sizes.append(size)
-            return Size.variable(f"s{len(sizes)}")
-
-        pattern = map_type(kind, abstract, lambda _: None)  # type: ignore[arg-type]
-        name = self._lazy_name(pattern, len(sizes))
-        return SumType(name, tuple(sizes))
-
-    def _lazy_name(self, pattern: Type, count: int) -> str:
-        name = f"Lazy{mangled(pattern)}"
-        if name not in self.linear:
-            self.linear.add(name)
-            self.lazy_of[name] = pattern
-            self.zero_of[name] = f"Zero{mangled(pattern)}"
-            self.state.define_sum(
-                name,
-                (f"s{k + 1}" for k in range(count)),
-                [(self.zero_of[name], ()), (f"Value{mangled(pattern)}", (Variable("value", pattern),))],
-            )
-        return name
-
-    def value_constructor(self, lazy: SumType) -> str:
-        return self.state.sums[lazy.name].constructors[1].name
-
-    def tangent_sum(self, name: str) -> str:
-        if name in self.linear:
-            return name
-        made = tangent_sum_name(name)
-        if made not in self.linear:
-            self.linear.add(made)
-            self._declare(self.state.sums[name], made)
-        return made
-
-    def _declare(self, declaration: SumDeclaration, made: str) -> None:
-        if len(declaration.constructors) > ALTERNATIVES_LIMIT:
-            raise LimitReached(f"the derivative by values of `{declaration.name}`, of {len(declaration.constructors):,} alternatives",
-                               notes=(f"sum types of at most {ALTERNATIVES_LIMIT} alternatives, stored functions of one type among them, "
-                                      "can be differentiated",), hint="put the numbers that differ into a field, and branch on an int")
-        constructors: list[tuple[str, tuple[Variable, ...]]] = []
-        zero = f"{made}Zero"
-        self.zero_of[made] = zero
-        self.state.sums[made] = SumDeclaration(made, declaration.sizes, ())
-        for constructor in declaration.constructors:
-            fields = self._fields(declaration.name, constructor)
-            self.fields_of[declaration.name, constructor.name] = fields
-            self.constructor_of[declaration.name, constructor.name] = f"{made}{constructor.name}"
-            constructors.append(
-                (
-                    f"{made}{constructor.name}",
-                    tuple(
-                        Variable(
-                            constructor.fields[one.position].name,
-                            self.field(constructor.fields[one.position].type, declaration.name) if one.active else INT,
-                        )
-                        for one in fields
-                    ),
-                )
-            )
-        self.state.define_sum(made, declaration.sizes, [(zero, ()), *constructors])
-        self._register_linear(made)
-
-    def _fields(self, owner: str, constructor: Constructor) -> tuple[TangentField, ...]:
-        active = [position for position, one in enumerate(constructor.fields) if self.carries(one.type)]
-        mentioned: set[str] = set()
-        for position in active:
-            mentioned |= size_variables(constructor.fields[position].type)
-        return tuple(
-            TangentField(position, position in active)
-            for position, one in enumerate(constructor.fields)
-            if position in active or (one.type == INT and one.name in mentioned)
-        )
-
-    def _register_linear(self, made: str) -> None:
-        """A tangent sum is its own tangent, field by field."""
-        for constructor in self.state.sums[made].constructors:
-            self.fields_of[made, constructor.name] = tuple(
-                TangentField(position, one.type != INT) for position, one in enumerate(constructor.fields)
-            )
-            self.constructor_of[made, constructor.name] = constructor.name
-
-    def fields(self, owner: str, constructor: str) -> tuple[TangentField, ...]:
-        """The tangent's fields for a constructor of `owner` (lazy and tangent sums answer for themselves)."""
-        if owner in self.lazy_of:
-            return tuple(TangentField(position, True) for position, _ in enumerate(self.state.sums[owner].constructor(constructor).fields))
-        self.tangent_sum(owner)
-        return self.fields_of[owner, constructor]
-
-    def constructor(self, owner: str, constructor: str) -> str:
-        if owner in self.lazy_of:
-            return constructor
-        self.tangent_sum(owner)
-        return self.constructor_of[owner, constructor]
 
     # -- zeros
 
@@ -259,22 +57,9 @@ class Tangents:
         raise NotBuilt(f"the zero of {kind} in a derivative", builder.span)
 
 
-def mangled(kind: Type) -> str:
-    """A type as part of a name, sizes left out: ``F32x2``, ``ListF32x1``."""
-    match kind:
-        case ScalarType(dtype):
-            return dtype.upper()
-        case ArrayType(element, shape):
-            return f"{mangled(element)}x{len(shape)}"
-        case RowsType(dtype, shape):
-            return f"Rows{dtype.upper()}x{len(shape)}"
-        case SumType(name, _):
-            return name.replace(".", "")
-        case ListType(elements):
-            return "List" + "".join(map(mangled, elements))
-    return str(kind)
-
-
 def dense(kind: Type) -> Type:
     """The same array, not as an embedding table."""
     return replace(kind, row_sparse=False) if isinstance(kind, ArrayType) else kind
+
+
+__all__ = ["Tangents", "array_sizes", "dense", "is_number", "mangled", "tangent_sum_name"]

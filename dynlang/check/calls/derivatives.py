@@ -16,7 +16,6 @@ from dynlang.check.expressions.simple import given
 from dynlang.check.fitting.fit import article, fit
 from dynlang.check.fitting.solve import HOLE
 from dynlang.check.messages import rewrites
-from dynlang.diag import NotBuilt
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
@@ -302,9 +301,6 @@ def is_differentiable(context: Context, kind: str, function: typed.Expression, w
             )
             return False
         parameter = function.type.parameters[position]
-        if isinstance(parameter, FunctionType):
-            hint = "make what it has captured a parameter, or a record with a method `call`"
-            raise NotBuilt("the derivative with respect to a function, that is, to what it has captured", function.span, hint)
         if not has_gradient(context, parameter):
             context.report(
                 errors.GradientOfInteger(

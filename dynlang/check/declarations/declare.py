@@ -487,4 +487,5 @@ def check_signature(context: Context, node: ast.Function, signature: Signature, 
 
 
 def has_function(kind: Type) -> bool:
+    """Whether a value of a type holds functions, or derivatives with respect to them."""
     return isinstance(kind, FunctionType) or any(has_function(part) for part in parts(kind) if not isinstance(part, (Size, Unknown)))

@@ -9,15 +9,16 @@ from dynlang.core.build import Builder, number
 from dynlang.core.elaborate.expressions import expression, handles
 from dynlang.core.elaborate.frame import Frame
 from dynlang.core.elaborate.functions import argument_atoms, call_function, expand_call, prepared_apply, results_of, tamed
-from dynlang.core.elaborate.module import Elaborator, Instance, Prepared, has_function
+from dynlang.core.elaborate.module import Elaborator, Instance, Prepared
 from dynlang.core.elaborate.order import in_order
 from dynlang.core.elaborate.places import read_place, write_place
-from dynlang.core.elaborate.values import FunctionValue, StoredFunction, Value
+from dynlang.core.elaborate.settled import settled, unsettled
+from dynlang.core.elaborate.values import AnyFunction, FunctionValue, StoredFunction, Value
 from dynlang.core.nodes import Atom, Function, Jvp, Let, Right, Variable, Vjp
 from dynlang.core.sizes import expand, rename_telescope, size_of
 from dynlang.core.walk import Names
 from dynlang.diag import InternalError, NotBuilt
-from dynlang.types import FLOATS, INT, FunctionType, ScalarType, Size, TupleType, Type, substitute
+from dynlang.types import FLOATS, INT, FunctionType, ScalarType, Size, SumType, TupleType, Type, substitute, unknowns
 
 
 @handles(typed.Derivative)
@@ -33,11 +34,11 @@ def derivative(frame: Frame, node: typed.Derivative) -> Value:
     parts = (node.function, *node.arguments)
     (callee, *values) = in_order(frame, parts, read)
     function = callee.functions[0]
-    if isinstance(function, FunctionValue) and has_function(function.function.returns):
-        raise NotBuilt("the derivative of a function that returns a function", node.span)
     extra = [expression(frame, one) for one in node.extra]
+    values = [opaque(frame, one) if position in node.wrt else one for position, one in enumerate(values)]
     frame.builder.span = node.span
     if isinstance(function, StoredFunction):
+        values = [frame.unstored(one.type, frame.stored(one)) for one in values]
         request = Request(frame, prepared_apply(frame, function, values), 0, values, node)
     else:
         everything = [tamed(frame, one) for one in (*function.bound, *values)]
@@ -48,6 +49,29 @@ def derivative(frame: Frame, node: typed.Derivative) -> Value:
         if place is not None and back is not None:
             write_place(frame, place, back, steps)
     return result
+
+
+def opaque(frame: Frame, value: Value) -> Value:
+    """The value with its functions stored, where they have captured what varies: the derivative with respect to a stored function
+    is of one type, whichever function it is (rule 28)."""
+    kinds = [one for one in frame.layouts.entries(value.type) if isinstance(one, FunctionType)]
+    functions = tuple(StoredFunction(kind, frame.stored_function(one, kind)) if captures_floats(frame, one) else one
+                      for one, kind in zip(value.functions, kinds, strict=True))
+    return Value(value.type, value.atoms, functions)
+
+
+def captures_floats(frame: Frame, function: AnyFunction) -> bool:
+    """Whether what a function has captured carries derivatives."""
+    return isinstance(function, StoredFunction) or any(
+        any(frame.layouts.tangent(atom.type) is not None for atom in value.atoms)
+        or any(captures_floats(frame, inner) for inner in value.functions) for value in function.bound)
+
+
+def width(function: AnyFunction) -> int:
+    """How many parameters of an instance a function argument is."""
+    if isinstance(function, StoredFunction):
+        return 1
+    return sum(len(value.atoms) + sum(map(width, value.functions)) for value in function.bound)
 
 
 class Request:
@@ -69,9 +93,8 @@ class Request:
             variables, tangents = self.forward(extra)
             primal, backs = results_of(frame, self.prepared, variables, returns, self.values, lent)
             kind = frame.type(node.type)
-            assert isinstance(kind, TupleType)
-            wanted = len(frame.layouts.data(kind.items[1]))
-            return Value(kind, (*primal.atoms, *tangents[:wanted]), primal.functions), backs
+            change = self.change_atoms(primal, tangents)
+            return Value(kind, (*primal.atoms, *change), primal.functions), backs
         variables, gradients = self.reverse(self.cotangents(extra))
         primal, backs = results_of(frame, self.prepared, variables, returns, self.values, lent)
         kind = frame.type(node.type)
@@ -85,23 +108,53 @@ class Request:
 
     # -- positions
 
+    def positions(self, parameter: int) -> list[int | None]:
+        """For each place of a parameter's value as it is stored, where it stands among the instance's parameters. A function that
+        is known has none: nothing that it has captured varies."""
+        value = self.values[parameter]
+        start, after = self.instance.spread[self.bound + parameter]
+        if after - start == len(self.frame.layouts.entries(value.type)):
+            return list(range(start, after))
+        data, functions = iter(range(start, after)), iter(value.functions)
+        found: list[int | None] = []
+        for entry in self.frame.layouts.entries(value.type):
+            if isinstance(entry, Variable):
+                found.append(next(data))
+                continue
+            function = next(functions)
+            found.append(after if isinstance(function, StoredFunction) else None)
+            after += width(function)
+        return found
+
     def active_positions(self, parameter: int) -> list[int]:
-        """Where the atoms of a parameter that carry a derivative stand."""
-        start, stop = self.instance.spread[self.bound + parameter]
-        return [position for position in range(start, stop) if self.tangent_at(position) is not None]
+        """Where the places of a parameter that carry a derivative stand."""
+        return [position for position in self.positions(parameter) if position is not None and self.tangent_at(position) is not None]
 
     def tangent_at(self, position: int) -> Type | None:
         return self.frame.layouts.tangent(substitute(self.instance.parameters[position].type, self.sizes))
 
     # -- reverse
 
+    def differentiated(self) -> list[tuple[Variable, int, Type]]:
+        """The places of the derivative of the result, or of the first of several, each with the position of the result that it
+        belongs to, and that result's type in the program."""
+        layouts, returns = self.frame.layouts, self.instance.returns
+        first, moved = returns, 0
+        if isinstance(returns, TupleType) and returns.items:
+            first = returns.items[0]
+            moved = len(unknowns(returns)) - len(unknowns(first))
+        sizes = len(unknowns(first))
+        sources = [one.source for one in layouts.places(first)]
+        return [(place, position if position < sizes else position + moved, sources[position])
+                for place, position in layouts.tangent_places(first)]
+
     def cotangents(self, extra: Sequence[Value]) -> list[Atom | None]:
         own = self.instance.results[:self.instance.returned]
         given: list[Atom | None] = [None] * len(self.instance.results)
-        active = [position for position, one in enumerate(own) if self.frame.layouts.tangent(one.type) is not None]
         if self.node.kind == "vjp":
-            for position, atom in zip(active, extra[0].atoms, strict=False):
-                given[position] = atom
+            for (place, position, source), atom in zip(self.differentiated(), extra[0].atoms, strict=True):
+                kind = self.frame.layouts.tangent(own[position].type) if place.type != INT else None
+                given[position] = None if kind is None else unsettled(self.frame, source, atom, kind)
             return given
         first = own[0].type if own else None
         if not isinstance(first, ScalarType) or first.dtype not in FLOATS:
@@ -121,26 +174,63 @@ class Request:
         waiting = iter(gradients)
         atoms: list[Atom] = []
         for parameter in self.node.wrt:
-            start, _ = self.instance.spread[self.bound + parameter]
+            positions = self.positions(parameter)
+            sources = self.sources(parameter)
             for place, position in self.frame.layouts.tangent_places(self.values[parameter].type):
-                atoms.append(self.atoms[start + position] if place.type == INT else next(waiting))
+                where = positions[position]
+                if where is None:
+                    atoms.append(self.no_change(place.type))
+                elif place.type == INT:
+                    atoms.append(self.atoms[where])
+                else:
+                    atoms.append(settled(self.frame, sources[position], self.atoms[where], next(waiting)))
         return tuple(atoms)
+
+    def sources(self, parameter: int) -> list[Type]:
+        """For each place of a parameter's value as it is stored, the type that the program has for it."""
+        kind, positions = self.values[parameter].type, self.positions(parameter)
+        own = {place.path: size_of(self.atoms[where], self.frame.builder.known)
+               for place, where in zip(self.frame.layouts.places(kind), positions, strict=True)
+               if where is not None and place.source == INT and place.path.startswith("?")}
+        return [substitute(place.source, own) for place in self.frame.layouts.places(kind)]
+
+    def no_change(self, kind: Type) -> Atom:
+        """The derivative with respect to a function that has captured nothing that varies."""
+        assert isinstance(kind, SumType)
+        return self.frame.builder.construct(kind, self.frame.layouts.tangents.zero_of[kind.name], name="nothing")
 
     # -- forward
 
     def forward(self, extra: Sequence[Value]) -> tuple[list[Variable], list[Variable]]:
         tangents: list[Atom | None] = [None] * len(self.atoms)
         for parameter, value in zip(self.node.wrt, extra, strict=True):
-            given = [atom for atom in value.atoms if atom.type != INT]
-            for position, atom in zip(self.active_positions(parameter), given, strict=True):
-                kind = self.tangent_at(position)
-                assert kind is not None
-                tangents[position] = self.frame.retyped_atom(atom, expand(kind, self.frame.builder.known))
+            positions, sources = self.positions(parameter), self.sources(parameter)
+            places = self.frame.layouts.tangent_places(self.values[parameter].type)
+            for (place, position), atom in zip(places, value.atoms, strict=True):
+                where = positions[position]
+                kind = self.tangent_at(where) if where is not None and place.type != INT else None
+                if where is not None and kind is not None:
+                    kind = expand(kind, self.frame.builder.known)
+                    tangents[where] = self.frame.retyped_atom(unsettled(self.frame, sources[position], atom, kind), kind)
         layouts = self.frame.layouts
         active = [(one.name, found) for one in self.instance.results if (found := layouts.tangent(one.type)) is not None]
         right = Jvp(self.instance.name, self.atoms, tuple(tangents))
         sizes = self.sizes
         return self.emit(right, [f"d_{name}" for name, _ in active], [substitute(kind, sizes) for _, kind in active])
+
+    def change_atoms(self, primal: Value, tangents: Sequence[Variable]) -> tuple[Atom, ...]:
+        """The derivative of the result, with the ints that its sizes mention."""
+        frame = self.frame
+        active = [position for position, one in enumerate(self.instance.results) if frame.layouts.tangent(one.type) is not None]
+        made = dict(zip(active, tangents, strict=True))
+        stored = frame.stored(primal)
+        own = {place.name: size_of(atom, frame.builder.known)
+               for place, atom in zip(self.instance.results, stored, strict=False) if place.type == INT}
+        binders = {place.name: own[one.name] for place, one in zip(frame.layouts.stored(self.instance.returns), self.instance.results,
+                                                                   strict=False) if place.name.startswith("?")}
+        return tuple(stored[position] if place.type == INT
+                     else settled(frame, substitute(source, {**self.sizes, **binders}), stored[position], made[position])
+                     for place, position, source in self.differentiated())
 
     # -- the statement
 

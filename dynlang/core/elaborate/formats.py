@@ -69,6 +69,8 @@ def formatted(frame: Frame, value: Value, specification: str = "", nested: bool 
             return formatted_record(frame, value, specification)
         case FunctionType():
             return text(function_text(frame, value))
+        case TangentType(FunctionType()):
+            return text("<derivative of a function>")
         case TangentType(RecordType(name)):
             parts = [(label, select_part(frame, value, label)[0]) for label, _ in part_types(frame, value.type)]
             return fields_text(frame, name, [one for one in parts if one[1].atoms], specification)

@@ -6,7 +6,7 @@ and sums, which only the running program knows, are the matter of `structures`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,8 +17,8 @@ from dynlang.core.elaborate.comprehensions import again
 from dynlang.core.elaborate.expressions import expression, handles
 from dynlang.core.elaborate.formats import dense
 from dynlang.core.elaborate.frame import Frame
-from dynlang.core.elaborate.structures import NUMBER, STATE, Walk, extended, holds_leaf, is_leaf, leaf_dtype, sources, walk_inside
-from dynlang.core.elaborate.values import Value, is_binder
+from dynlang.core.elaborate.structures import NUMBER, STATE, Walk, extended, holds_leaf, is_leaf, leaf_dtype, walk_inside
+from dynlang.core.elaborate.values import AnyFunction, FunctionValue, StoredFunction, Value, is_binder
 from dynlang.core.nodes import Atom, For, Literal, Variable
 from dynlang.core.sizes import expand
 from dynlang.diag import CompileError, Diagnostic, InternalError, NotBuilt
@@ -26,6 +26,7 @@ from dynlang.source import Span
 from dynlang.types import (
     INT,
     ArrayType,
+    FunctionType,
     RecordType,
     RowsType,
     ScalarType,
@@ -37,22 +38,44 @@ from dynlang.types import (
 
 @dataclass(frozen=True, slots=True)
 class LeafPlace:
-    """A place of a layout: its position among the atoms, its path, the Core type, and the type that the program has for it."""
+    """A place of a value: its position as the value is stored, its path, its type in the program, and what stands there."""
 
     position: int
     path: str
-    type: Type
     source: Type
+    held: Atom | AnyFunction
+
+    def atom(self, frame: Frame) -> Atom:
+        if isinstance(self.held, (FunctionValue, StoredFunction)):
+            assert isinstance(self.source, FunctionType)
+            return frame.stored_function(self.held, self.source)
+        return self.held
 
 
-def places_of(frame: Frame, value: Value, wanted: str) -> list[LeafPlace]:
-    """The places of a value that are leaves of the kind, or hold some."""
+def places_of(frame: Frame, value: Value, wanted: str, leads: bool) -> list[LeafPlace]:
+    """The places of a value that are leaves of the kind, or hold some. Functions beside those of the value that leads count all."""
     found: list[LeafPlace] = []
-    sourced = sources(frame, value.type, iter(value.atoms))
-    for position, (one, source) in enumerate(zip(frame.layouts.data(value.type), sourced, strict=True)):
-        if not is_binder(one) and holds_leaf(frame, one.type, wanted):
-            found.append(LeafPlace(position, one.name.lstrip("."), one.type, source))
+    sizes: dict[str, Size] = {}
+    atoms, functions = iter(value.atoms), iter(value.functions)
+    for position, place in enumerate(frame.layouts.places(value.type)):
+        if isinstance(place.entry, FunctionType):
+            function = next(functions)
+            if not leads or captures_leaf(frame, function, wanted):
+                found.append(LeafPlace(position, place.path.lstrip("."), substitute(place.source, sizes), function))
+            continue
+        atom = next(atoms)
+        if is_binder(place.entry):
+            sizes[place.path] = frame.builder.size_of(atom)
+        elif holds_leaf(frame, place.entry.type, wanted):
+            found.append(LeafPlace(position, place.path.lstrip("."), substitute(place.source, sizes), atom))
     return found
+
+
+def captures_leaf(frame: Frame, function: AnyFunction, wanted: str) -> bool:
+    """Whether a function may have captured a leaf of the kind."""
+    return isinstance(function, StoredFunction) or any(
+        any(holds_leaf(frame, atom.type, wanted) for atom in value.atoms)
+        or any(captures_leaf(frame, inner, wanted) for inner in value.functions) for value in function.bound)
 
 
 # ---------------------------------------------------------------- one leaf
@@ -147,7 +170,7 @@ def map_leaves(frame: Frame, node: typed.MapLeaves) -> Value:
     values = [expression(frame, one) for one in node.arguments]
     with own_locals(frame):
         found = visit(frame, walk_of(frame, node), values, text(""))
-    return Value(frame.type(node.type), found.atoms, values[0].functions)
+    return Value(frame.type(node.type), found.atoms, found.functions)
 
 
 @handles(typed.FoldLeaves)
@@ -181,18 +204,35 @@ def walk_of(frame: Frame, node: typed.MapLeaves | typed.FoldLeaves) -> Walk:
 
 def visit(frame: Frame, walk: Walk, values: Sequence[Value], path: Atom) -> Value:
     """Every leaf of the first value, with its partners in the others; the first value as it comes out."""
-    atoms = list(values[0].atoms)
-    for place, row in matched_places(frame, walk, values):
-        given = [value.atoms[one.position] for value, one in zip(values, row, strict=True)]
-        here = step_to(frame, walk, path, place.path)
-        if is_leaf(place.type, walk.kind):
-            changed = visit_leaf(frame, walk, given, here)
+    changed: dict[int, Atom] = {}
+    for row in matched_places(frame, walk, values):
+        given = [one.atom(frame) for one in row]
+        new = visit_place(frame, walk, [one.source for one in row], given, step_to(frame, walk, path, row[0].path))
+        changed[row[0].position] = new
+    return replaced(frame, values[0], changed) if walk.maps else values[0]
+
+
+def replaced(frame: Frame, value: Value, changed: Mapping[int, Atom]) -> Value:
+    """The value with other atoms at some places."""
+    atoms, functions = list(value.atoms), list(value.functions)
+    at = behind = 0
+    for position, entry in enumerate(frame.layouts.entries(value.type)):
+        if isinstance(entry, FunctionType):
+            if position in changed:
+                functions[behind] = StoredFunction(entry, changed[position])
+            behind += 1
         else:
-            inner = [Value(one.source, (atom,)) for one, atom in zip(row, given, strict=True)]
-            changed = walk_inside(frame, walk, inner, here).atom
-        if walk.maps:
-            atoms[place.position] = changed
-    return Value(values[0].type, tuple(atoms), values[0].functions)
+            atoms[at] = changed.get(position, atoms[at])
+            at += 1
+    return Value(value.type, tuple(atoms), tuple(functions))
+
+
+def visit_place(frame: Frame, walk: Walk, sources: Sequence[Type], given: Sequence[Atom], path: Atom) -> Atom:
+    """What comes out for a place of the first value."""
+    if is_leaf(given[0].type, walk.kind):
+        return visit_leaf(frame, walk, given, path)
+    values = [frame.unstored(source, (atom,)) for source, atom in zip(sources, given, strict=True)]
+    return frame.stored(walk_inside(frame, walk, values, path))[0]
 
 
 def step_to(frame: Frame, walk: Walk, path: Atom, name: str) -> Atom:
@@ -221,15 +261,11 @@ def visit_leaf(frame: Frame, walk: Walk, given: Sequence[Atom], path: Atom) -> A
     return given[0]
 
 
-def matched_places(frame: Frame, walk: Walk, values: Sequence[Value]) -> list[tuple[LeafPlace, list[LeafPlace]]]:
+def matched_places(frame: Frame, walk: Walk, values: Sequence[Value]) -> list[list[LeafPlace]]:
     """The places of the first value, each with its partner in every value. A derivative has no place for ints: those are left out."""
-    first, *others = [places_of(frame, value, walk.kind) for value in values]
-    found: list[tuple[LeafPlace, list[LeafPlace]]] = []
-    for place in first:
-        row = [place, *(match for own in others if (match := next((one for one in own if one.path == place.path), None)) is not None)]
-        if len(row) == len(values):
-            found.append((place, row))
-    return found
+    first, *others = [places_of(frame, value, walk.kind, k == 0) for k, value in enumerate(values)]
+    by_path = [{one.path: one for one in own} for own in others]
+    return [[place, *(own[place.path] for own in by_path)] for place in first if all(place.path in own for own in by_path)]
 
 
 def map_rows(frame: Frame, node: typed.MapLeaves, path: Atom, given: Sequence[Atom]) -> Atom:

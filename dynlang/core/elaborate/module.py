@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,7 @@ from dynlang.types import (
     IndexType,
     Size,
     SumType,
+    TangentType,
     Type,
     TypeVariable,
     parts,
@@ -120,6 +121,22 @@ class CallSizes:
         return map_type(kind, lambda one: self.size(one) if isinstance(one, Size) else one, lambda one: None)
 
 
+@dataclass
+class Opener:
+    """What makes a function with a case for each stored function of a type, and how many of them it knew."""
+
+    family: FunctionSum
+    make: Callable[[], None]
+    known: int
+
+    def is_late(self) -> bool:
+        return self.known != len(self.family.constructors)
+
+    def make_again(self) -> None:
+        self.known = len(self.family.constructors)
+        self.make()
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A call that can be made: the instance and all its arguments."""
@@ -129,9 +146,9 @@ class Prepared:
 
 
 def has_function(kind: Type) -> bool:
-    """Whether a type names a function type anywhere in it."""
-    return isinstance(kind, FunctionType) or any(
-        has_function(part) for part in parts(kind) if not isinstance(part, Size) and type(part).__name__ != "Unknown")  # type: ignore[arg-type]
+    """Whether a type names a function type anywhere in it. The derivative of a function is none."""
+    return isinstance(kind, FunctionType) or (not isinstance(kind, TangentType) and any(
+        has_function(part) for part in parts(kind) if not isinstance(part, Size) and type(part).__name__ != "Unknown"))  # type: ignore[arg-type]
 
 
 class Elaborator:
@@ -155,6 +172,7 @@ class Elaborator:
             one.rule_of: one for one in program.functions.values() if one.rule_of is not None}
         self.applies: dict[str, str] = {}
         self.generated: dict[object, str] = {}
+        self.openers: list[Opener] = []
         self.exports: dict[str, str] = {}
         self.expanding: list[typed.Function] = []
         """The functions whose bodies are being made: of an instance, and in place of calls in it."""
@@ -190,14 +208,26 @@ class Elaborator:
             while self.queue:
                 self.finish(self.queue.pop(0))
             grown = [name for name in self.applies if made.get(name) != len(self.layouts.function_sums[name].constructors)]
-            if not grown:
+            late = [one for one in self.openers if one.is_late()]
+            if not grown and not late:
                 break
             for name in grown:
                 made[name] = len(self.layouts.function_sums[name].constructors)
                 self.make_apply(self.layouts.function_sums[name])
+            for one in late:
+                one.make_again()
         for family in self.layouts.function_sums.values():
             if not family.constructors:
                 self.declare_no_function(family)
+        for one in self.openers:
+            if one.is_late():
+                one.make_again()
+
+    def open_functions(self, kind: FunctionType, make: Callable[[], None]) -> None:
+        """Makes a function that takes stored functions of a type apart; makes it again when there are more of them."""
+        family = self.layouts.function_sums[self.layouts.function_sum(kind).name]
+        self.openers.append(Opener(family, make, len(family.constructors)))
+        make()
 
     def module(self) -> Module:
         return Module(dict(self.sums), dict(self.functions), tuple(self.roots))
@@ -309,9 +339,10 @@ class Elaborator:
             parameters += made
             labels += label_places(places)
             spread.append((start, len(parameters)))
-            for _, variables, _ in group:
+            paths = [one.path for one in self.layouts.places(kind, parameter.name) if isinstance(one.entry, FunctionType)] if group else []
+            for path, (_, variables, _) in zip(paths, group, strict=True):
                 parameters += variables
-                labels += [one.name for one in variables]
+                labels += [path if len(variables) == 1 else f"{path}.{one.name}" for one in variables]
             locals[parameter.local.name] = Value(kind, made, tuple(one for one, _, _ in group))
             if parameter.mode == "inout":
                 inout_places.append((parameter.name, kind, start))
@@ -439,6 +470,7 @@ class Elaborator:
     def declare_function_sum(self, family: FunctionSum) -> None:
         constructors = tuple(Constructor(name, fields) for name, _, fields in family.constructors.values())
         self.sums[family.name] = SumDeclaration(family.name, family.sizes, constructors)
+        self.layouts.tangents.declare_again(family.name)
 
     def no_function(self, frame: Frame, kind: SumType) -> Atom:
         """A stored function that is never called."""

@@ -7,20 +7,18 @@ of the next leaf are locals under names that no program has, so that loops and b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from dynlang.check import typed
-from dynlang.core.build import Builder, integer, truth
+from dynlang.core.build import Builder
 from dynlang.core.elaborate.comprehensions import again
 from dynlang.core.elaborate.formats import joined_text
 from dynlang.core.elaborate.frame import Frame
-from dynlang.core.elaborate.indexing import Items, indexed, list_item, own_sizes, unboxed_element, updated
+from dynlang.core.elaborate.indexing import Items, indexed, list_item, unboxed_element, updated
 from dynlang.core.elaborate.values import Abstraction, Value, rename_places
-from dynlang.core.nodes import Arm, Atom, Call, Case, For, Function, Literal, SumDeclaration, Variable
-from dynlang.core.sizes import rename_telescope
+from dynlang.core.nodes import Atom, Call, For, Function, Literal, Variable
 from dynlang.core.walk import Names
-from dynlang.diag import NotBuilt
 from dynlang.types import (
     FLOATS,
     INT,
@@ -29,20 +27,13 @@ from dynlang.types import (
     FunctionType,
     IndexType,
     ListType,
-    RecordType,
     RowsType,
     ScalarType,
     Size,
     StringType,
     SumType,
     TangentType,
-    TupleType,
     Type,
-    array_of,
-    open_unknowns,
-    substitute,
-    tangent,
-    unknowns,
 )
 
 STATE, NUMBER = "leaf.state", "leaf.number"
@@ -105,45 +96,13 @@ def holds_leaf(frame: Frame, kind: Type, wanted: str) -> bool:
                 waiting.append(element)
             case ListType(elements):
                 waiting += elements
-            case SumType(name, _) if name not in seen and name not in frame.layouts.function_sums:
+            case SumType(name, _) if name not in seen:
                 seen.add(name)
                 declared = frame.elaborator.sums.get(name)
-                if declared is None:
+                if declared is None or name in frame.layouts.function_sums:
                     return True
                 waiting += [field.type for each in declared.constructors for field in each.fields]
     return False
-
-
-def sources(frame: Frame, kind: Type, atoms: Iterator[Atom], stored: bool = False) -> Iterator[Type]:
-    """For each place of a value's layout, the type that the program has for it; unknown sizes are the value's own."""
-    closed = unknowns(kind)
-    if closed:
-        names = tuple(f"leaf.size{position}" for position in range(len(closed)))
-        found = {}
-        for name in names:
-            found[name] = frame.builder.size_of(next(atoms))
-            yield INT
-        kind = substitute(open_unknowns(kind, names), found)
-    match kind:
-        case TupleType(items):
-            for item in items:
-                yield from sources(frame, item, atoms, stored)
-        case RecordType():
-            for _, one in frame.layouts.fields(kind):
-                yield from sources(frame, one, atoms, stored)
-        case FunctionType() if not stored:
-            return
-        case ArrayType(TupleType() | RecordType() | TangentType() as element, shape) if not frame.layouts.is_boxed(element):
-            for one in sources(frame, element, atoms, True):
-                yield array_of(one, shape)
-        case TangentType(of):
-            primal = list(sources(frame, of, iter([integer(0)] * len(frame.layouts.data(of)))))
-            for place, position in frame.layouts.tangent_places(of):
-                next(atoms)
-                yield INT if place.type == INT else tangent(primal[position])
-        case _:
-            next(atoms)
-            yield kind
 
 
 # ---------------------------------------------------------------- walking
@@ -158,14 +117,12 @@ def walk_inside(frame: Frame, walk: Walk, values: Sequence[Value], path: Atom) -
     """The leaves inside a list, a sum, or an array of such, of every value at once."""
     kind = values[0].type
     inner = replace(walk, depth=walk.depth + 1)
-    if any(isinstance(one.type, TangentType) for one in values):
-        raise NotBuilt(f"`{walk.word}` over the derivative of a sum type", walk.node.span)
     match kind:
         case ListType():
             return walk_list(frame, inner, values, path)
         case ArrayType():
             return walk_array(frame, inner, values, path)
-        case SumType():
+        case SumType() | FunctionType() | TangentType():
             at_root = isinstance(path, Literal) and path.value == ""
             return walk_apart(frame, inner, values, path if at_root else extended(frame, walk, path, "."))
     return values[0]
@@ -260,7 +217,11 @@ def walk_apart(frame: Frame, walk: Walk, values: Sequence[Value], path: Atom) ->
     name = elaborator.generated.get(key)
     if name is None:
         name = elaborator.generated[key] = elaborator.function_names.fresh("leaves_of")
-        make_walker(frame, walk, name, kinds, around)
+        of = kinds[0].of if isinstance(kinds[0], TangentType) else kinds[0]
+        if isinstance(of, FunctionType):
+            elaborator.open_functions(of, lambda: make_walker(frame, walk, name, kinds, around))
+        else:
+            make_walker(frame, walk, name, kinds, around)
     sizes = tuple(frame.builder.size(size) for size in around.abstraction.names)
     atoms = [atom for local, _ in around.locals for atom in frame.stored(frame.locals[local])]
     atoms += [atom for one in values for atom in frame.stored(one)]
@@ -300,58 +261,14 @@ def make_walker(frame: Frame, walk: Walk, name: str, kinds: Sequence[Type], arou
                     for place in rename_places(layouts.stored(kind), names.fresh, {}, label.rpartition(".")[2]))
     declared = Function(name, tuple(parameters), results, inner.builder.block(), len(size_names))
     elaborator.signatures[name] = declared
-    changed = match_all(inner, walk, values, path) if isinstance(kinds[0], SumType) else walk.visit(inner, walk, values, path)
+    from dynlang.core.elaborate.alternatives import match_all
+
+    changed = match_all(inner, walk, values, path) if has_alternatives(kinds[0]) else walk.visit(inner, walk, values, path)
     atoms = [*(inner.retyped_atoms(inner.stored(changed), layouts.stored(kinds[0])) if walk.maps else ()), *inner.current(carried)]
     elaborator.functions[name] = replace(declared, body=inner.builder.block(*atoms))
 
 
-def match_all(frame: Frame, walk: Walk, values: Sequence[Value], path: Atom) -> Value:
-    """Every value taken apart; all have the same constructor."""
-    held = f"leaf.whole{walk.depth}"
-    frame.locals[held] = values[0]
-    kinds = frame.carried_locals([*([held] if walk.maps else []), STATE, NUMBER])
-
-    def opened(position: int, chosen: int | None, fields: tuple[tuple[Variable, ...], ...]) -> None:
-        """Cases for the values from a position on: `chosen` is the constructor of those before."""
-        if position == len(values):
-            assert chosen is not None
-            frame.locals[held] = rebuilt(frame, walk, values[0], chosen, fields, path)
-            return
-        core = values[position].atom.type
-        assert isinstance(core, SumType)
-        declaration = frame.elaborator.sums[core.name]
-        arms: list[Arm] = []
-        for number, constructor in enumerate(declaration.constructors):
-            with frame.inside() as builder:
-                own = rename_telescope(constructor.fields, builder.names.fresh, own_sizes(declaration, core), builder.known)
-                if chosen in (None, number):
-                    opened(position + 1, number, (*fields, own))
-                else:
-                    frame.check(truth(False), f"`{walk.word}` takes values of one structure, and their alternatives differ", walk.node.span)
-                arms.append(Arm(constructor.name, own, builder.block(*frame.current(kinds))))
-        frame.assign_all(kinds, frame.merge(Case(values[position].atom, tuple(arms)), frame.telescope(kinds), walk.node.span))
-
-    opened(0, None, ())
-    return frame.locals.pop(held)
-
-
-def rebuilt(frame: Frame, walk: Walk, value: Value, chosen: int, fields: Sequence[tuple[Variable, ...]], path: Atom) -> Value:
-    """The payload's leaves visited, and the constructor made of what comes out."""
-    from dynlang.core.elaborate.statements import field_types
-
-    assert isinstance(value.type, SumType)
-    core = value.atom.type
-    assert isinstance(core, SumType)
-    declaration: SumDeclaration = frame.elaborator.sums[core.name]
-    declared = frame.elaborator.program.sums[value.type.name].constructors[chosen]
-    atoms: list[Atom] = []
-    at = 0
-    for (label, _), kind in zip(declared.fields, field_types(frame, value.type, declared.name), strict=True):
-        width = len(frame.layouts.entries(kind))
-        parts = [frame.unstored(kind, own[at:at + width]) for own in fields]
-        at += width
-        new = walk.visit(frame, walk, parts, extended(frame, walk, path, label))
-        atoms += frame.retyped_atoms(frame.stored(new), frame.layouts.stored(kind))
-    if not walk.maps:
-        return value
-    return Value(value.type, (frame.builder.construct(core, declaration.constructors[chosen].name, *atoms, name="x"),))
+def has_alternatives(kind: Type) -> bool:
+    """Whether a value is of a sum: of one that is declared, of all stored functions of a type, or of the derivatives of those."""
+    of = kind.of if isinstance(kind, TangentType) else kind
+    return isinstance(of, (SumType, FunctionType))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from dynlang.check import typed
 from dynlang.core.nodes import Atom, Constructor, SumDeclaration, Variable
+from dynlang.core.tangents import TangentTypes, tangent_sum_name
 from dynlang.core.walk import Names
 from dynlang.diag import InternalError, LimitReached, NotBuilt
 from dynlang.types import (
@@ -37,8 +38,10 @@ from dynlang.types import (
     array_of,
     map_type,
     open_unknowns,
+    opened_parts,
     parts,
     substitute,
+    tangent,
     unknowns,
 )
 
@@ -91,6 +94,15 @@ def is_binder(variable: Variable) -> bool:
     return variable.name.startswith("?")
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An entry of a layout with its path, ``.layers.w``, and the type that the program has for it: `int` for an unknown size."""
+
+    path: str
+    entry: Entry
+    source: Type
+
+
 @dataclass
 class Abstraction:
     """Replaces sizes by variables, equal ones by the same: what instances and sums are keyed by."""
@@ -137,7 +149,8 @@ class Layouts:
         self._binders = 0
         self._entries: dict[Type, tuple[Entry, ...]] = {}
         self._left = PLACES_LIMIT
-        self._floats: dict[str, bool] = {}
+        self.tangents = TangentTypes(sums, lambda name: name in self.function_sums or name not in sums)
+        self._families: dict[str, bool] = {}
         self._circular: dict[str, bool] = {}
 
     # -- layouts
@@ -254,9 +267,6 @@ class Layouts:
 
     def element_places(self, element: Type) -> tuple[Variable, ...]:
         """The places of an element of an array or a list."""
-        if isinstance(element, TangentType) and self.is_boxed(element.of):
-            found = self.tangent(self.box(element.of))
-            return (Variable("", found),) if found is not None else ()
         if self.is_boxed(element):
             return (Variable("", self.box(element)),)
         return tuple(one if isinstance(one, Variable) else Variable("", self.function_sum(one)) for one in self.entries(element))
@@ -267,23 +277,100 @@ class Layouts:
     # -- tangents
 
     def tangent_places(self, of: Type, path: str = "") -> Iterator[tuple[Variable, int]]:
-        """The places of ``Tangent<of>``, each with the position of its primal's place. Ints that sizes mention are kept."""
-        places = self.data(of, path)
-        kept: dict[int, Variable] = {}
-        mentioned: set[str] = set()
-        for position, one in enumerate(places):
-            found = self.tangent(one.type)
-            if found is not None:
-                kept[position] = Variable(one.name, found)
-                mentioned |= {name for name in _sizes(found) if name.startswith("?")}
-        for position, one in enumerate(places):
-            if one.name in mentioned:
-                kept[position] = one
-        for position in sorted(kept):
-            yield kept[position], position
+        """The places of ``Tangent<of>``, each with the position of its primal's place in `stored`. Ints that sizes mention are kept."""
+        yield from self._tangent_walk(of, path, enumerate(self.entries(of, path)))
+
+    def _tangent_walk(self, kind: Type, path: str, entries: Iterator[tuple[int, Entry]]) -> Iterator[tuple[Variable, int]]:
+        closed = unknowns(kind)
+        if closed:
+            own = [next(entries) for _ in closed]
+            names = tuple(one.name for _, one in own if isinstance(one, Variable))
+            inside = list(self._tangent_walk(open_unknowns(kind, names), path, entries))
+            kept = {name for one, _ in inside for name in _sizes(one.type)}
+            kept |= {name for name, (_, nominal) in zip(names, unknowns_of_nominals(kind), strict=True) if nominal}
+            yield from ((one, position) for position, one in own if isinstance(one, Variable) and one.name in kept)
+            yield from inside
+            return
+        match kind:
+            case TupleType(items):
+                for position, item in enumerate(items):
+                    yield from self._tangent_walk(item, f"{path}.{position}", entries)
+            case RecordType():
+                for name, one in self.fields(kind):
+                    yield from self._tangent_walk(one, f"{path}.{name}", entries)
+            case FunctionType():
+                position, _ = next(entries)
+                yield Variable(path, self.function_tangent(kind)), position
+            case TangentType():
+                for _ in self.entries(kind):
+                    position, one = next(entries)
+                    assert isinstance(one, Variable)
+                    yield one, position
+            case _:
+                for source in self._parts_of_array(kind):
+                    position, one = next(entries)
+                    assert isinstance(one, Variable)
+                    found = self.tangent_of_place(source, one.type)
+                    if found is not None:
+                        yield Variable(one.name, found), position
+
+    def function_tangent(self, kind: FunctionType) -> SumType:
+        found = self.tangent(self.function_sum(kind))
+        assert isinstance(found, SumType)
+        return found
+
+    def _parts_of_array(self, kind: Type) -> Iterator[Type]:
+        """The types of the places of a value that is one place, or an array of products."""
+        if isinstance(kind, ArrayType) and not self.is_boxed(kind.element):
+            for one in self.places(kind.element):
+                yield array_of(one.source, kind.shape, kind.row_sparse)
+        else:
+            yield kind
+
+    def places(self, kind: Type, path: str = "") -> Iterator[Place]:
+        """The entries of a type, each with its path and the type that the program has for it."""
+        yield from self._places(kind, path, iter(self.entries(kind, path)))
+
+    def _places(self, kind: Type, path: str, entries: Iterator[Entry]) -> Iterator[Place]:
+        closed = unknowns(kind)
+        if closed:
+            own = [one for one in (next(entries) for _ in closed) if isinstance(one, Variable)]
+            yield from (Place(one.name, one, INT) for one in own)
+            kind = open_unknowns(kind, tuple(one.name for one in own))
+        match kind:
+            case TupleType(items):
+                for position, item in enumerate(items):
+                    yield from self._places(item, f"{path}.{position}", entries)
+            case RecordType():
+                for name, one in self.fields(kind):
+                    yield from self._places(one, f"{path}.{name}", entries)
+            case FunctionType():
+                yield Place(path, next(entries), kind)
+            case TangentType(of):
+                sources = [one.source for one in self.places(of)]
+                for place, position in self.tangent_places(of):
+                    one = next(entries)
+                    assert isinstance(one, Variable)
+                    yield Place(one.name, one, INT if place.type == INT else tangent(sources[position]))
+            case _:
+                for source in self._parts_of_array(kind):
+                    one = next(entries)
+                    assert isinstance(one, Variable)
+                    yield Place(one.name, one, source)
+
+    def tangent_of_place(self, source: Type, kind: Type) -> Type | None:
+        """The Core type of a place of a derivative, as programs hold it: a list of lists is one, whatever differentiation makes."""
+        match source:
+            case ListType((element,)):
+                inside = self.element_types(tangent(element))
+                return ListType(inside) if inside else None
+            case ArrayType(element, shape) if not isinstance(element, ScalarType):
+                inside = self.element_types(tangent(element))
+                return lifted(inside[0], shape) if inside else None
+        return self.tangent(kind)
 
     def tangent(self, kind: Type) -> Type | None:
-        """The tangent of a Core type; None where nothing varies."""
+        """The tangent of a Core type as differentiation makes it; None where nothing varies."""
         match kind:
             case ScalarType(dtype):
                 return kind if dtype in FLOATS else None
@@ -296,40 +383,29 @@ class Layouts:
                 return None if inner is None else ArrayType(inner, shape)
             case ListType(elements):
                 inside = tuple(one for one in map(self.tangent, elements) if one is not None)
-                return ListType(inside) if inside else None
+                return ListType(tuple(self.tangents.lazy(one) if isinstance(one, ListType) else one for one in inside)) if inside else None
             case SumType(name, arguments):
-                if name.endswith("Tangent") and name not in self.sums:
+                if self.tangents.is_linear(kind) or name not in self.sums:
                     return kind
-                return SumType(f"{name}Tangent", arguments) if self.has_floats(name) else None
+                if not self.tangents.carries(kind):
+                    return None
+                made = self.tangents.tangent_sum(name) if self.holds_functions(name) else tangent_sum_name(name)
+                return SumType(made, arguments)
             case RowsType():
                 return kind
         return None
 
-    def has_floats(self, name: str) -> bool:
-        """Whether a value of a sum holds anything that varies."""
-        if name not in self._floats:
+    def holds_functions(self, name: str) -> bool:
+        """Whether a sum can hold stored functions: then its tangent has a place for theirs, which only a declaration can say."""
+        if name not in self._families:
             seen: set[str] = set()
-            self._floats[name] = self._reaches_float(name, seen)
-        return self._floats[name]
-
-    def _reaches_float(self, name: str, seen: set[str]) -> bool:
-        if name in seen:
-            return False
-        seen.add(name)
-        return any(self._type_reaches(one.type, seen)
-                   for constructor in self.sums[name].constructors for one in constructor.fields)
-
-    def _type_reaches(self, kind: Type, seen: set[str]) -> bool:
-        match kind:
-            case ScalarType(dtype):
-                return dtype in FLOATS
-            case ArrayType(element, _):
-                return self._type_reaches(element, seen)
-            case ListType(elements):
-                return any(self._type_reaches(one, seen) for one in elements)
-            case SumType(name, _):
-                return self._reaches_float(name, seen)
-        return isinstance(kind, RowsType)
+            waiting = [name]
+            while waiting and not any(one in self.function_sums for one in waiting):
+                seen.add(one := waiting.pop())
+                fields = (field.type for each in self.sums[one].constructors for field in each.fields)
+                waiting += [inside for kind in fields for inside in sums_in(kind) if inside not in seen and inside in self.sums]
+            self._families[name] = bool(waiting)
+        return self._families[name]
 
     # -- sums
 
@@ -407,6 +483,29 @@ def lifted(kind: Type, shape: Sequence[SizeArgument], row_sparse: bool = False) 
     if isinstance(kind, ArrayType):
         return ArrayType(kind.element, (*shape, *kind.shape), row_sparse or kind.row_sparse)
     return ArrayType(kind, tuple(shape), row_sparse)
+
+
+def unknowns_of_nominals(kind: Type) -> list[tuple[Unknown, bool]]:
+    """The unknown sizes of a type as `unknowns` counts them, and whether each is an argument of a record or a sum: the derivative
+    has those, whatever varies in it."""
+    found: list[tuple[Unknown, bool]] = []
+    for part in opened_parts(kind):
+        own = ([(part, isinstance(kind, (RecordType, SumType)))] if isinstance(part, Unknown)
+               else unknowns_of_nominals(part) if not isinstance(part, Size) else [])
+        found += [(one, flag) for one, flag in own if one.name is None or all(one != other for other, _ in found)]
+    return found
+
+
+def sums_in(kind: Type) -> Iterator[str]:
+    """The sums that a Core type names."""
+    match kind:
+        case SumType(name, _):
+            yield name
+        case ArrayType(element, _):
+            yield from sums_in(element)
+        case ListType(elements):
+            for one in elements:
+                yield from sums_in(one)
 
 
 def short_name(qualified: str) -> str:
