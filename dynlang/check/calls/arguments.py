@@ -276,15 +276,28 @@ def give_default_sizes(context: Context, use: Use, slots: list[Slot], module: st
 
 
 def rank(context: Context, slot: Slot) -> int:
-    """When an argument is checked: -1 ints that name sizes, 0 ordinary, 1 literals, 2 what has no type by itself, 3 functions."""
+    """When an argument is checked: -1 ints that name sizes, 0 ordinary, and functions whose type is written down, 1 literals,
+    2 what has no type by itself, 3 other functions."""
     assert slot.argument is not None
     value = slot.argument.value
     if slot.size:
         return -1
+    if isinstance(slot.type, FunctionType) and is_written(context, value):
+        return 0
     items = value.items if isinstance(value, (ast.List, ast.Tuple)) else (value,)
     if isinstance(slot.type, FunctionType) or any(isinstance(one, ast.Lambda) for one in items):
         return 3
     return 2 if is_open(context, value) else 1 if is_literal(value) else 0
+
+
+def is_written(context: Context, node: ast.Expr) -> bool:
+    """Whether the type of a function's parameters is written down, so that it tells that of numbers beside it."""
+    if isinstance(node, ast.Lambda):
+        return bool(node.params) and all(one.type is not None for one in node.params)
+    if not isinstance(node, ast.Name) or context.find(node.text) is not None:
+        return False
+    symbol = context.symbol(node.text)
+    return symbol is not None and symbol.kind == "function" and not context.signature_of(symbol.name).generics
 
 
 def is_literal(node: ast.Expr) -> bool:
