@@ -181,6 +181,14 @@ def products(t: Trouble) -> Diagnostic | None:
                                   repairs=(replacing("write '*'", here, ' * '),))
 
 
+def numbered(t: Trouble) -> Diagnostic | None:
+    """`pair.0`: the items of a tuple have names."""
+    if t.token.type in ('INT', 'FLOAT') and t.before is not None and t.before.value == '.':
+        return errors.UnexpectedToken(f"expected a name, found '{t.token.value}'", t.span,
+                                      hint="a tuple is taken apart: 'let a, b = pair'")
+    return None
+
+
 def assigned(t: Trouble) -> Diagnostic | None:
     """`=` where a condition stands, and `:=`."""
     if t.token.type != 'EQUAL':
@@ -279,8 +287,13 @@ def comments(t: Trouble) -> Diagnostic | None:
 
 
 def branches(t: Trouble) -> Diagnostic | None:
-    """`else if`, an `elif` behind `else`, and `a if c` without `else`."""
+    """`else if`, an `elif` behind `else`, `a if c` without `else`, and `if c then a else b`."""
     kind, before = t.token.type, t.before
+    choice = re.match(r'if\s+(.+?)\s*(?:\bthen\b|:)\s*(.+?)\s*\belse\b\s*:?\s*(.+?)\s*$', t.rest.text)
+    if kind == 'IF' and not t.fresh and before is not None and before.type != 'ELSE' and 'IF' not in t.accepts and choice:
+        return errors.UnexpectedToken("expected an expression, found 'if'", t.span, hint="a choice is written 'a if condition else b'",
+                                      repairs=(replacing("write 'if' behind the value", t.rest,
+                                                         f'{choice[2]} if {choice[1]} else {choice[3]}'),))
     if kind == 'IF' and before is not None and before.type == 'ELSE':
         span = Span(t.source, before.start, t.token.end)
         return errors.UnexpectedToken("expected ':', found 'if'", t.span, hint="write 'elif'",
@@ -346,4 +359,4 @@ def stars(t: Trouble) -> Diagnostic | None:
     return None
 
 
-SLIPS: tuple[Rule, ...] = (assigned, foreign, signs, products, branches, comments, declared, stars, top)
+SLIPS: tuple[Rule, ...] = (assigned, foreign, signs, products, numbered, branches, comments, declared, stars, top)

@@ -227,14 +227,18 @@ def call_curried(context: Context, node: ast.Call, function: ast.Call | ast.Inde
     """``f(a)(b)`` and ``[f, g][i](b)``: the types of `b` help to find the type of what is called (rule 20)."""
     if any(argument.borrow or argument.name for argument in node.arguments):
         return call_value(context, context.infer(function), node.arguments, node.span, hint)
+    from dynlang.check.calls.arguments import is_literal
+    from dynlang.check.calls.told import parameter_numbers
+
     ready: list[ast.Argument] = []
     kinds: list[Type] = []
-    for argument in node.arguments:
+    told = dict(enumerate(parameter_numbers(context, function)))
+    for position, argument in enumerate(node.arguments):
         if isinstance(argument.value, ast.Lambda):
             ready.append(argument)
             kinds.append(HOLE)
             continue
-        value = context.infer(argument.value)
+        value = context.infer(argument.value, told.get(position) if is_literal(argument.value) else None)
         ready.append(ast.Argument(None, given(value), span=argument.span))
         kinds.append(HOLE if isinstance(value.type, ErrorType) else value.type)
     wanted = FunctionType(tuple(kinds), HOLE)

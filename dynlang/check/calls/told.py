@@ -6,14 +6,16 @@ so their declared parameter types are looked at beforehand, as far as these stan
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from dynlang.check.calls.call import module_member
 from dynlang.check.context import Context, LocalEntry, NestedEntry
 from dynlang.check.declarations.world import Signature
 from dynlang.syntax import nodes as ast
 from dynlang.types import ArrayType, FunctionType, ScalarType, Type, TypeVariable, Unknown
 
-DERIVED = ("grad", "value_and_grad", "hessian", "jacobian")
-"""Functions of a function that take what it takes."""
+DERIVED = ("grad", "value_and_grad")
+"""Builtins of a function that take what it takes."""
 
 
 def parameter_numbers(context: Context, node: ast.Expr) -> tuple[Type | None, ...]:
@@ -30,8 +32,30 @@ def parameter_numbers(context: Context, node: ast.Expr) -> tuple[Type | None, ..
             if isinstance(entry, LocalEntry):
                 kind = entry.local.type
                 return tuple(map(numbers, kind.parameters)) if isinstance(kind, FunctionType) else ()
+        case ast.Call(function, arguments):
+            return returned_numbers(context, function, arguments)
     signature = declared(context, node)
     return tuple(numbers(one.type) for one in signature.parameters) if signature is not None else ()
+
+
+def returned_numbers(context: Context, function: ast.Expr, arguments: Sequence[ast.Argument]) -> tuple[Type | None, ...]:
+    """The same of the function that a call gives: ``hessian(f)`` takes what `f` takes, by the types in its signature."""
+    signature = declared(context, function)
+    if signature is None or not isinstance(signature.returns, FunctionType):
+        return ()
+    known: dict[str, Type] = {}
+    for parameter, argument in zip(signature.parameters, arguments, strict=False):
+        known = told(context, parameter.type, argument.value) | known
+    return tuple(numbers(with_known(one, known)) for one in signature.returns.parameters)
+
+
+def with_known(kind: Type, known: Mapping[str, Type]) -> Type:
+    """A type with the type parameters that are known: T, and the elements of ``T[n]``."""
+    if isinstance(kind, TypeVariable):
+        return known.get(kind.name, kind)
+    if isinstance(kind, ArrayType) and isinstance(kind.element, TypeVariable):
+        return ArrayType(known.get(kind.element.name, kind.element), kind.shape)
+    return kind
 
 
 def declared(context: Context, node: ast.Expr) -> Signature | None:

@@ -88,10 +88,22 @@ def demand(context: Context, value: typed.Expression, wanted: Type) -> None:
         if isinstance(value, typed.LocalReference) and is_complete(wanted):
             note(context, value.local, wanted)
         return
+    if isinstance(value.type, TupleType) and isinstance(wanted, TupleType):
+        demand_items(context, value, wanted)
+        return
     own, number = number_type(value.type), number_type(wanted)
     if own is None or number is None or not may_become(own, number):
         return
     demand_numbers(context, value, own, number)
+
+
+def demand_items(context: Context, value: typed.Expression, wanted: TupleType) -> None:
+    """A tuple doesn't fit: of a variable the whole is demanded, of a tuple that is written down each item."""
+    if isinstance(value, typed.LocalReference) and is_complete(wanted):
+        note(context, value.local, wanted)
+    elif isinstance(value, typed.MakeTuple) and len(value.items) == len(wanted.items):
+        for item, kind in zip(value.items, wanted.items, strict=True):
+            demand(context, item, kind)
 
 
 def demand_numbers(context: Context, value: typed.Expression, own: Type, number: Type) -> None:
