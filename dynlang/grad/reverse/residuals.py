@@ -1,7 +1,8 @@
 """Demand decides what is saved: the free variables of a backward that its forward binds.
 
 A saved variable is computed again instead when its op is cheap and all leaves of its expression are saved anyway or bound
-outside. Arrays that are updated in place are never computed from: keeping one alive would copy it.
+outside. Arrays that are updated in place are never computed from: keeping one alive would copy it. An index that the forward
+has checked is what it was before the check: the backward doesn't check it again.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from dynlang.core.nodes import Block, Call, For, Function, Let, Operation, Variable, While
+from dynlang.core.nodes import Atom, Block, Call, For, Function, Let, Operation, Variable, While
 from dynlang.core.walk import Names, Substitution, free_variables, rebuild, statements_in
 from dynlang.grad.dead import MayGo, without_dead_code
 from dynlang.ops import OPS
@@ -20,7 +21,7 @@ CHEAP_SHAPES = frozenset({"slice", "concat", "at", "fill", "broadcast", "reshape
 
 def is_cheap(op: str) -> bool:
     row = OPS[op]
-    return op in CHEAP_SHAPES or (row.has("elementwise") and row.cost <= 1 and not row.has("check"))
+    return op in CHEAP_SHAPES or op == "check_index" or (row.has("elementwise") and row.cost <= 1 and not row.has("check"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def pack(
     saved = sorted((one for one in read if one.name in definitions), key=lambda one: order[one.name])
     saved, again = _recomputed(saved, definitions, consumed, {name for one in read for name in size_variables(one.type)})
     again.sort(key=lambda one: order[one.variables[0].name])
-    backward = Block((*again, *backward.statements), backward.results)
+    backward = _unchecked(Block((*again, *backward.statements), backward.results), again)
     held = {one.name for one in saved}
     kept = [one for one in kept if not (one.variables and all(v.name in extras and v.name not in held for v in one.variables))]
     return Packed(kept, backward, tuple(definitions[one.name][0] for one in saved))
@@ -94,6 +95,19 @@ def _recomputed(
         else:
             moved.update(found)
     return [one for one in saved if one.name in held], list(moved.values())
+
+
+def _unchecked(backward: Block, again: Sequence[Let]) -> Block:
+    """``i = check_index(k, n)`` among what is computed again goes, and i is k."""
+    checked: dict[str, Atom] = {}
+    for one in again:
+        if isinstance(one.right, Operation) and one.right.op == "check_index":
+            index = one.right.arguments[0]
+            checked[one.variables[0].name] = checked.get(index.name, index) if isinstance(index, Variable) else index
+    if not checked:
+        return backward
+    kept = tuple(one for one in backward.statements if not (one.variables and one.variables[0].name in checked))
+    return Substitution(checked).block(Block(kept, backward.results))
 
 
 def _expression(name: str, held: set[str], moved: dict[str, Let], definitions: Definitions, consumed: set[str]) -> dict[str, Let] | None:
