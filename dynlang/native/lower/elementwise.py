@@ -127,6 +127,10 @@ def body_of(region: Region) -> list[Operation]:
     return [one for one in region.operations if one.name != "yield"]
 
 
+MOST_IN_PIECES = 12
+"""Operations at most that are written out for each piece of a rest."""
+
+
 class ElementLoop:
     """Results (one or several arrays of `count` elements) of a region of scalar operations over inputs."""
 
@@ -160,10 +164,28 @@ class ElementLoop:
                 self._turn(starts, loop.index, scalars, 1, None)
             return
         if known is not None:
-            self._turn(starts, whole, splats, width, _constant_mask(known % width, width))
+            self._rest(starts, int(whole), known, splats)
             return
         with f.when(f.icmp("slt", whole, self.count)):
             self._turn(starts, whole, splats, width, _mask(f, f.sub(self.count, whole), width))
+
+    def _rest(self, starts: Sequence[str], first: int, count: int, splats: Mapping[int, str]) -> None:
+        """The last `count - first` elements. Few operations go in vectors of 4, 2, 1: what a mask has stored can't be forwarded to the
+        load behind it, which small arrays wait for. Many operations go once, under a mask."""
+        left, width = count - first, self.width
+        if left.bit_count() > 1 and self._is_long():
+            self._turn(starts, str(first), splats, width, _constant_mask(left, width))
+            return
+        while width > 1:
+            width //= 2
+            if left & width:
+                self._turn(starts, str(first), self._splats(width), width, None)
+                first += width
+
+    def _is_long(self) -> bool:
+        """Whether the code of one turn is large: a function that is written out in place."""
+        names = [one.name for one in body_of(self.region)]
+        return len(names) > MOST_IN_PIECES or not vectormath.LONG.isdisjoint(names)
 
     def _splats(self, width: int) -> dict[int, str]:
         """The scalar operands at every lane, made once before the loop."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dynlang.native.emit import mangle, splat_constant, vector
+from dynlang.native.kernels.reductions import combine, identity
 from dynlang.native.lower.arrays import begin
 from dynlang.native.lower.control import scalar_constant
 from dynlang.native.lower.conversions import convert
@@ -40,8 +41,7 @@ def lower_reduction(frame: Frame, operation: Operation) -> None:
     runs = neighbours(axes_of(operation, len(shape)))
     if len(runs) == 1 and len(shape) == runs[0][1] - runs[0][0] and dtype not in ("f16", "bf16"):
         count = frame.product(shape)
-        whole = frame.kernel(word, dtype, count, frame[x]) if dtype in KERNEL_DTYPES else _reduce_run(frame, word, dtype, frame[x], count)
-        frame.define(result, whole)
+        frame.define(result, _whole(frame, word, dtype, frame[x], count))
         return
     block, source = frame[x], dtype
     made: list[str] = []
@@ -65,6 +65,24 @@ def lower_reduction(frame: Frame, operation: Operation) -> None:
         frame.release(block, Array(result.type, ()))
     else:
         frame.define(result, block)
+
+
+SHORT = 8
+"""Elements at most that are reduced in place: less than two blocks of the kernel's lanes, so one by one there as well."""
+
+
+def _whole(frame: Frame, word: str, dtype: str, source: str, count: str) -> str:
+    """All elements from an address on."""
+    if dtype not in KERNEL_DTYPES:
+        return _reduce_run(frame, word, dtype, source, count)
+    if not count.isdigit() or int(count) > SHORT:
+        return frame.kernel(word, dtype, count, source)
+    kind = Scalar(dtype)
+    found = identity(word, dtype)
+    for index in range(int(count)):
+        element = frame.load_slot(address(frame, source, str(index), kind), kind)
+        found = combine(frame.f, word, dtype, 1, found, element)
+    return found
 
 
 def neutral(word: str, dtype: str) -> str:
