@@ -348,7 +348,8 @@ class Structural(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Derivative(Expression):
-    """`kind`: grad value_and_grad vjp jvp. `function` is a function value, applied to `arguments`; `wrt` are parameter positions.
+    """`kind`: grad value_and_grad vjp jvp jacobian hessian hvp. `function` is a function value, of hessian and hvp the gradient, applied
+    to `arguments`; `wrt` are parameter positions.
 
     vjp: `extra` is the cotangent, the type is (result, gradient); jvp: `extra` are the tangents of the parameters in `wrt`,
     the type is (result, tangent). With several results the first is differentiated, further ones are auxiliary."""

@@ -149,7 +149,8 @@ def call_symbol(context: Context, symbol: Symbol, node: ast.Call, hint: Type | N
         return typed.Literal(ERROR, node.span, 0)
     match symbol.kind:
         case "function":
-            return call_signature(context, context.signature_of(symbol.name), node.arguments, node.span, hint)
+            arguments = of_first(context, node) if symbol.name == "derivative.gradcheck" else node.arguments
+            return call_signature(context, context.signature_of(symbol.name), arguments, node.span, hint)
         case "record":
             return make_record(context, context.world.records[symbol.name], node, hint)
         case "constructor":
@@ -177,6 +178,25 @@ def call_symbol(context: Context, symbol: Symbol, node: ast.Call, hint: Type | N
             if isinstance(kind, RecordType):
                 return make_record(context, context.world.records[kind.name], node, hint or kind)
     return context.fail(errors.NotCallable(f"`{describe_callee(node)}` is a {symbol.kind}, and no function", node.function.span))
+
+
+FIRST = "first_argument"
+
+
+def of_first(context: Context, node: ast.Call) -> tuple[ast.Argument, ...]:
+    """``gradcheck(loss, model, x)`` is ``gradcheck(m => loss(m, x), model)``, if loss takes two arguments."""
+    from dynlang.check.calls.derivatives import parameter_names
+
+    plain = [one for one in node.arguments if one.name is None]
+    names = parameter_names(context, plain[0].value) if len(plain) > 2 else None
+    if names is None or len(names) < 2 or len(plain) < len(names) + 1 or any(one.borrow for one in plain):
+        return node.arguments
+    function, first, *rest = plain
+    given = (ast.Argument(None, ast.Name(FIRST, span=function.span), span=function.span), *rest[:len(names) - 1])
+    body = ast.Call(function.value, given, span=function.span)
+    alone = ast.Lambda((ast.Param(ast.Identifier(FIRST, span=function.span), span=function.span),), body, span=function.span)
+    options = (*rest[len(names) - 1:], *(one for one in node.arguments if one.name is not None))
+    return (ast.Argument(None, alone, span=function.span), first, *options)
 
 
 def describe_callee(node: ast.Call) -> str:

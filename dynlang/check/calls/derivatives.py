@@ -36,7 +36,7 @@ from dynlang.types import (
     tangent,
 )
 
-DERIVATIVES = ("grad", "value_and_grad")
+DERIVATIVES = ("grad", "value_and_grad", "jacobian", "hessian")
 
 
 def differentiated(context: Context, kind: str, inner: Sequence[ast.Argument], span: Span) -> tuple[ast.Expr, tuple[int, ...]] | None:
@@ -110,6 +110,10 @@ def infer_derivative(
     context: Context, kind: str, inner: Sequence[ast.Argument], arguments: Sequence[ast.Argument], span: Span, hint: Type | None
 ) -> typed.Expression:
     """``grad(f)(x)``: the arguments first, then the function (rule 20)."""
+    if kind in ("jacobian", "hessian"):
+        from dynlang.check.calls.jacobians import infer_matrix
+
+        return infer_matrix(context, kind, inner, arguments, span)
     read = differentiated(context, kind, inner, span)
     if read is None:
         return typed.Literal(ERROR, span, 0)
@@ -270,6 +274,8 @@ def derivative(
     match kind:
         case "grad":
             shape = gradient
+        case "hvp":
+            shape = tangent(differentiated_result(result))
         case "jvp":
             shape = TupleType((result, tangent(differentiated_result(result))))
         case _:
@@ -381,7 +387,7 @@ def is_number(kind: Type) -> bool:
 # ---------------------------------------------------------------- unapplied, vjp, jvp
 
 
-@builtin("grad", "value_and_grad")
+@builtin(*DERIVATIVES)
 def call_gradient(context: Context, node: ast.Call, hint: Type | None) -> typed.Expression:
     """``grad(f)`` as a value: a lambda around the applied form, of the type asked for, else of f's own."""
     assert isinstance(node.function, ast.Name)
@@ -452,13 +458,13 @@ def split_arguments(
     """``kind(f, arguments..., extra..., wrt=...)``"""
     plain = [one for one in node.arguments if one.name is None or one.name.text != "wrt"]
     named = [one for one in node.arguments if one.name is not None and one.name.text == "wrt"]
-    word = {"vjp": "cotangent", "jvp": "tangent"}[kind]
+    word, example = {"vjp": ("cotangent", "ct"), "jvp": ("tangent", "dx"), "hvp": ("tangent", "v")}[kind]
     if len(plain) < last + 2:
         context.report(
             errors.WrongArity(
                 f"`{kind}` takes a function, its arguments, and a {word}",
                 node.span,
-                hint=f"`{kind}(f, x, {'ct' if kind == 'vjp' else 'dx'})`",
+                hint=f"`{kind}(f, x, {example})`",
             )
         )
         return None

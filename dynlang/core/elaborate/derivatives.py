@@ -89,6 +89,14 @@ class Request:
         node, frame = self.node, self.frame
         returns = self.primal_type()
         lent = [isinstance(one, typed.Lend) for one in node.arguments]
+        if node.kind in ("jacobian", "hessian"):
+            from dynlang.core.elaborate.jacobians import matrix
+
+            return matrix(self), [None] * len(node.arguments)
+        if node.kind == "hvp":
+            _, tangents = self.forward(extra)
+            kind = frame.type(node.type)
+            return Value(kind, tuple(tangents[:len(frame.layouts.data(kind))])), [None] * len(node.arguments)
         if node.kind == "jvp":
             variables, tangents = self.forward(extra)
             primal, backs = results_of(frame, self.prepared, variables, returns, self.values, lent)
