@@ -42,6 +42,7 @@ from dynlang.types import (
     array_of,
     parts,
     size_variables,
+    tangent,
 )
 
 INTEGER_LIMITS = {"i64": 64, "i32": 32, "i16": 16, "i8": 8}
@@ -502,6 +503,8 @@ def conversion(context: Context, value: typed.Expression, wanted: Type) -> shape
     if isinstance(wanted, ArrayType) and actual == wanted.element and nameable(context, wanted):
         sizes = ", ".join(str(size) for size in wanted.shape)
         return shapes.Advice(f"`fill({shapes.clip(value)}, {sizes})` repeats one number")
+    if isinstance(actual, TangentType) and actual == tangent(wanted):
+        return shapes.Advice(f"a gradient has a type of its own: `{show(actual)}`")
     if isinstance(actual, FunctionType) and actual.result == wanted:
         call = Edit(span.source.span(span.end, span.end), "()")
         return shapes.Advice("call it: `(...)` is missing", (Repair("call it", (call,)),) if not actual.parameters else ())
