@@ -15,15 +15,25 @@ from dataclasses import dataclass, field
 
 from dynlang.check import typed
 from dynlang.core.nodes import SumDeclaration
-from dynlang.diag import NotBuilt
+from dynlang.diag import CompileError, Diagnostic, NotBuilt
 from dynlang.native.library.loaders import exports_of
 from dynlang.native.lower.layout import of_core
 from dynlang.source import Span
 from dynlang.ssa.nodes import Array, Box, Function, Module, Scalar, String, Value, ValueType
-from dynlang.types import ArrayType, IndexType, RecordType, ScalarType, Size, StringType, SumType, TupleType, Type
+from dynlang.types import ArrayType, IndexType, RecordType, ScalarType, Size, StringType, SumType, TangentType, TupleType, Type
 
 C_TYPES = {"f64": "double", "f32": "float", "f16": "uint16_t", "bf16": "uint16_t", "i64": "int64_t", "i32": "int32_t", "i16": "int16_t",
            "i8": "int8_t", "u8": "uint8_t", "bool": "bool"}
+
+
+OWN_NAMES = frozenset({"context", "create", "destroy", "error", "error_line", "live_blocks", "set_stack", "cancel", "abi_version"})
+"""What every library defines itself, behind its prefix."""
+
+
+class NameTaken(Diagnostic):
+    """Two things in a library would have one name in C."""
+
+    code = "DYN0035"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +68,10 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class RecordHandle:
-    """A record type: the names of its sizes and the kinds of its flat fields."""
+    """A record type: the names of its sizes and the kinds of its flat fields. `declared`: the module it is from, and its name there."""
 
     name: str
+    declared: str
     sizes: tuple[str, ...]
     fields: tuple[ValueType, ...]
     labels: tuple[str, ...]
@@ -85,12 +96,24 @@ def c_identifier(name: str) -> str:
 def describe(stem: str, program: typed.Program, module: Module) -> Interface:
     """The C interface of the exports of a program, whose SSA is `module`."""
     interface = Interface(c_identifier(stem))
+    spans: dict[str, Span] = {}
     by_export = {one.export: one for one in module.functions.values() if one.export}
     for function in exports_of(program):
         name = function.name.rpartition(".")[2]
         if name in by_export:
             interface.exports.append(_Describing(interface, module, function, by_export[name]).export(name))
+            spans[name] = function.span
+    for name in sorted(spans.keys() & (OWN_NAMES | handle_names(interface))):
+        title = f"the exported function `{name}` would be `{interface.stem}_{name}` in C, which the library defines itself"
+        raise CompileError([NameTaken(title, spans[name], hint="give it another name")])
     return interface
+
+
+def handle_names(interface: Interface) -> set[str]:
+    """The types and functions of handles, without the library's prefix."""
+    names = {f"{one}{ending}" for one in interface.records for ending in ("", "_free")}
+    names |= {f"{one}{ending}" for one in interface.sums for ending in ("", "_retain", "_release", "_tag")}
+    return names | {f"{name}_{one.name}" for name, sum in interface.sums.items() for one in sum.constructors}
 
 
 class _Describing:
@@ -137,6 +160,9 @@ class _Describing:
                 return Part(name, "text", slots)
             case RecordType(record, arguments) if all(isinstance(one, Size) for one in arguments):
                 return self.record(name, record, arguments, slots, values, labels, inout)  # type: ignore[arg-type]
+            case TangentType(RecordType(record, arguments)) if all(isinstance(one, Size) for one in arguments) and all(
+                    map(is_plain, (values[place].type for place in slots))):
+                return self.record(name, f"{record}Tangent", arguments, slots, values, labels, inout)  # type: ignore[arg-type]
             case SumType():
                 box = values[slots[-1]].type
                 assert isinstance(box, Box)
@@ -152,7 +178,10 @@ class _Describing:
         fields = tuple(values[place].type for place in slots)
         paths = tuple(labels[place].partition(".")[2] for place in slots)
         generics = tuple(f"size{place}" for place in range(len(sizes)))
-        self.interface.records.setdefault(short, RecordHandle(short, generics, fields, paths))
+        known = self.interface.records.setdefault(short, RecordHandle(short, record, generics, fields, paths))
+        if known.declared != record:
+            raise CompileError([NameTaken(f"`{known.declared}` and `{record}` would both be `{short}` in C", self.span,
+                                          hint="give one of the records another name")])
         return Part(name, "record", slots, type_name=short, sizes=sizes, inout=inout)
 
     def sum(self, name: str) -> None:
@@ -165,8 +194,13 @@ class _Describing:
                 kind = of_core(one.type)
                 if isinstance(kind, Box):
                     self.sum(kind.sum)
-                elif not isinstance(kind, (Scalar, String)) and not (isinstance(kind, Array) and isinstance(kind.element, Scalar)):
+                elif not isinstance(kind, String) and not is_plain(kind):
                     raise NotBuilt(f"a field of type {one.type} in the C interface: '{one.name}' of '{constructor.name}'", self.span)
+
+
+def is_plain(kind: ValueType) -> bool:
+    """Whether a flat value is a number or an array of numbers."""
+    return isinstance(kind, Scalar) or (isinstance(kind, Array) and isinstance(kind.element, Scalar))
 
 
 def group_slots(labels: Sequence[str], names: Sequence[str], start: int) -> list[range]:
