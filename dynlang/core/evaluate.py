@@ -60,12 +60,20 @@ class SumValue:
 
 @dataclass
 class Counter:
-    """What an evaluation cost: operations (the row's cost for each element of result or reduced operand), and calls."""
+    """What an evaluation cost: operations (the row's cost for each element of result or reduced operand), and what leads from one
+    to the next: calls, values constructed, branches taken, trips of loops."""
 
     operations: float = 0.0
     by_op: dict[str, int] = field(default_factory=dict)
     constructed: int = 0
     calls: int = 0
+    branches: int = 0
+    trips: int = 0
+
+    @property
+    def steps(self) -> float:
+        """All of it: the cost on a machine where each of these takes one step."""
+        return self.operations + self.constructed + self.calls + self.branches + self.trips
 
     def count(self, op: str, cost: float, arguments: Sequence[Any], results: Sequence[Any]) -> None:
         self.by_op[op] = self.by_op.get(op, 0) + 1
@@ -169,11 +177,15 @@ class _Machine:
                     self.counter.constructed += 1
                 return (SumValue(constructor, tuple(self.atoms(arguments, values))),)
             case Case(scrutinee, arms):
+                if self.counter:
+                    self.counter.branches += 1
                 value = self.atom(scrutinee, values)
                 arm = next(one for one in arms if one.constructor == value.constructor)
                 values.update((place.name, one) for place, one in zip(arm.fields, value.fields, strict=True))
                 return self.block(arm.body, values)
             case If(condition, then, otherwise):
+                if self.counter:
+                    self.counter.branches += 1
                 return self.block(then if self.atom(condition, values) else otherwise, values)
             case For(index, count, carried, initial, body):
                 return self.loop(index, int(self.atom(count, values)), carried, self.atoms(initial, values), body, values)
@@ -187,6 +199,8 @@ class _Machine:
             values[index.name] = np.int64(trip)
             values.update((place.name, one) for place, one in zip(carried, current, strict=True))
             current = self.block(body, values)
+        if self.counter:
+            self.counter.trips += count
         return current
 
     def while_loop(self, carried: Sequence[Variable], current: list[Any], condition: Block, body: Block,
@@ -196,6 +210,8 @@ class _Machine:
             if not self.block(condition, values)[0]:
                 return current
             current = self.block(body, values)
+            if self.counter:
+                self.counter.trips += 1
 
     def operation(self, operation: Operation, statement: Let, values: Mapping[str, Any]) -> Sequence[Any]:
         row = OPS[operation.op]

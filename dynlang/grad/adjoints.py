@@ -182,6 +182,8 @@ class Adjoints:
         match left.type:
             case ScalarType():
                 return builder.operation("add", left, right, name=hint)
+            case ArrayType() if left == right and is_number(left.type):
+                return builder.operation("add", left, right, name=hint)  # in place it would first be copied
             case RowsType():
                 return builder.operation("rows_add", left, right, name=hint)
             case ArrayType() if is_number(left.type):

@@ -78,6 +78,10 @@ class Engine:
         """Whether a recursive function hands this parameter on: one destination is then threaded through the whole recursion."""
         return self._recursion.hands_on(function, position)
 
+    def is_read(self, function: str, result: int) -> bool:
+        """Whether the recursion that a function is in reads this result of it: then its calls inside have a cotangent for it."""
+        return self._recursion.reads(function, result)
+
     def is_recursive(self, function: str) -> bool:
         return self._recursion.is_recursive(function)
 

@@ -37,14 +37,15 @@ class CountError(Exception):
 
 
 def interpret(module: Module, function: str, arguments: Sequence[Any], *, count: bool = False, depth: int = DEPTH_LIMIT,
-              copied: list[Operation] | None = None) -> list[Any]:
+              copied: list[Operation] | None = None, elements: list[int] | None = None) -> list[Any]:
     """The results of a function; `RunTimeError` where the program fails. Runs on a thread of its own, with room for deep recursion.
 
-    With `count`, `copied` takes up each operation that copied a block to write it, as often as it did."""
+    With `count`, `copied` takes up each operation that copied a block to write it, as often as it did, and `elements` how many
+    elements, rows or fields the block had."""
 
     def run() -> list[Any]:
         with np.errstate(all="ignore"):
-            heap = CountedHeap([] if copied is None else copied) if count else Heap()
+            heap = CountedHeap(copied, elements) if count else Heap()
             return list(_Machine(module, heap, depth).enter(function, arguments))
 
     return on_deep_stack(run, 20 * depth + 10_000)
@@ -81,7 +82,7 @@ class Heap:
     def finish(self) -> None:
         pass
 
-    def copies(self, one: Operation) -> None:
+    def copies(self, one: Operation, block: Block) -> None:
         """An update copies a block that others hold, too."""
 
 
@@ -107,13 +108,15 @@ FOR_EVER = 1 << 60
 class CountedHeap(Heap):
     """Every reference is a `Block`. A freed block releases what it holds."""
 
-    def __init__(self, copied: list[Operation] | None = None) -> None:
+    def __init__(self, copied: list[Operation] | None = None, elements: list[int] | None = None) -> None:
         self.live = 0
         self.made = 0
         self.copied = [] if copied is None else copied
+        self.elements = [] if elements is None else elements
 
-    def copies(self, one: Operation) -> None:
+    def copies(self, one: Operation, block: Block) -> None:
         self.copied.append(one)
+        self.elements.append(elements_of(block.payload))
 
     def take_in(self, value: Any, kind: ValueType) -> Any:
         if isinstance(kind, Scalar):
@@ -177,6 +180,13 @@ class CountedHeap(Heap):
     def finish(self) -> None:
         if self.live:
             raise CountError(f"{self.live} blocks are alive at the end")
+
+
+def elements_of(payload: Any) -> int:
+    """How many elements a block has: of an array, items of a list, fields of a constructor."""
+    if isinstance(payload, np.ndarray):
+        return payload.size
+    return len(payload.fields) if isinstance(payload, SumValue) else len(payload)
 
 
 def references(payload: Any) -> list[Block]:
@@ -335,7 +345,7 @@ class _Machine:
             first: Any = target
         elif isinstance(target, Block):
             before = []
-            heap.copies(one)
+            heap.copies(one, target)
             heap.release(target)
             first = heap.new(payload, one.results[0].type)
         else:

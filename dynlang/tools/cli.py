@@ -106,6 +106,7 @@ def grad_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("function", metavar="FN", help="the function to differentiate")
     parser.add_argument("--wrt", metavar="NAME", action="append", help="the parameter (default: the first); repeatable")
     parser.add_argument("--forward", action="store_true", help="forward mode")
+    parser.add_argument("--residuals", action="store_true", help="what a call saves for its backward instead: types, values, bytes")
 
 
 def ir_arguments(parser: argparse.ArgumentParser) -> None:

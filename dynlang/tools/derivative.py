@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dynlang import pipeline
 from dynlang.core.nodes import Function, Module
 from dynlang.grad import gradient_program
 from dynlang.grad.engine import Engine
+from dynlang.grad.saved import residual_sums, saved, summary, table
 from dynlang.tools.flat import BadArgument
 
 
-def derivative_text(path: Path, function: str, wrt: Sequence[str] = (), forward: bool = False) -> str:
+def derivative_text(path: Path, function: str, wrt: Sequence[str] = (), forward: bool = False, residuals: bool = False) -> str:
     """Dyn source that checks and runs: the function's results, then the gradient of the first float among them with respect
-    to the parameters named (default: the first)."""
-    return derivative_of(pipeline.build(pipeline.Request(path, entries=(function,)), until="core"), function, wrt, forward)
+    to the parameters named (default: the first). With `residuals` what a call saves for its backward: types, then values."""
+    core = pipeline.build(pipeline.Request(path, entries=(function,)), until="core")
+    return saved_text(core, function, wrt) if residuals else derivative_of(core, function, wrt, forward)
 
 
 def derivative_of(core: Module, function: str, wrt: Sequence[str] = (), forward: bool = False) -> str:
     target = core.functions[function]
     made = gradient_program(core, function, positions(core, target, wrt), forward)
-    return pipeline.text_of("grad", made)
+    head = "" if forward else summary(saved(made, f"{function}_grad", target))
+    return f"{head}{pipeline.text_of('grad', made)}"
+
+
+def saved_text(core: Module, function: str, wrt: Sequence[str] = ()) -> str:
+    """The types that the backward's residual is made of, and every value that is saved with the bytes it takes."""
+    target = core.functions[function]
+    made = gradient_program(core, function, positions(core, target, wrt))
+    sums = {name: made.sums[name] for name in residual_sums(made, f"{function}_grad", core, len(target.results))}
+    found = saved(made, f"{function}_grad", target)
+    types = pipeline.text_of("grad", replace(made, sums=sums, functions={}, roots=()))
+    return "\n".join(one for one in (summary(found), types.strip("\n") + "\n" if sums else "", table(found)) if one)
 
 
 def positions(core: Module, target: Function, wrt: Sequence[str]) -> list[int]:

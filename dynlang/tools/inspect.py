@@ -177,7 +177,8 @@ def grad(arguments: argparse.Namespace) -> int | None:
     from dynlang.tools.flat import BadArgument
 
     try:
-        print(derivative_text(Path(arguments.file), arguments.function, arguments.wrt or [], arguments.forward), end="")
+        print(derivative_text(Path(arguments.file), arguments.function, arguments.wrt or [], forward=arguments.forward,
+                              residuals=arguments.residuals), end="")
     except BadArgument as error:
         return complain(str(error))
     return None

@@ -53,12 +53,14 @@ def reverse_call(r: Reversal, statement: Let, call: Call, region: Region) -> lis
 
 
 def _complete(r: Reversal, statement: Let, call: Call, active: tuple[bool, ...], region: Region, cotangents: list[Atom | None]) -> None:
-    """Recursive functions get small zeros for missing cotangents: one pair of functions serves the root and the rest."""
+    """Recursive functions get small zeros for missing cotangents, if their own calls have one: one pair of functions serves the
+    root and the rest."""
     if all(one is None for one in cotangents) or not r.engine.is_recursive(call.function):
         return
     results = r.engine.activity.call(call.function, active)
     for k, variable in enumerate(statement.variables):
-        if cotangents[k] is None and results[k] and is_number(variable.type) and not _is_wide(variable.type):
+        small = is_number(variable.type) and not _is_wide(variable.type)
+        if cotangents[k] is None and results[k] and small and r.engine.is_read(call.function, k):
             cotangents[k] = r.engine.adjoints.zeros_like(region, variable)
 
 

@@ -19,9 +19,21 @@ from dynlang.types import INT, ListType, size_variables
 CHEAP_SHAPES = frozenset({"slice", "concat", "at", "fill", "broadcast", "reshape", "transpose", "reverse", "iota", "constant_array"})
 
 
-def is_cheap(op: str) -> bool:
-    row = OPS[op]
-    return op in CHEAP_SHAPES or op == "check_index" or (row.has("elementwise") and row.cost <= 1 and not row.has("check"))
+def is_cheap(statement: Let) -> bool:
+    """Whether a statement is computed again rather than its result saved, if what it reads is there anyway: moves of numbers, single
+    steps of arithmetic, anything on single ints."""
+    right = statement.right
+    if not isinstance(right, Operation):
+        return False
+    row = OPS[right.op]
+    if right.op in CHEAP_SHAPES or right.op == "check_index":
+        return True
+    return row.has("elementwise") and not row.has("check") and (row.cost <= 1 or statement.variables[0].type == INT)
+
+
+def read_again(right: Operation) -> tuple[Atom, ...]:
+    """What a cheap operation reads when it is computed again: of an index that was checked, the index alone."""
+    return right.arguments[:1] if right.op == "check_index" else right.arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +135,11 @@ def _expression(name: str, held: set[str], moved: dict[str, Let], definitions: D
                 return None
             continue
         statement = definitions[one][1]
-        if statement is None or len(found) == LONGEST or not isinstance(statement.right, Operation) or not is_cheap(statement.right.op):
+        if statement is None or len(found) == LONGEST or not is_cheap(statement):
             return None
+        assert isinstance(statement.right, Operation)
         found[one] = statement
-        todo += [atom.name for atom in statement.right.arguments if isinstance(atom, Variable)]
+        todo += [atom.name for atom in read_again(statement.right) if isinstance(atom, Variable)]
         todo += [inner for size in statement.right.sizes for inner in size.variables()]
         todo += size_variables(definitions[one][0].type)
     return found
