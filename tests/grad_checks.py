@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from complex_step import STEP, evaluate_complex
 from dynlang.core.build import Builder, Scope, Signature, integer, number
 from dynlang.core.evaluate import Counter, SumValue, evaluate
 from dynlang.core.nodes import (
@@ -299,12 +302,12 @@ class Space:
             and isinstance(left[0][0], (int, np.integer))
         ):
             dense = self.dense(right)
-            return sum(float(np.sum(row * dense[index])) for index, row in left if index in dense)
+            return sum(np.sum(row * dense[index]).item() for index, row in left if index in dense)
         if isinstance(left, list):
             return sum(self.inner(a, b) for x, y in zip(left, right, strict=True) for a, b in zip(x, y, strict=True))
         if isinstance(left, np.ndarray) and left.dtype == object:
             return sum(self.inner(a, b) for a, b in zip(left, right, strict=True))
-        return float(np.sum(np.asarray(left) * np.asarray(right)))
+        return np.sum(np.asarray(left) * np.asarray(right)).item()
 
     @staticmethod
     def dense(rows: list[tuple[int, Any]]) -> dict[int, Any]:
@@ -313,13 +316,13 @@ class Space:
             found[int(index)] = found.get(int(index), 0.0) + row
         return found
 
-    def move(self, value: Value, along: Value, step: float, kind: Type) -> Value:
+    def move(self, value: Value, along: Value, step: complex, kind: Type) -> Value:
         """value + step * along."""
         if self.is_zero(along) or not self.tangents.carries(kind):
             return value
         match kind:
             case ArrayType(_, _, True):
-                made = np.array(value)
+                made = np.array(value, np.result_type(value, step))
                 for index, row in along:
                     made[index] += step * row
                 return made
@@ -350,7 +353,7 @@ class Space:
             for part, kind in zip(one, elements, strict=True)
         )
 
-    def covector_product(self, cotangent: Value, value: Value, kind: Type) -> float:
+    def covector_product(self, cotangent: Value, value: Value, kind: Type) -> Any:
         """<cotangent, value> of a result, where the value is seen as a vector."""
         if self.is_zero(cotangent) or not self.tangents.carries(kind):
             return 0.0
@@ -370,7 +373,7 @@ class Space:
                     if one.active
                 )
             case ArrayType(ScalarType(), _) | ScalarType():
-                return float(np.sum(np.asarray(cotangent) * np.asarray(value)))
+                return np.sum(np.asarray(cotangent) * np.asarray(value)).item()
             case ArrayType(element, _):
                 return sum(self.covector_product(c, one, element) for c, one in zip(cotangent, value, strict=True))
             case ListType(elements):
@@ -394,8 +397,9 @@ def check(
     tolerance: float = 1e-9,
     seed: int = 0,
     step: float = 4e-3,
+    exact: float | None = 1e-13,
 ) -> Module:
-    """Reverse mode agrees with Richardson differences (relative) and, to 1e-12, with forward mode."""
+    """Reverse mode agrees with Richardson differences (relative), to 1e-12 with forward mode, and to `exact` with the complex step."""
     verify(module)
     made, reverse_name, forward_name = with_requests(module, name, wrt, forward)
     space = Space(module, seed)
@@ -411,18 +415,41 @@ def check(
         tangents = evaluate(made, forward_name, [*arguments, *vectors.values()])[len(values) :]
         carrying = [k for k, one in enumerate(target.results) if space.tangents.carries(one.type)]
         dot = sum(space.inner(cotangents[k], d) for k, d in zip(carrying, tangents, strict=True) if on[k])
-        assert abs(dot - reverse) <= 1e-12 * (1 + abs(dot)), (name, "dot product", dot, reverse)
+        agree("dot product", name, dot, reverse, 1e-12)
 
-    def at(distance: float) -> float:
+    def at(distance: complex) -> Any:
         moved = [space.move(one, vectors[k], distance, target.parameters[k].type) if k in wrt else one for k, one in enumerate(arguments)]
-        results = evaluate(module, name, moved)
+        results = evaluate_complex(module, name, moved) if isinstance(distance, complex) else evaluate(module, name, moved)
         return sum(space.covector_product(cotangents[k], results[k], target.results[k].type) for k in cotangents)
 
+    if exact is not None:
+        agree("complex step", name, complex(at(STEP * 1j)).imag / STEP, reverse, exact)
     table = [(at(step / 2**i) - at(-step / 2**i)) / (2 * step / 2**i) for i in range(4)]
     for order in range(1, 4):
         table = [(4**order * b - a) / (4**order - 1) for a, b in pairwise(table)]
-    assert abs(table[0] - reverse) <= tolerance * (1 + abs(table[0])), (name, "differences", table[0], reverse)
+    agree("differences", name, table[0], reverse, tolerance)
     return made
+
+
+WORST: dict[str, tuple[float, str]] = {}
+"""The largest relative error of each kind of check in this run; with DYN_MEASURE=1 it is printed at the end."""
+
+
+def agree(check: str, name: str, expected: float, found: float, tolerance: float) -> None:
+    error = abs(expected - found) / (1 + abs(expected))
+    kind = f"{check} to {tolerance:g}"
+    if error > WORST.get(kind, (0.0, ""))[0]:
+        WORST[kind] = error, os.environ.get("PYTEST_CURRENT_TEST", name).partition(" ")[0]
+    assert error <= tolerance, (name, check, expected, found)
+
+
+def _show_worst() -> None:
+    for kind, (error, name) in sorted(WORST.items()):
+        print(f"{kind}: {error:.2g}, in {name}")
+
+
+if os.environ.get("DYN_MEASURE"):
+    atexit.register(_show_worst)
 
 
 def operations(module: Module, name: str, arguments: Sequence[Value]) -> float:

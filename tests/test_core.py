@@ -575,3 +575,11 @@ def test_control_flow_is_that_of_python(seed: int):
         expected = list(scope["f"](*arguments))
         assert [plain(one) for one in evaluate(module, "f", arguments)] == expected, dyn
         assert [plain(one) for one in evaluate(again, "f", arguments)] == expected, print_module(module)
+
+
+def test_entries_keep_their_names_beside_rules() -> None:
+    """The rule that is made for f and an entry called `f_rule` are two functions."""
+    rule = "@derivative(of=f)\nfn f_rule(x: f32) -> (f32, f32 -> f32):\n    return x, g => 2.0 * g\n"
+    module = elaborate(check_source(f"fn f(x: f32) -> f32:\n    return x\n\n{rule}"), ["f", "f_rule"])
+    made = module.functions["f"].derivative
+    assert made is not None and made.rule != "f_rule" and len(module.functions[made.rule].results) == 2

@@ -18,12 +18,12 @@ from dynlang.grad.activity import operand_names
 from dynlang.grad.adjoints import Region
 from dynlang.grad.answers import write_vjp
 from dynlang.grad.dead import without_dead_code
-from dynlang.grad.operations import Expressions, environment_of, fitted
+from dynlang.grad.operations import Expressions, environment_of, fitted, is_table, rows_of
 from dynlang.grad.rules import axes_of, each_row, other_products, rows_at, rows_last, rows_shape
 from dynlang.grad.state import known_sizes
 from dynlang.ops import OPS
 from dynlang.ops.elementwise import scalar_of
-from dynlang.types import ArrayType, RowsType, SumType
+from dynlang.types import INT, ArrayType, RowsType, ScalarType, SumType, Type
 
 if TYPE_CHECKING:
     from dynlang.grad.engine import Engine
@@ -103,7 +103,16 @@ class FunctionTangent:
         """The tangent of an atom, zeros if there is none."""
         if isinstance(atom, Variable) and atom.name in values:
             return values[atom.name]
+        if isinstance(atom.type, RowsType):
+            return zero_rows(builder, atom)
         return self.engine.adjoints.zeros_like(Region(builder), atom)
+
+    def dense(self, builder: Builder, atom: Atom, values: Tangents) -> Atom:
+        """The tangent as an op takes it that reads all of an embedding table."""
+        found = self.tangent(builder, atom, values)
+        if isinstance(found.type, RowsType) and isinstance(atom.type, ArrayType):
+            return builder.operation("rows_dense", found, **rows_shape(found))  # type: ignore[arg-type]
+        return found
 
     # -- statements
 
@@ -270,16 +279,15 @@ class FunctionTangent:
             value = self.again(builder, operation, values, {k for k, one in enumerate(arguments) if self.engine.tangents.carries(one.type)})
         else:
             raise NotBuilt(f"forward mode of {operation.op}", statement.span)
-        values[statement.variables[0].name] = value
+        result = statement.variables[0]
+        values[result.name] = rows_of(builder, result, value) if is_table(result.type) else value
 
     def again(self, builder: Builder, operation: Operation, values: Tangents, positions: set[int]) -> Atom:
         """The op with the tangents of some operands in their places."""
-        given = [self.tangent(builder, one, values) if k in positions else one for k, one in enumerate(operation.arguments)]
-        rows = [one for one in given if isinstance(one.type, RowsType)]
-        if rows and operation.op == "at":
-            return rows_at(builder, given[0], given[1])
-        if rows and operation.op == "gather":
-            given[0] = builder.operation("rows_dense", given[0], **rows_shape(given[0]))  # type: ignore[arg-type]
+        table = operation.arguments[0]
+        if operation.op == "at" and is_table(table.type) and len(operation.arguments) == 2:
+            return rows_at(builder, self.tangent(builder, table, values), operation.arguments[1])
+        given = [self.dense(builder, one, values) if k in positions else one for k, one in enumerate(operation.arguments)]
         return builder.operation(operation.op, *given, sizes=operation.sizes, name="d", **dict(operation.attributes))  # type: ignore[arg-type]
 
     def total(self, builder: Builder, terms: Sequence[Atom]) -> Atom:
@@ -295,18 +303,18 @@ class FunctionTangent:
         terms: list[Atom] = []
         for argument, name in zip(operation.arguments, operand_names(operation.op, len(operation.arguments)), strict=True):
             if self.is_on(argument) and name in row.derivative:
-                g = self.tangent(builder, argument, values)
+                g = self.dense(builder, argument, values)
                 value = Expressions(builder, {**environment, "g": g}, scalar_of(g.type)).value(row.derivative[name], f"d_{result.name}")
                 terms.append(fitted(builder, value, result.type))
         return self.total(builder, terms)
 
     def bilinear_accumulator(self, builder: Builder, operation: Operation, values: Tangents) -> Atom:
         d, u, v = operation.arguments
-        total = self.tangent(builder, d, values)
+        total = self.dense(builder, d, values)
         if self.is_on(u):
-            total = builder.operation(operation.op, total, self.tangent(builder, u, values), v, name="d")
+            total = builder.operation(operation.op, total, self.dense(builder, u, values), v, name="d")
         if self.is_on(v):
-            total = builder.operation(operation.op, total, u, self.tangent(builder, v, values), name="d")
+            total = builder.operation(operation.op, total, u, self.dense(builder, v, values), name="d")
         return total
 
     def list_operation(self, builder: Builder, statement: Let, operation: Operation, values: Tangents) -> None:
@@ -339,7 +347,7 @@ def _per_row(value_of: Callable[[Builder, Atom, Atom, Atom], Atom]) -> Special:
         assert isinstance(kind, ArrayType)
         axes = axes_of(operation, kind)
         x, rows, items, _ = rows_last(builder, operation.arguments[0], kind, axes)
-        dx, _, _, _ = rows_last(builder, self.tangent(builder, operation.arguments[0], values), kind, axes)
+        dx, _, _, _ = rows_last(builder, self.dense(builder, operation.arguments[0], values), kind, axes)
         zeros = builder.zeros(ArrayType(kind.element, (rows,)))
 
         def change(body: Builder, i: Atom, d: Atom) -> Atom:
@@ -354,7 +362,52 @@ def _per_row(value_of: Callable[[Builder, Atom, Atom, Atom], Atom]) -> Special:
     return rule
 
 
+def zero_rows(builder: Builder, rows: Atom) -> Atom:
+    """Touched rows of zeros, one for each of `rows`: then both have the same contributions in the same places."""
+    assert isinstance(rows.type, RowsType)
+    zeros = builder.zeros(row_type(rows.type))
+    empty = builder.operation("rows_empty", **rows_shape(rows))  # type: ignore[arg-type]
+    count = builder.operation("rows_count", rows, name="count")
+    position, carried = Variable(builder.names.fresh("k"), INT), Variable(builder.names.fresh("rows"), rows.type)
+    body = builder.inside()
+    longer = body.operation("accumulate_at", carried, body.operation("rows_index", rows, position), zeros, name="rows")
+    return builder.emit(For(position, count, (carried,), (empty,), body.block(longer)), ["rows"])[0]
+
+
+def row_type(kind: RowsType) -> Type:
+    return ArrayType(ScalarType(kind.dtype), kind.shape[1:]) if kind.shape[1:] else ScalarType(kind.dtype)
+
+
+def _rows_row(self: FunctionTangent, builder: Builder, statement: Let, operation: Operation, values: Tangents) -> Atom:
+    """Contribution k of the tangent, which has one for each of the rows; where it was made elsewhere and has others, all that it has
+    under this index goes to the first contribution, so that sums over contributions are right."""
+    rows, k = operation.arguments
+    d = self.tangent(builder, rows, values)
+    index = builder.operation("rows_index", rows, k, name="index")
+    kind = [Variable("d", row_type(rows.type))]  # type: ignore[arg-type]
+
+    def from_all(inner: Builder) -> Atom:
+        position, carried = Variable(inner.names.fresh("j"), INT), Variable(inner.names.fresh("before"), INT)
+        body = inner.inside()
+        same = body.operation("equal", body.operation("rows_index", rows, position), index)
+        more = body.operation("add", carried, body.operation("select", same, number(1, "i64"), number(0, "i64")))
+        before = inner.emit(For(position, k, (carried,), (number(0, "i64"),), body.block(more)), ["before"])[0]
+        first, later = inner.inside(), inner.inside()
+        blocks = first.block(rows_at(first, d, index)), later.block(later.zeros(kind[0].type))
+        return inner.bind(If(inner.operation("equal", before, number(0, "i64")), *blocks), kind)[0]
+
+    def from_same(inner: Builder) -> Atom:
+        same, other = inner.inside(), inner.inside()
+        blocks = same.block(same.operation("rows_row", d, k, name="d")), other.block(from_all(other))
+        return inner.bind(If(inner.operation("equal", inner.operation("rows_index", d, k), index), *blocks), kind)[0]
+
+    counts = [builder.operation("rows_count", one, name="count") for one in (rows, d)]
+    same, other = builder.inside(), builder.inside()
+    return builder.bind(If(builder.operation("equal", *counts), same.block(from_same(same)), other.block(from_all(other))), kind)[0]
+
+
 SPECIAL: dict[str, Special] = {
+    "rows_row": _rows_row,
     "reduce_max": _per_row(lambda b, x, dx, n: b.operation("at", dx, b.operation("argmax", x))),
     "reduce_min": _per_row(lambda b, x, dx, n: b.operation("at", dx, b.operation("argmin", x))),
     "reduce_prod": _per_row(lambda b, x, dx, n: b.operation("dot", dx, other_products(b, x, n))),

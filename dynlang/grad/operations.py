@@ -187,15 +187,19 @@ class OpReversal:
         )
 
     def rows(self, operand: Atom, value: Atom) -> Atom:
-        """A dense cotangent of an embedding table as rows: every row of it."""
-        if isinstance(value.type, RowsType) or not isinstance(operand.type, ArrayType):
-            return value
-        builder, shape = self.builder, array_sizes(operand.type)
-        empty = builder.operation("rows_empty", sizes=shape, dtype=scalar_of(operand.type))
-        index, carried = Variable(builder.names.fresh("i"), INT), Variable(builder.names.fresh("rows"), empty.type)
-        body = builder.inside()
-        longer = body.operation("accumulate_at", carried, index, body.operation("at", value, index), name="rows")
-        return builder.emit(For(index, builder.size(shape[0]), (carried,), (empty,), body.block(longer)), ["rows"])[0]
+        return rows_of(self.builder, operand, value)
+
+
+def rows_of(builder: Builder, table: Atom, value: Atom) -> Atom:
+    """A dense cotangent of an embedding table as rows: every row of it."""
+    if isinstance(value.type, RowsType) or not isinstance(table.type, ArrayType):
+        return value
+    shape = array_sizes(table.type)
+    empty = builder.operation("rows_empty", sizes=shape, dtype=scalar_of(table.type))
+    index, carried = Variable(builder.names.fresh("i"), INT), Variable(builder.names.fresh("rows"), empty.type)
+    body = builder.inside()
+    longer = body.operation("accumulate_at", carried, index, body.operation("at", value, index), name="rows")
+    return builder.emit(For(index, builder.size(shape[0]), (carried,), (empty,), body.block(longer)), ["rows"])[0]
 
 
 def is_table(kind: Type) -> bool:

@@ -47,6 +47,7 @@ def elaborate(program: typed.Program, entries: Sequence[str] = (), tests: bool =
     elaborator = Elaborator(program)
     elaborator.decisions = decisions
     exported = [one for one in program.functions.values() if one.export and one.name.startswith(program.module + ".")]
+    elaborator.function_names.take([*entries, *(one.name.rpartition(".")[2] for one in exported)])
     for name in entries:
         function = program.functions.get(name) or program.functions.get(f"{program.module}.{name}")
         if function is None:
