@@ -173,6 +173,16 @@ class Size:
         atom = FloorDivision(Size.from_terms(rest), divisor)
         return Size.from_terms(whole) + Size((((atom,), 1),))
 
+    def leaves_division(self, divisor: int) -> bool:
+        """Whether a part of ``self // divisor`` leaves the division, which takes numbers that don't overflow.
+
+        >>> n = Size.variable("n")
+        >>> (2 * n + 1).leaves_division(2), (n + 1).leaves_division(2)
+        (True, False)
+        """
+        leaves = (coefficient % divisor == 0 if monomial else not 0 <= coefficient < divisor for monomial, coefficient in self.terms)
+        return divisor > 1 and bool(self.variables()) and any(leaves)
+
     def has_no_negative_coefficient(self) -> bool:
         """Whether it is 0 or more for all sizes by its form; ``(h - k) // 2`` isn't.
 

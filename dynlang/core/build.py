@@ -26,7 +26,7 @@ from dynlang.core.nodes import (
     Variable,
     While,
 )
-from dynlang.core.sizes import expand, expand_size, rename_telescope, size_of, size_of_right
+from dynlang.core.sizes import expand, expand_size, may_wrap, rename_telescope, size_of, size_of_right
 from dynlang.core.walk import Names
 from dynlang.diag import InternalError
 from dynlang.ops import OPS
@@ -106,7 +106,8 @@ class Builder:
             if size is not None:
                 variable = statement.variables[0]
                 self.known[variable.name] = size
-                self._atoms.setdefault(size, variable)
+                if not may_wrap(statement.right, self.known):
+                    self._atoms.setdefault(size, variable)
         return statement.variables
 
     def splice(self, block: Block) -> tuple[Atom, ...]:

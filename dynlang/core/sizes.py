@@ -39,6 +39,16 @@ def size_of_right(right: Right, known: Mapping[str, Size]) -> Size | None:
     return None
 
 
+def may_wrap(right: Right, known: Mapping[str, Size]) -> bool:
+    """Whether the polynomial of an int operation isn't its value where ints wrap: ``mul(4, q) // 4`` need not be q.
+
+    As the size of an array it is: an array of that many elements wouldn't have been made."""
+    if not isinstance(right, Operation) or right.op != "floor_division":
+        return False
+    x, y = right.arguments
+    return isinstance(y, Literal) and size_of(x, known).leaves_division(int(y.value))
+
+
 def expand(kind: Type, known: Mapping[str, Size]) -> Type:
     """A type over variables that no operation defines."""
     return substitute(kind, known) if known and not known.keys().isdisjoint(size_variables(kind)) else kind

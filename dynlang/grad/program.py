@@ -32,7 +32,7 @@ def gradient_program(module: Module, function: str, wrt: Sequence[int] | None = 
     made = _forward(engine, target, positions) if forward else _reverse(engine, target, positions)
     engine.state.functions[made.name] = made
     engine.answer_all()
-    return pruned(engine, frozenset({made.name}))
+    return replace(pruned(engine, frozenset({made.name})), roots=(made.name,))
 
 
 def _results(names: Names, target: Function) -> tuple[Variable, ...]:

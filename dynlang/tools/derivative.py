@@ -11,6 +11,7 @@ from dynlang.core.nodes import Function, Module
 from dynlang.grad import gradient_program
 from dynlang.grad.engine import Engine
 from dynlang.grad.saved import residual_sums, saved, summary, table
+from dynlang.syntax.formatter import format_source
 from dynlang.tools.flat import BadArgument
 
 
@@ -25,7 +26,7 @@ def derivative_of(core: Module, function: str, wrt: Sequence[str] = (), forward:
     target = core.functions[function]
     made = gradient_program(core, function, positions(core, target, wrt), forward)
     head = "" if forward else summary(saved(made, f"{function}_grad", target))
-    return f"{head}{pipeline.text_of('grad', made)}"
+    return head + format_source(pipeline.text_of("grad", made))
 
 
 def saved_text(core: Module, function: str, wrt: Sequence[str] = ()) -> str:

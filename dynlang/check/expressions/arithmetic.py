@@ -60,8 +60,15 @@ def as_size(context: Context, value: typed.Expression, depth: int = 0) -> Size |
         case typed.Primitive(_, _, ("add" | "sub" | "mul" | "floor_division") as op, (left, right)):
             word = {"add": "+", "sub": "-", "mul": "*", "floor_division": "//"}[op]
             a, b = as_size(context, left, depth + 1), as_size(context, right, depth + 1)
-            return None if a is None or b is None else combine(a, word, b)
+            return None if a is None or b is None or may_wrap(context, a, word, b) else combine(a, word, b)
     return None
+
+
+def may_wrap(context: Context, left: Size, operator: str, right: Size) -> bool:
+    """Whether what makes ``(4*q + 3) // 4`` a `q` would be wrong: ints wrap around, and only sizes are known to be small."""
+    if operator != "//" or right.value is None or not left.leaves_division(right.value):
+        return False
+    return any(name in context.local_sizes for name in left.variables())
 
 
 def bound_size(context: Context, value: typed.Expression) -> Size | None:
@@ -368,7 +375,7 @@ def int_arithmetic(
         isinstance(one, (typed.SizeValue, typed.Literal)) for one in (left, right)
     ):
         a, b = as_size(context, left), as_size(context, right)
-        size = combine(a, operator, b) if a is not None and b is not None else None
+        size = combine(a, operator, b) if a is not None and b is not None and not may_wrap(context, a, operator, b) else None
         if size is not None:
             return typed.SizeValue(INT, span, size)
     return typed.Primitive(bound_of(context, op, left, right), span, op, (left, right))

@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from dynlang.core.nodes import Atom, Block, Call, Case, Construct, For, Function, If, Jvp, Let, Literal, Operation, Variable, Vjp, While
+from dynlang.core.nodes import (
+    Atom,
+    Block,
+    Call,
+    Case,
+    Construct,
+    For,
+    Function,
+    If,
+    Jvp,
+    Let,
+    Literal,
+    Operation,
+    Right,
+    Variable,
+    Vjp,
+    While,
+)
 from dynlang.core.print.loops import LoopPrinter
 from dynlang.core.print.names import RESERVED, field_name, identifier
 from dynlang.core.print.sizes import hidden_sizes, masked, packed
@@ -22,7 +39,7 @@ from dynlang.core.print.spelling import (
     size_text,
 )
 from dynlang.core.print.statements import writer_of
-from dynlang.core.sizes import size_of_right
+from dynlang.core.sizes import may_wrap, size_of, size_of_right
 from dynlang.core.walk import Names, atoms_of, blocks_of, sizes_in
 from dynlang.diag import NotBuilt
 from dynlang.ops import OPS
@@ -35,16 +52,17 @@ WIDEST = 100
 """Longest expression that is written where it is used."""
 
 Finish = Callable[[Sequence[Atom]], None]
+Item = TypeVar("Item")
 
 
 @dataclass
 class Scope:
-    """A block being printed: values waiting to be written where they are used, and what the block may change in place."""
+    """A block being printed: values waiting to be written where they are used, and those that are used in it alone."""
 
     waiting: dict[str, tuple[Text, frozenset[str]]] = field(default_factory=dict)
     own: set[str] = field(default_factory=set)
-    left: dict[str, int] = field(default_factory=dict)
-    variables: set[str] = field(default_factory=set)
+    returned: set[str] = field(default_factory=set)
+    """What is returned, whose type the function's head says."""
 
 
 class FunctionPrinter:
@@ -61,6 +79,9 @@ class FunctionPrinter:
         self.known: dict[str, Size] = {}
         self._count(function)
         self.scopes: list[Scope] = [Scope()]
+        self.places = module.places[function.name]
+        self.lent = module.lent.get(function.name, {})
+        self.handed_back = frozenset(self.lent.values())
 
     def _count(self, function: Function) -> None:
         def block(one: Block) -> None:
@@ -101,8 +122,11 @@ class FunctionPrinter:
             else:
                 self.declare(one)
         given = {one.name: name for name, one in casts}
+        lent = {function.parameters[number].name for number in self.lent}
         for one in rest:
-            heads.append(f"{given.get(one.name) or self.name(one)}: {self.type(packed(one.type, hidden))}")
+            mode = "inout " if one.name in lent else ""
+            heads.append(f"{given.get(one.name) or self.name(one)}: {mode}{self.type(packed(one.type, hidden))}")
+        self.mutable |= {self.name(one) for one in rest if one.name in lent}
         if function.name.startswith(("test.", "bench.")) and not function.parameters:
             word, _, number = function.name.partition(".")
             if number.isdigit():
@@ -110,8 +134,8 @@ class FunctionPrinter:
                 return self.whole(f'{word} {quoted(title)}:')
         word = "fn" if function.pure else "proc"
         shown = ", ".join(heads)
-        result = self.result_type(function.results, hidden)
-        arrow = f" -> {result}" if function.results else ""
+        results = self.returned(function.results)
+        arrow = f" -> {self.result_type(results, hidden)}" if results else ""
         export = "export " if function.export else ""
         sizes = ", ".join(self.name(one) for one in own)
         return self.whole(f"{export}{word} {self.module.functions[function.name]}{f'<{sizes}>' if sizes else ''}({shown}){arrow}:", casts)
@@ -127,6 +151,10 @@ class FunctionPrinter:
             self.write("pass")
         return self.out
 
+    def returned(self, results: Sequence[Item]) -> list[Item]:
+        """Those of the function's results that no parameter hands back."""
+        return [one for number, one in enumerate(results) if number not in self.handed_back]
+
     def result_type(self, results: Sequence[Variable], hidden: frozenset[str] = frozenset()) -> str:
         """Results as a tuple; sizes that are results themselves are unknown to the caller, as are hidden ones."""
         inner = {one.name for one in results if one.type == INT} | hidden
@@ -138,7 +166,7 @@ class FunctionPrinter:
     # -- names and types
 
     def declare(self, variable: Variable, wish: str | None = None) -> str:
-        cleaned = identifier(wish or variable.name)
+        cleaned = self.module.short(identifier(wish or variable.name))
         self.printed[variable.name] = self.names.fresh(f"{cleaned}_" if cleaned in RESERVED else cleaned)
         return self.printed[variable.name]
 
@@ -167,8 +195,6 @@ class FunctionPrinter:
     def atom(self, atom: Atom) -> Text:
         if isinstance(atom, Literal):
             return literal_text(atom)
-        if atom.name in self.scope.left:
-            self.scope.left[atom.name] -= 1
         if atom.name in self.known:
             return size_expression(self.known[atom.name], self.size_name)
         for scope in reversed(self.scopes):
@@ -198,6 +224,14 @@ class FunctionPrinter:
                 del self.scope.waiting[name]
                 self.write(f"let {self.names_for(name)} = {text.text}")
 
+    def settle_changing(self, right: Right) -> None:
+        """Before a branch or loop: write down what waits, reads a variable that may change, and isn't for its head."""
+        head = {one.name for one in atoms_of(right) if isinstance(one, Variable)}
+        for name, (text, reads) in list(self.scope.waiting.items()):
+            if reads and name not in head:
+                del self.scope.waiting[name]
+                self.write(f"let {self.names_for(name)} = {text.text}")
+
     def settle(self, atoms: Sequence[Atom]) -> None:
         """Write down those of the atoms that wait: a size is about to mention them by name."""
         for one in atoms:
@@ -219,6 +253,7 @@ class FunctionPrinter:
         """A block whose results are returned."""
         self.enter()
         self.note_locals(block)
+        self.scope.returned = {one.name for one in block.results if isinstance(one, Variable)}
         *before, last = block.statements or (None,)
         for statement in before:
             self.statement(statement, block)  # type: ignore[arg-type]
@@ -228,8 +263,9 @@ class FunctionPrinter:
                 self.scopes.pop()
                 return
             self.statement(last, block)
-        if block.results:
-            self.write(f"return {', '.join(one.text for one in self.atoms(block.results))}")
+        results = self.returned(block.results)
+        if results:
+            self.write(f"return {', '.join(one.text for one in self.atoms(results))}")
         self.scopes.pop()
 
     def inner(self, block: Block, finish: Finish, begin: Callable[[], None] | None = None) -> None:
@@ -259,7 +295,6 @@ class FunctionPrinter:
             if isinstance(atom, Variable):
                 counts[atom.name] = counts.get(atom.name, 0) + 1
         self.scope.own = {name for name, count in counts.items() if count == self.uses.get(name)}
-        self.scope.left = counts
 
     def branch(self, right: If | Case, arm: Callable[[Block], None]) -> None:
         if isinstance(right, If):
@@ -337,26 +372,61 @@ class FunctionPrinter:
     def call_text(self, function: str, arguments: Sequence[Atom]) -> Text:
         declared = self.module.module.functions[function]
         generics = self.module.generics[function]
-        given = [atom for place, atom in zip(declared.parameters, arguments, strict=True)
+        lent = self.module.lent.get(function, {})
+        given = [(number in lent, atom) for number, (place, atom) in enumerate(zip(declared.parameters, arguments, strict=True))
                  if place.name not in generics]
-        return call(self.module.functions[function], [one.text for one in self.atoms(given)])
+        texts = [("&" if is_lent else "") + self.atom(atom).text for is_lent, atom in given]
+        return call(self.module.functions[function], texts)
 
     def bind_call(self, variables: Sequence[Variable], function: str, arguments: Sequence[Atom]) -> None:
         """The results of a call: those whose sizes the callee doesn't tell are cast."""
         declared = self.module.module.functions[function]
         hidden = hidden_sizes(declared)
-        untold = {one.name for one, place in zip(variables, declared.results, strict=True) if size_variables(place.type) & hidden}
+        arguments = self.lend(variables, function, arguments)
+        lent = self.module.lent.get(function, {}).values()
+        kept = [number for number in range(len(variables)) if number not in lent]
+        variables, results = [variables[number] for number in kept], [declared.results[number] for number in kept]
+        untold = {one.name for one, place in zip(variables, results, strict=True) if size_variables(place.type) & hidden}
         kinds = None
         if self.module.expected[function]:
             inner = {one.name for one in declared.results if one.type == INT} | hidden
-            kinds = [masked(one.type, place.type, inner) for one, place in zip(variables, declared.results, strict=True)]
+            kinds = [masked(one.type, place.type, inner) for one, place in zip(variables, results, strict=True)]
         self.bind(variables, self.call_text(function, arguments), kinds is not None, untold, kinds)
+
+    def lend(self, variables: Sequence[Variable], function: str, arguments: Sequence[Atom]) -> list[Atom]:
+        """The arguments of a call; what is lent is a variable then, which has the name of the result that hands it back."""
+        given = list(arguments)
+        lent = self.module.lent.get(function, {})
+        for parameter, result in lent.items():
+            self.change(variables[result], arguments[parameter])
+        for parameter, result in lent.items():
+            given[parameter] = variables[result]
+        return given
+
+    def change(self, result: Variable, source: Atom) -> str:
+        """The variable that holds `source` and is about to become `result`: its own, if `result` takes its place, else a copy."""
+        if result.name in self.places.taken:
+            assert isinstance(source, Variable)
+            self.flush(self.printed[source.name])
+            self.printed[result.name] = self.printed[source.name]
+        else:
+            self.variable(result, self.atom(source))
+        return self.printed[result.name]
+
+    def variable(self, variable: Variable, text: Text) -> None:
+        """``var x: f32[n] = text``"""
+        self.printed[variable.name] = self.names.fresh(self.module.short(field_name(variable.name)))
+        self.mutable.add(self.printed[variable.name])
+        self.write(f"var {self.printed[variable.name]}: {self.type(variable.type)} = {text.text}")
 
     def bind(self, variables: Sequence[Variable], text: Text, annotate: bool = False, untold: Iterable[str] = (),
              kinds: Sequence[Type] | None = None) -> None:
         """``let variables = text``; sizes among several results are given their names again, those untold are cast."""
         if not variables:
             self.write(text.text)
+            return
+        if len(variables) == 1 and variables[0].name in self.places.roots:
+            self.variable(variables[0], text)
             return
         inner = {one.name for one in variables if one.type == INT}
         dependent = [one for one in variables if size_variables(one.type) & inner or one.name in untold]
@@ -376,26 +446,32 @@ class FunctionPrinter:
         (variable,) = statement.variables
         name = self.module.constructors[kind.name, constructor]
         reads = self.reads(arguments)
+        annotate = bool(kind.arguments) and variable.name not in self.scope.returned
         text = call(name, [one.text for one in self.atoms(arguments)]) if arguments else Text(name)
-        self.wait_or_bind(variable, text, reads, annotate=bool(kind.arguments))
+        self.wait_or_bind(variable, text, reads, annotate)
 
     def wait_or_bind(self, variable: Variable, text: Text, reads: frozenset[str], annotate: bool = False) -> None:
         """Keep an expression for its one use in this block, or name it."""
         if (self.uses.get(variable.name) == 1 and variable.name in self.scope.own and variable.name not in self.in_sizes
-                and len(text.text) <= WIDEST and not annotate):
+                and len(text.text) <= WIDEST and not annotate and variable.name not in self.places.roots):
             self.scope.waiting[variable.name] = (text, reads)
             return
         if self.is_read(variable):
             self.bind([variable], text, annotate)
 
+    def wraps(self, operation: Operation) -> bool:
+        """Whether an int operation must be printed as it stands, since its polynomial is another number where ints wrap."""
+        read = {name for one in operation.arguments if one.type == INT for name in size_of(one, self.known).variables()}
+        return not read <= self.module.generics[self.function.name] and may_wrap(operation, self.known)
+
     def operation(self, statement: Let, operation: Operation) -> None:
         row = OPS[operation.op]
         size = size_of_right(operation, self.known)
-        if size is not None and (size.value is None or -2**63 < size.value < 2**63):
+        if size is not None and not self.wraps(operation) and (size.value is None or -2**63 < size.value < 2**63):
             self.settle(operation.arguments)
             self.known[statement.variables[0].name] = size
             return
-        written = writer_of(operation)
+        written = writer_of(operation, bool(statement.variables) and statement.variables[0].name in self.places.taken)
         if written is not None:
             written(self, statement, operation)
             return
@@ -424,24 +500,29 @@ class FunctionPrinter:
         if isinstance(right, If) and not results:
             self.effects(right)
             return
+        taken = self.places.taken
         if isinstance(right, If) and len(results) == 1 and not right.then.statements and not right.otherwise.statements:
             (then,), (otherwise,) = right.then.results, right.otherwise.results
-            if isinstance(results[0].type, (ScalarType, StringType)):
+            if isinstance(results[0].type, (ScalarType, StringType)) and results[0].name not in taken:
                 reads = self.reads((right.condition, then, otherwise))
                 condition = self.atom(right.condition)
                 yes, no = self.atom(then).at(CHOICE + 1), self.atom(otherwise).at(CHOICE)
                 text = Text(f"{yes} if {condition.at(CHOICE + 1)} else {no}", CHOICE)
                 self.wait_or_bind(results[0], text, reads)
                 return
-        if results and idle_arm(right) is None and any(self.initial(one.type) is None for one in results):
+        if results and idle_arm(right) is None and any(self.initial(one.type) is None for one in results if one.name not in taken):
             self.nested(statement, right)
             return
+        self.settle_changing(right)
         inner = {one.name for one in results if one.type == INT and any(one.name in size_variables(other.type) for other in results)}
         idle = idle_arm(right)
         first = [None] * len(results) if idle is None else [one.text for one in self.atoms(idle.results)]
         names: list[str] = []
         for one, start in zip(results, first, strict=True):
-            name = self.names.fresh(field_name(one.name))
+            if one.name in taken:
+                names.append(self.printed[self.places.root(one.name)])
+                continue
+            name = self.names.fresh(self.module.short(field_name(one.name)))
             self.mutable.add(name)
             names.append(name)
             value = start if start is not None else self.initial(self.emptied(one.type, inner))
@@ -455,7 +536,7 @@ class FunctionPrinter:
     def take_over(self, results: Sequence[Variable], names: Sequence[str], inner: set[str]) -> None:
         """The variables' values are in these vars; those that sizes mention, and those of such sizes, get names of their own."""
         for one, name in zip(results, names, strict=True):
-            if one.name in self.in_sizes:
+            if one.name in self.in_sizes and one.name not in self.places.taken:
                 self.write(f"let {self.declare(one)} = {name}")
             elif size_variables(one.type) & inner:
                 self.write(f"let {self.declare(one)} = {name} as {self.type(one.type)}")
@@ -501,7 +582,9 @@ class FunctionPrinter:
         name = self.module.nested.fresh("chosen")
         self.write(f"fn {name}() -> {self.result_type(statement.variables)}:")
         self.depth += 1
+        handed_back, self.handed_back = self.handed_back, frozenset()
         self.branch(right, lambda inner: self.tail(inner))
+        self.handed_back = handed_back
         self.depth -= 1
         self.bind(statement.variables, Text(f"{name}()"))
 

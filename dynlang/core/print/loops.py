@@ -28,9 +28,14 @@ class LoopPrinter:
     def run(self) -> None:
         printer, right = self.printer, self.right
         names: list[str] = []
+        printer.settle_changing(right)
+        taken = printer.places.taken
         initial = [printer.atom(one) for one in right.initial]
         for place, value in zip(right.carried, initial, strict=True):
-            name = printer.names.fresh(field_name(place.name))
+            if place.name in taken:
+                names.append(value.text)
+                continue
+            name = printer.names.fresh(printer.module.short(field_name(place.name)))
             names.append(name)
             printer.mutable.add(name)
             printer.write(f"var {name}: {printer.type(packed(place.type, self.inner))} = {value.text}")
@@ -79,7 +84,6 @@ class LoopPrinter:
         return place.name in self.printer.in_sizes or bool(size_variables(place.type) & self.inner)
 
     def bind_carried(self, names: Sequence[str]) -> None:
-        self.printer.scope.variables.update(names)
         self.printer.take_over(self.right.carried, names, self.inner)
 
     def next(self, names: Sequence[str], results: Sequence[Atom]) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
+from functools import cached_property
 
 from dynlang.core.nodes import Module, SumDeclaration
 from dynlang.core.print.function import FunctionPrinter
 from dynlang.core.print.names import RESERVED, field_name, identifier
+from dynlang.core.print.places import lent_parameters
 from dynlang.core.print.sizes import determined_sizes, packed
 from dynlang.core.print.spelling import type_text
 from dynlang.core.walk import Names
 from dynlang.types import INT, SumType, Type, map_type
+
+NUMBERED = re.compile(r"(.*?[^_\d])(_?)(\d+)")
 
 
 class ModulePrinter:
@@ -29,6 +34,28 @@ class ModulePrinter:
         self.generics = {name: determined_sizes(one) for name, one in module.functions.items()}
         self.expected = {name: one - determined_sizes(module.functions[name], with_results=False) for name, one in self.generics.items()}
         """Size parameters that only the expected type of the result determines: calls are annotated."""
+
+        self.lent, self.places = lent_parameters(module)
+        """Parameters that are printed `inout`, and in each function the values that are states of one variable."""
+
+    @cached_property
+    def written(self) -> frozenset[str]:
+        """The words of the program's own text."""
+        sources = {function.span.source for function in self.module.functions.values() if function.span is not None}
+        return frozenset(word for source in sources for word in re.findall(r"\w+", source.text))
+
+    @cached_property
+    def fields(self) -> frozenset[str]:
+        """The names of what sums hold: a forward and its backward call it the same."""
+        makers = [maker for declaration in self.module.sums.values() for maker in declaration.constructors]
+        return frozenset(one.name for maker in makers for one in maker.fields)
+
+    def short(self, name: str) -> str:
+        """A name without the number that made it unique: ``h`` for `h_2`, ``d_h`` for `d_h3`, unless the program says `h_2` itself."""
+        found = NUMBERED.fullmatch(name)
+        if found is None or name in self.written or name in self.fields or found[1] == "t":
+            return name
+        return found[1] if found[1] in self.written or (found[1].startswith("d_") and not found[2]) else name
 
     def text(self) -> str:
         pieces = [self.declaration(one) for one in self.module.sums.values() if one.constructors]

@@ -47,7 +47,7 @@ INFIX: dict[str, tuple[str, int]] = {
     "equal": ("==", COMPARISON), "not_equal": ("!=", COMPARISON), "less": ("<", COMPARISON), "less_equal": ("<=", COMPARISON),
     "greater": (">", COMPARISON), "greater_equal": (">=", COMPARISON), "string_equal": ("==", COMPARISON),
     "string_less": ("<", COMPARISON),
-    "add": ("+", SUM), "sub": ("-", SUM), "string_concat": ("+", SUM),
+    "add": ("+", SUM), "accumulate": ("+", SUM), "sub": ("-", SUM), "string_concat": ("+", SUM),
     "mul": ("*", PRODUCT), "div": ("/", PRODUCT), "floor_division": ("//", PRODUCT), "floor_modulo": ("%", PRODUCT),
     "dot": ("@", PRODUCT), "matvec": ("@", PRODUCT), "vecmat": ("@", PRODUCT), "matmul": ("@", PRODUCT),
 }

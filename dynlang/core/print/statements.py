@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from dynlang.core.nodes import Let, Operation, Variable
-from dynlang.core.print.names import field_name
-from dynlang.core.print.spelling import CALL, CAST, SUM, Text, quoted, window_text
-from dynlang.types import ArrayType, Size
+from dynlang.core.print.spelling import CALL, CAST, Text, operation_text, quoted, window_text
+from dynlang.diag import NotBuilt
+from dynlang.types import ArrayType, ScalarType, Size
 
 if TYPE_CHECKING:
     from dynlang.core.print.function import FunctionPrinter
@@ -16,19 +16,7 @@ if TYPE_CHECKING:
 
 def _changed(printer: FunctionPrinter, statement: Let, operation: Operation) -> str:
     """A variable that holds the first operand and may be changed: the operand's own, if this is its last use, else a copy."""
-    source, (result, *_) = operation.arguments[0], statement.variables
-    value = printer.atom(source)
-    last = isinstance(source, Variable) and source.name in printer.scope.own and printer.scope.left.get(source.name) == 0
-    if last and value.text in printer.scope.variables and result.name not in printer.in_sizes:
-        printer.flush(value.text)
-        printer.printed[result.name] = value.text
-        return value.text
-    name = printer.names.fresh(field_name(result.name))
-    printer.mutable.add(name)
-    printer.scope.variables.add(name)
-    printer.write(f"var {name}: {printer.type(result.type)} = {value.text}")
-    printer.printed[result.name] = name
-    return name
+    return printer.change(statement.variables[0], operation.arguments[0])
 
 
 def _update(printer: FunctionPrinter, statement: Let, operation: Operation) -> None:
@@ -56,12 +44,35 @@ def _update_slice(printer: FunctionPrinter, statement: Let, operation: Operation
 
 def _accumulate_slice(printer: FunctionPrinter, statement: Let, operation: Operation) -> None:
     name, windows = _changed(printer, statement, operation), _windows(printer, operation)
-    printer.write(f"{name}[{windows}] = {name}[{windows}] + {printer.atom(operation.arguments[-1]).at(SUM)}")
+    printer.write(f"{name}[{windows}] += {printer.atom(operation.arguments[-1]).text}")
+
+
+def _accumulate_at(printer: FunctionPrinter, statement: Let, operation: Operation) -> None:
+    name = _changed(printer, statement, operation)
+    indices = ", ".join(one.text for one in printer.atoms(operation.arguments[1:-1]))
+    printer.write(f"{name}[{indices}] += {printer.atom(operation.arguments[-1]).text}")
+
+
+def _accumulate(printer: FunctionPrinter, statement: Let, operation: Operation) -> None:
+    name = _changed(printer, statement, operation)
+    printer.write(f"{name} += {printer.atom(operation.arguments[1]).text}")
+
+
+def _reassigned(printer: FunctionPrinter, statement: Let, operation: Operation) -> None:
+    """An op that has no short form: ``d = accumulate_outer(d, x, y)``."""
+    name = _changed(printer, statement, operation)
+    texts = [Text(name), *printer.atoms(operation.arguments[1:])]
+    made = operation_text(operation, texts, printer.size, statement.variables[0].type)
+    if made is None:
+        raise NotBuilt(f"printing the op {operation.op}", statement.span)
+    printer.write(f"{name} = {made.text}")
 
 
 def _list_empty(printer: FunctionPrinter, statement: Let, operation: Operation) -> None:
     (result,) = statement.variables
-    if printer.is_read(result):
+    if result.name in printer.places.roots:
+        printer.variable(result, Text("List()"))
+    elif printer.is_read(result):
         printer.write(f"let {printer.declare(result)}: {printer.type(result.type)} = List()")
 
 
@@ -113,8 +124,15 @@ STATEMENTS = {
 }
 
 
-def writer_of(operation: Operation) -> Callable[[FunctionPrinter, Let, Operation], None] | None:
-    """What writes an operation that isn't an expression; calls name no steps, so that adding to every other element isn't one either."""
+IN_PLACE = {"accumulate": _accumulate, "accumulate_at": _accumulate_at, "accumulate_slice": _accumulate_slice}
+
+
+def writer_of(operation: Operation, in_place: bool = False) -> Callable[[FunctionPrinter, Let, Operation], None] | None:
+    """What writes an operation that isn't an expression, as one that changes its first operand `in_place` isn't; calls name no
+    steps, so that adding to every other element isn't one either."""
     if operation.op == "accumulate_slice" and operation.attribute("steps") is not None:
         return _accumulate_slice
-    return STATEMENTS.get(operation.op)
+    written = STATEMENTS.get(operation.op)
+    if written is not None or not in_place:
+        return written
+    return IN_PLACE.get(operation.op, _reassigned) if isinstance(operation.arguments[0].type, (ArrayType, ScalarType)) else _reassigned
