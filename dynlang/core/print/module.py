@@ -55,7 +55,8 @@ class ModulePrinter:
         found = NUMBERED.fullmatch(name)
         if found is None or name in self.written or name in self.fields or found[1] == "t":
             return name
-        return found[1] if found[1] in self.written or (found[1].startswith("d_") and not found[2]) else name
+        ours = found[1] == "saved" or found[1].startswith("d_")
+        return found[1] if found[1] in self.written or (ours and not found[2]) else name
 
     def text(self) -> str:
         pieces = [self.declaration(one) for one in self.module.sums.values() if one.constructors]
