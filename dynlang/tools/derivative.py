@@ -26,7 +26,7 @@ def derivative_of(core: Module, function: str, wrt: Sequence[str] = (), forward:
     target = core.functions[function]
     made = gradient_program(core, function, positions(core, target, wrt), forward)
     head = "" if forward else summary(saved(made, f"{function}_grad", target))
-    return head + format_source(pipeline.text_of("grad", made))
+    return format_source(f"{head}\n" + pipeline.text_of("grad", made) if head else pipeline.text_of("grad", made))
 
 
 def saved_text(core: Module, function: str, wrt: Sequence[str] = ()) -> str:
