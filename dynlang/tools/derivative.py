@@ -17,7 +17,8 @@ from dynlang.tools.flat import BadArgument
 
 def derivative_text(path: Path, function: str, wrt: Sequence[str] = (), forward: bool = False, residuals: bool = False) -> str:
     """Dyn source that checks and runs, in the layout of `dync fmt`: the function's results, then the gradient of the first float
-    among them with respect to the parameters named (default: the first). With `residuals` what a call saves for its backward: types, then values."""
+    among them with respect to the parameters named (default: the first). With `residuals` what a call saves for its backward: types,
+    then values."""
     core = pipeline.build(pipeline.Request(path, entries=(function,)), until="core")
     return saved_text(core, function, wrt) if residuals else derivative_of(core, function, wrt, forward)
 
