@@ -7,7 +7,7 @@ arguments in the order of its parameters.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -299,6 +299,32 @@ def map_type(kind: Type, on_size: Callable[[SizeArgument], SizeArgument], on_typ
                 return one
 
     return walk(kind)
+
+
+def sizes_in(kind: Type) -> tuple[Size, ...]:
+    """All sizes of a type without unknown ones, left to right, each as often as it stands there."""
+    found: list[Size] = []
+
+    def keep(one: SizeArgument) -> SizeArgument:
+        if isinstance(one, Size):
+            found.append(one)
+        return one
+
+    map_type(kind, keep, lambda _: None)
+    return tuple(found)
+
+
+def with_sizes(kind: Type, sizes: Sequence[Size]) -> Type:
+    """The type with other sizes in the places of `sizes_in`."""
+    rest = iter(sizes)
+    return map_type(kind, lambda one: next(rest) if isinstance(one, Size) else one, lambda _: None)
+
+
+def same_but_sizes(one: Type, other: Type) -> bool:
+    """Whether two types are equal but for how their sizes are written."""
+    zero = Size(())
+    return (map_type(one, lambda _: zero, lambda _: None) == map_type(other, lambda _: zero, lambda _: None)
+            and len(sizes_in(one)) == len(sizes_in(other)))
 
 
 def substitute(kind: Type, sizes: Mapping[str, Size], types: Mapping[str, Type] | None = None) -> Type:

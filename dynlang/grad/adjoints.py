@@ -17,10 +17,23 @@ from dynlang.core.build import Builder, Signature, truth
 from dynlang.core.nodes import Arm, Atom, Case, Construct, For, Function, Variable
 from dynlang.core.sizes import rename_telescope
 from dynlang.core.walk import Names
-from dynlang.diag import NotBuilt
+from dynlang.diag import InternalError, NotBuilt
 from dynlang.grad.state import State
 from dynlang.grad.tangents import Tangents, array_sizes, is_number, mangled
-from dynlang.types import INT, ArrayType, ListType, RowsType, ScalarType, Size, SumType, Type, map_type, substitute
+from dynlang.types import (
+    INT,
+    ArrayType,
+    ListType,
+    RowsType,
+    ScalarType,
+    Size,
+    SumType,
+    Type,
+    map_type,
+    same_but_sizes,
+    sizes_in,
+    substitute,
+)
 
 
 @dataclass(slots=True)
@@ -291,16 +304,9 @@ class Adjoints:
             return value
         if isinstance(kind, ArrayType) and is_number(kind):
             return builder.operation("reshape", value, sizes=array_sizes(kind), name=value.name)
-        if isinstance(kind, SumType) and self.tangents.is_lazy(kind):
-            inside = self.held_type(kind)
-            return self.on_lazy(
-                builder,
-                value,
-                kind,
-                lambda inner: self.tangents.zero(inner, kind),
-                lambda inner, held: inner.construct(kind, self.tangents.value_constructor(kind), self.retype(inner, held, inside)),
-            )
-        raise NotBuilt(f"a derivative through {value.type} where {kind} is equal in size only at run time", builder.span)
+        if not same_but_sizes(value.type, kind):
+            raise InternalError(f"a derivative of type {value.type} where {kind} is needed", builder.span)
+        return builder.operation("retype", value, sizes=sizes_in(kind), name=value.name)
 
 
 def fresh_fields(names: Names, fields: Sequence[Variable], sizes: dict[str, Size]) -> tuple[Variable, ...]:

@@ -406,7 +406,13 @@ def _rows_row(self: FunctionTangent, builder: Builder, statement: Let, operation
     return builder.bind(If(builder.operation("equal", *counts), same.block(from_same(same)), other.block(from_all(other))), kind)[0]
 
 
+def _retype(self: FunctionTangent, builder: Builder, statement: Let, operation: Operation, values: Tangents) -> Atom:
+    value = self.tangent(builder, operation.arguments[0], values)
+    return self.engine.adjoints.retype(builder, value, self.engine.tangents.of(statement.variables[0].type))
+
+
 SPECIAL: dict[str, Special] = {
+    "retype": _retype,
     "rows_row": _rows_row,
     "reduce_max": _per_row(lambda b, x, dx, n: b.operation("at", dx, b.operation("argmax", x))),
     "reduce_min": _per_row(lambda b, x, dx, n: b.operation("at", dx, b.operation("argmin", x))),

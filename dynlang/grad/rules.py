@@ -108,6 +108,10 @@ def _reshape(r: OpReversal) -> None:
     r.give(0, r.builder.operation("reshape", r.g, sizes=array_sizes(kind), name=r.hint(0)))
 
 
+def _retype(r: OpReversal) -> None:
+    r.give(0, r.adjoints.retype(r.builder, r.g, r.adjoints.tangents.of(r.operand(0).type)))
+
+
 def inverse(permutation: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(range(len(permutation)), key=lambda axis: permutation[axis]))
 
@@ -402,6 +406,7 @@ RULES: dict[str, Callable[[OpReversal], None]] = {
     "fill": _fill,
     "broadcast": _broadcast,
     "reshape": _reshape,
+    "retype": _retype,
     "transpose": _transpose,
     "slice": _slice,
     "concat": _concat,

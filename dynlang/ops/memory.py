@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dynlang.ops.table import Op
-from dynlang.types import BOOL, F64, INT, ArrayType, ListType, ScalarType, Size, StringType, Type
+from dynlang.types import BOOL, F64, INT, ArrayType, ListType, ScalarType, Size, StringType, Type, with_sizes
 
 Kinds = tuple[Type, ...]
 Attributes = Mapping[str, Any]
@@ -93,6 +93,8 @@ ROWS: list[Op] = [
     Op("list_take", ("l", "i"), ("list", "int"), lambda kinds, attributes, sizes: (kinds[0], *_list(kinds[0]).elements), _list_take, None, {},
        frozenset({"consumes"}), documentation="The list with nothing in the place of element i, to be written before it is read, and that element."),
     Op("list_length", ("l",), ("list",), lambda kinds, attributes, sizes: (INT,), lambda np, a, attributes, sizes: np.int64(len(a[0])), {}, documentation="How many elements."),
+    Op("retype", ("x",), ("any",), lambda kinds, attributes, sizes: (with_sizes(kinds[0], sizes),), lambda np, a, attributes, sizes: a[0], "rule", {},
+       documentation="The same value under a type that writes equal sizes differently: `sizes` are all that it has, left to right."),
     # -- checks: kept, in order, never moved across one another
     Op("check", ("condition", "*numbers"), ("bool", "int"), lambda kinds, attributes, sizes: (), _check, {}, {}, frozenset({"check"}),
        documentation="An error with attribute `message` (and `code`) where the condition is false; each `{}` in it is one of the numbers, at most three."),

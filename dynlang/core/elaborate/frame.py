@@ -31,6 +31,8 @@ from dynlang.types import (
     SumType,
     TupleType,
     Type,
+    same_but_sizes,
+    sizes_in,
     substitute,
     unknowns,
 )
@@ -259,7 +261,9 @@ class Frame:
         if isinstance(found, ArrayType) and isinstance(wanted, ArrayType) and found.element == wanted.element:
             sizes = [size for size in wanted.shape if isinstance(size, Size)]
             return self.builder.operation("reshape", atom, sizes=sizes, name=atom.name if isinstance(atom, Variable) else "t")
-        raise NotBuilt(f"a value of type {found} where {wanted} is needed", self.builder.span)
+        if not same_but_sizes(found, wanted):
+            raise InternalError(f"a value of type {found} where {wanted} is needed", self.builder.span)
+        return self.builder.operation("retype", atom, sizes=sizes_in(wanted), name=atom.name if isinstance(atom, Variable) else "t")
 
     def retyped(self, value: Value, kind: Type) -> Value:
         """The value as one of a type that has equal sizes."""

@@ -209,6 +209,10 @@ def _reshape(operation: Operation, arguments: Sequence[Text], size: Callable[[Si
     return call("reshape", [shown.text, *(size(one) for one in operation.sizes)])
 
 
+def _retype(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
+    return Text(f"{arguments[0].at(CAST)} as {type_text(result)}", CAST)
+
+
 def product_of(sizes: Sequence[Size]) -> Size:
     total = Size.constant(1)
     for one in sizes:
@@ -319,7 +323,8 @@ def _bytes_to_numbers(operation: Operation, arguments: Sequence[Text], size: Cal
 
 SPECIAL: dict[str, Special] = {
     "bytes_to_numbers": _bytes_to_numbers,
-    "select": _select, "fill": _fill, "broadcast": _broadcast, "reshape": _reshape, "transpose": _transpose, "concat": _concat,
+    "select": _select, "fill": _fill, "broadcast": _broadcast, "reshape": _reshape, "retype": _retype, "transpose": _transpose,
+    "concat": _concat,
     "at": _at, "convert": _convert, "iota": _iota, "constant_array": _constant_array, "list_get": _list_get, "format_int": _format,
     "format_float": _format, "format_bool": _format, "format_text": _format, "string_code": _string_code, "power": _power,
     "print": _print, "fail": _plain_call("fail"), "rows_empty": _sizes_call("rows_empty"), "rows_dense": _plain_call("rows_dense"),

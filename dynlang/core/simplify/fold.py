@@ -196,7 +196,7 @@ class Folder:
             return None
         if not right.arguments or not any(isinstance(one, Variable) for one in right.arguments):
             return None
-        if right.op in ("fill", "broadcast", "reshape", "iota"):
+        if right.op in ("fill", "broadcast", "reshape", "retype", "iota"):
             return None
         arguments = tuple(one.name if isinstance(one, Variable) else (one.value, type(one.value), one.type) for one in right.arguments)
         return right.op, arguments, right.attributes, right.sizes

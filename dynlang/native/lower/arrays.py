@@ -68,7 +68,7 @@ def lower_broadcast(frame: Frame, operation: Operation) -> None:
         copy_run(frame, address(frame, block, frame.f.mul(loop.index, run), kind.element), frame[x], run, kind.element)
 
 
-@lowers("reshape")
+@lowers("reshape", "retype")
 def lower_reshape(frame: Frame, operation: Operation) -> None:
     """The same block: sizes are not stored in it."""
     (x,) = operation.operands
