@@ -368,9 +368,9 @@ def size_variables(kind: Type) -> frozenset[str]:
     if isinstance(kind, (ScalarType, StringType)):
         return _NO_NAMES
     found = _NO_NAMES
-    for part in parts(kind):
+    for part in kind.shape if isinstance(kind, ArrayType) and isinstance(kind.element, ScalarType) else parts(kind):
         if isinstance(part, Size):
-            found |= part.variables()
+            found = found | part.variables() if found else part.variables()
         elif not isinstance(part, Unknown):
             found |= size_variables(part)
     return found

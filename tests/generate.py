@@ -11,6 +11,7 @@ The programs are those of `random_programs/` (types of all kinds, declared at ra
 from __future__ import annotations
 
 import argparse
+import gc
 import multiprocessing
 import re
 import sys
@@ -40,6 +41,7 @@ def isolate(work: Callable[[], Any], seconds: float) -> Any:
     inbox, outbox = context.Pipe(duplex=False)
 
     def send() -> None:
+        gc.disable()
         outbox.send(work())
 
     child = context.Process(target=send)

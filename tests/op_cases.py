@@ -56,6 +56,12 @@ def array_cases() -> list[Case]:
         row("broadcast", "%n: i64, %m: i64, %x: f32[%m]", "f32[%n, %m]", "broadcast %x sizes [%n]", 3, 5, f32(5)),
         row("broadcast", "%n: i64, %x: i64", "i64[%n]", "broadcast %x sizes [%n]", 6, 3),
         row("reshape", "%n: i64, %x: f32[%n, 2, 3]", "f32[%n, 6]", "reshape %x sizes [%n, 6]", 4, f32(4, 2, 3)),
+        row("retype", "%n: i64, %m: i64, %x: f32[%n, 3]", "f32[%m, 3]", "retype %x sizes [%m, 3]", 4, 4, f32(4, 3)),
+        Case(
+            "retype",
+            "func @f(%n: i64, %m: i64, %x: list<f32[%n]>) -> (list<f32[%m]>) { %y: list<f32[%m]> = retype %x sizes [%m] return %y }",
+            (4, 4, [(f32(4),), (f32(4),)]),
+        ),
         row("reverse", "%n: i64, %x: f32[%n, 2]", "f32[%n, 2]", "reverse %x", 5, f32(5, 2)),
         row("reverse", "%n: i64, %x: i64[%n]", "i64[%n]", "reverse %x", 0, whole(0)),
         row(

@@ -113,6 +113,7 @@ for shape in ((3, 2), (1, 1), (0, 2)):
     case("broadcast", {"x": F64}, matrix, lambda w, x, n=n, m=m: w.broadcast(x, sizes=[n, m]), [0.7])
     case("broadcast", {"x": array(m)}, matrix, lambda w, x, n=n: w.broadcast(x, sizes=[n]), [A(m)])
     case("reshape", {"x": matrix}, array(n * m), lambda w, x, n=n, m=m: w.reshape(x, sizes=[n * m]), [x])
+    case("retype", {"x": matrix}, matrix, lambda w, x, n=n, m=m: w.retype(w.sin(x), sizes=[n, m]), [x])
     case("transpose", {"x": matrix}, transposed, lambda w, x: w.transpose(x, permutation=(1, 0)), [x])
     case("reverse", {"x": matrix}, matrix, lambda w, x: w.reverse(x), [x])
     case(
@@ -224,6 +225,7 @@ def list_program(w, x, v):
     l = w.list_push(w.list_push(w.list_empty(elements=elements), x, 1), w.tanh(v), 2)
     l = w.list_set(l, 0, w.mul(v, x), 5)
     rest, last, _ = w.many("list_pop", l)
+    rest = w.retype(rest, sizes=[2])
     return w.mul(last, w.exp(w.many("list_get", rest, w.sub(w.list_length(rest), 1))[0]))
 
 

@@ -295,7 +295,7 @@ class Elaborator:
             variable = Variable(names.fresh("function"), kind)
             abstract = passed.type(function.type)
             assert isinstance(abstract, FunctionType)
-            return ("stored", kind), StoredFunction(abstract, variable), (variable,), (function.atom,)
+            return ("stored", kind, abstract), StoredFunction(abstract, variable), (variable,), (function.atom,)
         types = tuple(map(passed.type, function.types))
         sizes = tuple(map(passed.size, function.sizes))
         bound: list[Value] = []

@@ -461,9 +461,9 @@ class Layouts:
         return SumType(name, tuple(abstraction.names))
 
     def function_sum(self, kind: FunctionType) -> SumType:
-        """The sum of the stored functions of a type."""
+        """The sum of the stored functions of a type. An index is an int: an ``int -> idx<n>`` stands where an ``int -> int`` is needed."""
         abstraction = Abstraction(prefix="size")
-        abstract = abstraction.type(kind)
+        abstract = abstraction.type(map_type(kind, lambda one: one, lambda one: INT if isinstance(one, IndexType) else None))
         key = ("function", abstract)
         name = self._nominal.get(key)
         if name is None:
