@@ -215,7 +215,7 @@ def bound_of(core: Any, name: str, arguments: Sequence[Any], count: Count) -> Bo
     room = 4 * np.finfo(np.float64).eps * np.abs(floats)
     for seed in range(RUNS):
         others, other_rest = flattened(scattered(core, name, arguments, seed))
-        if other_rest != rest:
+        if other_rest != rest or np.any(np.isnan(others) != np.isnan(floats)):
             count.undecided += 1
             return Bound(floats, rest, None)
         with np.errstate(all="ignore"):
