@@ -35,7 +35,8 @@ def zero_gradients(state: State, activity: Activity, statement: Let, request: Vj
     name = shown.get(function.name, function.name)
     name = "a lambda" if LAMBDA.search(name) else f"`{name}`"
     found: list[Diagnostic] = []
-    for kind, parameters in ((ZeroGradient, whole), (ZeroLeaf, [k for k in dead if k not in whole])):
+    leaves = [k for k in dead if k not in whole and activity.tangents.holds_float(function.parameters[k].type)]
+    for kind, parameters in ((ZeroGradient, whole), (ZeroLeaf, leaves)):
         if parameters:
             places = places_where_they_die(state, activity, function.name, parameters)
             title = f"the gradient of {name} with respect to {', '.join(f'`{labels[k]}`' for k in parameters)} is always zero"

@@ -276,28 +276,20 @@ def give_default_sizes(context: Context, use: Use, slots: list[Slot], module: st
 
 
 def rank(context: Context, slot: Slot) -> int:
-    """When an argument is checked: -1 ints that name sizes, 0 ordinary, and functions whose type is written down, 1 literals,
-    2 what has no type by itself, 3 other functions."""
+    """When an argument is checked: -1 ints that name sizes, 0 ordinary, 1 literals, 2 what has no type by itself, 3 functions."""
     assert slot.argument is not None
     value = slot.argument.value
     if slot.size:
         return -1
-    if isinstance(slot.type, FunctionType) and is_written(context, value):
-        return 0
     items = value.items if isinstance(value, (ast.List, ast.Tuple)) else (value,)
     if isinstance(slot.type, FunctionType) or any(isinstance(one, ast.Lambda) for one in items):
         return 3
     return 2 if is_open(context, value) else 1 if is_literal(value) else 0
 
 
-def is_written(context: Context, node: ast.Expr) -> bool:
-    """Whether the type of a function's parameters is written down, so that it tells that of numbers beside it."""
-    if isinstance(node, ast.Lambda):
-        return bool(node.params) and all(one.type is not None for one in node.params)
-    if not isinstance(node, ast.Name) or context.find(node.text) is not None:
-        return False
-    symbol = context.symbol(node.text)
-    return symbol is not None and symbol.kind == "function" and not context.signature_of(symbol.name).generics
+def is_written_out(node: ast.Expr) -> bool:
+    """Whether an expression takes its type from what is asked for: literals, and tuples and lists of whatever items."""
+    return is_literal(node) or isinstance(node, (ast.Tuple, ast.List))
 
 
 def is_literal(node: ast.Expr) -> bool:
@@ -319,7 +311,7 @@ def told_by_functions(context: Context, use: Use, slots: list[Slot]) -> dict[str
     from dynlang.check.calls.told import told
 
     given = [(one, one.argument.value) for one in slots if one.argument is not None]
-    if not any(is_literal(value) for _, value in given):
+    if not any(is_written_out(value) for _, value in given):
         return {}
     found: dict[str, Type] = {}
     for slot, value in given:
@@ -337,8 +329,8 @@ def value_argument(
     wanted = argument_hint(use, hints, pattern)
     if wanted is None and isinstance(argument.value, ast.List) and isinstance(pattern, ArrayType):
         wanted = items_hint(use, hints, pattern, beforehand)
-    if wanted is None and isinstance(pattern, TypeVariable) and is_literal(argument.value):
-        wanted = beforehand.get(pattern.name)
+    if wanted is None and isinstance(pattern, TypeVariable) and is_written_out(argument.value):
+        wanted = beforehand.get(pattern.name) or use.declared_default(pattern.name)
     value = context.infer(argument.value, wanted)
     if isinstance(value.type, ErrorType):
         demand_argument(context, value, wanted)

@@ -15,7 +15,7 @@ from dynlang.check.fitting.guards import guarded
 from dynlang.check.fitting.solve import HOLE, Solver, has_hole, rename
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
-from dynlang.types import FunctionType, RecordType, Size, SumType, Type, substitute
+from dynlang.types import F32, FunctionType, RecordType, ScalarType, Size, SumType, Type, substitute
 
 
 class Use:
@@ -52,6 +52,13 @@ class Use:
             (self.solver.sizes[self.names[one.name]] or Size(())) if one.is_size else (self.solver.types[self.names[one.name]] or ERROR)
             for one in self.generics
         )
+
+    def declared_default(self, name: str) -> Type | None:
+        """The type that a number written down has for a type parameter with a default of its own: ``rate: R`` where ``R: float = f64``."""
+        for one in self.generics:
+            if self.names[one.name] == name and self.solver.types[name] is None and isinstance(one.default, ScalarType):
+                return one.default if one.default != F32 else None
+        return None
 
     def finish(self, context: Context, what: str, span: Span) -> bool:
         """Defaults for what is open; reports what nothing determines. True if all is known and of the right kind."""

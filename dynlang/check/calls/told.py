@@ -12,7 +12,7 @@ from dynlang.check.calls.call import module_member
 from dynlang.check.context import Context, LocalEntry, NestedEntry
 from dynlang.check.declarations.world import Signature
 from dynlang.syntax import nodes as ast
-from dynlang.types import ArrayType, FunctionType, ScalarType, Type, TypeVariable, Unknown
+from dynlang.types import ArrayType, FunctionType, ListType, ScalarType, Size, TupleType, Type, TypeVariable, Unknown, parts
 
 DERIVED = ("grad", "value_and_grad")
 """Builtins of a function that take what it takes."""
@@ -82,12 +82,18 @@ def written(context: Context, node: ast.Type) -> Type | None:
 
 
 def numbers(kind: Type | None) -> Type | None:
-    """A number type, or an array of one with its sizes left open."""
-    if isinstance(kind, ScalarType):
+    """A number type, an array of one with its sizes left open, or a tuple or list that names no parameters of its function."""
+    if isinstance(kind, ScalarType) or (isinstance(kind, (TupleType, ListType)) and is_closed(kind)):
         return kind
     if isinstance(kind, ArrayType) and isinstance(kind.element, ScalarType):
         return ArrayType(kind.element, (Unknown(),) * len(kind.shape))
     return None
+
+
+def is_closed(kind: Type) -> bool:
+    """Whether a type mentions no size and no type that is a parameter."""
+    return not isinstance(kind, TypeVariable) and all(
+        isinstance(part, Unknown) or (not part.variables() if isinstance(part, Size) else is_closed(part)) for part in parts(kind))
 
 
 def told(context: Context, pattern: Type, node: ast.Expr) -> dict[str, Type]:

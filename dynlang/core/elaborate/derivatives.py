@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dynlang.check import typed
+from dynlang.check import errors, typed
+from dynlang.check.declarations.world import show
 from dynlang.core.build import Builder, number
 from dynlang.core.elaborate.expressions import expression, handles
 from dynlang.core.elaborate.frame import Frame
@@ -17,7 +18,7 @@ from dynlang.core.elaborate.values import AnyFunction, FunctionValue, StoredFunc
 from dynlang.core.nodes import Atom, Function, Jvp, Let, Right, Variable, Vjp
 from dynlang.core.sizes import expand, rename_telescope, size_of
 from dynlang.core.walk import Names
-from dynlang.diag import InternalError, NotBuilt
+from dynlang.diag import CompileError, Diagnostic, InternalError, NotBuilt
 from dynlang.types import FLOATS, INT, FunctionType, ScalarType, Size, SumType, TupleType, Type, substitute, unknowns
 
 
@@ -138,6 +139,12 @@ class Request:
         """Where the places of a parameter that carry a derivative stand."""
         return [position for position in self.positions(parameter) if position is not None and self.tangent_at(position) is not None]
 
+    def nothing_varies(self, parameter: int) -> Diagnostic:
+        kind = self.values[parameter].type
+        what = "this function" if isinstance(kind, FunctionType) else f"a {show(kind)}"
+        return errors.GradientOfInteger(f"there is no gradient with respect to {what}: what it captured holds no float", self.node.span,
+                                        hint="the derivative with respect to a function is that of what it captured")
+
     def tangent_at(self, position: int) -> Type | None:
         return self.frame.layouts.tangent(substitute(self.instance.parameters[position].type, self.sizes))
 
@@ -171,6 +178,9 @@ class Request:
         return given
 
     def reverse(self, cotangents: list[Atom | None]) -> tuple[list[Variable], list[Variable]]:
+        for parameter in self.node.wrt:
+            if not self.active_positions(parameter):
+                raise CompileError(self.nothing_varies(parameter))
         wrt = tuple(position for parameter in self.node.wrt for position in self.active_positions(parameter))
         kinds = [self.tangent_at(position) for position in wrt]
         names = [f"d_{self.instance.parameters[position].name}" for position in wrt]

@@ -208,6 +208,10 @@ def make_text_function(frame: Frame, name: str, kind: Type, sizes: tuple[str, ..
             result = sequence_text(inner, length, lambda i: list_item(inner, value, i), specification)
         case SumType():
             result = sum_text(inner, value, specification)
+        case TangentType(SumType()):
+            from dynlang.core.elaborate.derivative_text import derivative_text
+
+            result = derivative_text(inner, value, specification)
         case _:
             raise NotBuilt(f"printing a {kind}", frame.builder.span)
     body = inner.builder.block(result)
@@ -243,6 +247,19 @@ def library_call(frame: Frame, name: str, arguments: Sequence[Value], result: Ca
 
 def sequence_text(frame: Frame, count: Atom, item: Callable[[Atom], Value], specification: str, brackets: str = "[]") -> Atom:
     """``[a, b, c]``; in ``{}`` the items are pairs, ``{a: b, c: d}``."""
+
+    def shown(index: Atom) -> Atom:
+        one = item(index)
+        if brackets == "{}" and isinstance(one.type, TupleType):
+            key, held = frame.split(one, one.type.items)
+            return joined_text(frame, [formatted(frame, key, "", True), ": ", formatted(frame, held, specification, True)])
+        return formatted(frame, one, specification, True)
+
+    return repeated(frame, count, shown, brackets)
+
+
+def repeated(frame: Frame, count: Atom, item: Callable[[Atom], Atom], brackets: str = "[]") -> Atom:
+    """The texts of all items in brackets, with commas between them."""
     builder = frame.builder
     index, so_far = Variable(builder.names.fresh("i"), INT), Variable(builder.names.fresh("text"), STRING)
     with frame.inside() as body:
@@ -250,13 +267,7 @@ def sequence_text(frame: Frame, count: Atom, item: Callable[[Atom], Value], spec
         same = body.inside().block(text(""))
         other = body.inside().block(text(", "))
         (between,) = body.emit(If(first, same, other), ["between"], [STRING])
-        one = item(index)
-        if brackets == "{}" and isinstance(one.type, TupleType):
-            key, held = frame.split(one, one.type.items)
-            shown = joined_text(frame, [formatted(frame, key, "", True), ": ", formatted(frame, held, specification, True)])
-        else:
-            shown = formatted(frame, one, specification, True)
-        block = body.block(joined_text(frame, [so_far, between, shown]))
+        block = body.block(joined_text(frame, [so_far, between, item(index)]))
     (inside,) = builder.emit(For(index, count, (so_far,), (text(brackets[0]),), block), ["text"])
     return joined_text(frame, [inside, brackets[1]])
 
