@@ -2,7 +2,8 @@
 
 Law: every result is the same; an error that is raised twice in a row is raised once. What is made to be written (a filled
 array, an empty list) is not shared: its second owner would have to copy it. What consumes its operand is: the second time
-that operand would have to be copied anyway.
+that operand would have to be copied anyway. A call is shared where the function reaches nothing outside and takes over no
+operand: a descent that asks for a value and then for the gradient at the same place calls what both need once.
 
 Before:
 
@@ -28,7 +29,7 @@ After:
 from __future__ import annotations
 
 from dynlang.ops import OPS
-from dynlang.ssa.build import Copier, map_functions, with_body
+from dynlang.ssa.build import Copier, map_functions, operations_in, with_body
 from dynlang.ssa.nodes import Function, Module, Operation, Region, Value
 
 FRESH = frozenset({"fill", "empty", "list_empty", "rows_empty", "broadcast", "iota"})
@@ -36,10 +37,37 @@ Key = tuple[object, ...]
 
 
 def share(module: Module) -> Module:
-    return map_functions(module, lambda function: _Sharing().function(function))
+    repeatable = repeatable_functions(module)
+    return map_functions(module, lambda function: _Sharing(repeatable).function(function))
 
 
-def sharable(one: Operation) -> bool:
+def repeatable_functions(module: Module) -> frozenset[str]:
+    """Functions that give the same for the same, take over nothing and reach nothing outside: all but those that call another kind."""
+    calls: dict[str, set[str]] = {}
+    waiting: list[str] = []
+    for name, function in module.functions.items():
+        if function.owned or any(has_effect(one) for one in operations_in(function.body)):
+            waiting.append(name)
+        for one in operations_in(function.body):
+            if one.name == "call":
+                calls.setdefault(str(one.attributes["function"]), set()).add(name)
+    others: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name not in others:
+            others.add(name)
+            waiting += calls.get(name, ())
+    return frozenset(module.functions.keys() - others)
+
+
+def has_effect(one: Operation) -> bool:
+    row = OPS.get(one.name)
+    return row is not None and row.has("effect")
+
+
+def sharable(one: Operation, repeatable: frozenset[str]) -> bool:
+    if one.name == "call":
+        return one.attributes["function"] in repeatable
     if one.regions or one.name in FRESH:
         return False
     row = OPS.get(one.name)
@@ -47,7 +75,8 @@ def sharable(one: Operation) -> bool:
 
 
 class _Sharing:
-    def __init__(self) -> None:
+    def __init__(self, repeatable: frozenset[str]) -> None:
+        self.repeatable = repeatable
         self.copier = Copier()
         self.known: list[dict[Key, list[Value]]] = []
 
@@ -58,7 +87,7 @@ class _Sharing:
         made = Region([self.copier.define(one) for one in old.parameters])
         self.known.append({})
         for one in old.operations:
-            key = self.key(one) if sharable(one) else None
+            key = self.key(one) if sharable(one, self.repeatable) else None
             found = None if key is None else next((known[key] for known in self.known if key in known), None)
             if found is not None:
                 self.copier.replacements.update(zip(one.results, found, strict=True))
