@@ -74,12 +74,14 @@ class FlaggedRegion(Region):
     """A trip of a loop, or statements that may be left: values of locals; then whether it goes on; then the returned value.
 
     `leaves` has a flag that is true while the region's surroundings go on; `returns` a flag and a value for `return`.
+    `held` stands in the value's place in a trip that doesn't return: what the trip began with, so nothing is made for it.
     """
 
     kinds: list[tuple[str, Type]]
     leaves: bool
     returns: bool
     ends_on_continue: bool = True
+    held: tuple[Atom, ...] = ()
 
     def finish(self, how: str, value: Value) -> list[Atom]:
         frame = self.frame
@@ -89,8 +91,14 @@ class FlaggedRegion(Region):
         if self.returns:
             atoms.append(truth(how == "return"))
             places = frame.layouts.stored(frame.returns)
-            atoms += self.returned_atoms(value) if how == "return" else frame.placeholders(places)
+            atoms += self.returned_atoms(value) if how == "return" else self.held or frame.placeholders(places)
         return atoms
+
+    def enter(self, carried: Sequence[Variable]) -> None:
+        """Begins a trip with what the loop carries."""
+        self.split(carried)
+        if self.returns:
+            self.held = tuple(carried[len(carried) - len(self.frame.layouts.stored(self.frame.returns)):])
 
     def extra(self) -> list[tuple[str, Type]]:
         flags: list[tuple[str, Type]] = [("going", BOOL)] if self.leaves else []
@@ -398,7 +406,7 @@ def for_loop(frame: Frame, one: typed.For, region: FlaggedRegion) -> tuple[Varia
     initial = frame.retyped_atoms(region.initial(), carried)
     index = Variable(frame.builder.names.fresh(index_name(one)), INT)
     with frame.inside() as builder:
-        region.split(carried)
+        region.enter(carried)
         enter_trip(frame, one, index)
         progress.step(frame, index)
         results = tail(frame, one.body, region)
@@ -431,7 +439,7 @@ def for_with_exit(frame: Frame, one: typed.For, region: FlaggedRegion) -> tuple[
         more = builder.operation("less", index, count, name="more")
         condition = builder.block(builder.operation("logical_and", more, going, name="both"))
     with frame.inside() as builder:
-        region.split(carried)
+        region.enter(carried)
         enter_trip(frame, one, index)
         progress.step(frame, index)
         following = builder.operation("add", index, integer(1), name="next")
@@ -464,7 +472,7 @@ def while_loop(frame: Frame, one: typed.While, region: FlaggedRegion) -> tuple[V
             (holds,) = frame.merge(If(going, inner, other), frame.telescope([("holds", BOOL)]), one.span)
         condition = builder.block(holds)
     with frame.inside() as builder:
-        region.split(carried)
+        region.enter(carried)
         body = builder.block(*tail(frame, one.body, region))
     return frame.merge(While(carried, tuple(initial), condition, body), region.telescope(), one.span)
 
@@ -480,7 +488,8 @@ def while_with_effects(frame: Frame, one: typed.While, region: FlaggedRegion) ->
     initial = frame.retyped_atoms(initial, carried)
     condition = frame.builder.inside().block(carried[at])
     with frame.inside() as builder:
-        outer.split(carried)
+        outer.enter(carried)
+        region.held = outer.held
         results = trip_then_condition(frame, one, region, outer)
         body = builder.block(*results)
     results = frame.merge(While(carried, tuple(initial), condition, body), outer.telescope(), one.span)
