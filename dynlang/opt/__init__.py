@@ -17,6 +17,7 @@ from dynlang.opt.collect_products import collect_products
 from dynlang.opt.count_references import count_references
 from dynlang.opt.drop_functions import drop_functions
 from dynlang.opt.drop_unused import drop_unused
+from dynlang.opt.fold_sums import fold_sums
 from dynlang.opt.fuse import fuse
 from dynlang.opt.hoist import hoist
 from dynlang.opt.inline import inline
@@ -54,6 +55,7 @@ PASSES: tuple[Pass, ...] = (
     Pass("fuse", fuse, ("simplify", "share", "drop_unused", "own_parameters"), 1,
          "one loop instead of many arrays; nothing unused may hold a group apart"),
     Pass("drop_fused", drop_unused, ("fuse",), 1, "the pieces of arrays that loops now read in place"),
+    Pass("fold_sums", fold_sums, ("fuse", "drop_fused"), 1, "behind drop_unused, which leaves the uses that count"),
     Pass("collect_products", collect_products, ("drop_unused",), 1, "before the counts, which its panels get like the rest"),
     Pass("count_references", count_references, (), 0, "it fixes where every reference dies, so what moves uses stands before"),
     Pass("reuse", reuse, ("count_references",), 1, "it reads off the counts which operands die"),

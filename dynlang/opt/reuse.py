@@ -96,5 +96,4 @@ def is_loop(one: Operation) -> bool:
     row = OPS.get(one.name)
     if one.name != "fused" and (row is None or not row.has("elementwise")):
         return False
-    kind = one.results[0].type
-    return isinstance(kind, Array) and isinstance(kind.element, Scalar)
+    return any(isinstance(value.type, Array) and isinstance(value.type.element, Scalar) for value in one.results)

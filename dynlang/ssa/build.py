@@ -116,6 +116,12 @@ def fused_offsets(operation: Operation) -> tuple[int | None, ...]:
     return tuple(offsets) if isinstance(offsets, tuple) else (None,) * len(operation.regions[0].parameters)
 
 
+def folds_of(operation: Operation) -> tuple[str | None, ...]:
+    """For each result of a loop over elements the reduction that it is of what the region yields, None for an array."""
+    folds = operation.attributes.get("folds")
+    return tuple(folds) if isinstance(folds, tuple) else (None,) * len(operation.results)
+
+
 def repeated_ranks(operation: Operation) -> tuple[int, ...]:
     """For each input of a fused loop its rank, if it is read anew for each index of the loop's first axes; else 0."""
     ranks = (len(one.type.shape) if isinstance(one.type, Array) else 0 for one in operation.operands)

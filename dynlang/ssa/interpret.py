@@ -23,7 +23,7 @@ from dynlang.diag import InternalError
 from dynlang.ops import OPS
 from dynlang.ops.dtypes import NUMPY, round_to_bf16
 from dynlang.ops.memory import Failure
-from dynlang.ssa.build import fused_offsets
+from dynlang.ssa.build import folds_of, fused_offsets
 from dynlang.ssa.errors import RunTimeError
 from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Scalar, String, Value, ValueType
 from dynlang.ssa.ownership import consumed_operands, is_element, reused
@@ -365,7 +365,7 @@ class _Machine:
                 made[position] = block
             else:
                 self.heap.release(block)
-        return [self.heap.new(stored(result, value.type), value.type) if block is None else block
+        return [self.counted_result(stored(result, value.type), value) if block is None else block
                 for block, result, value in zip(made, results, one.results, strict=True)]
 
     def counted_result(self, payload: Any, value: Value) -> Any:
@@ -454,9 +454,12 @@ class _Machine:
             kind = inner.results[0].type
             inside[inner.results[0]] = stored(found, Array(kind, ()) if isinstance(found, np.ndarray) and found.ndim else kind)
         whole = [np.broadcast_to(inside[each], sizes).copy() for each in region.operations[-1].operands]
+        for place, fold in enumerate(folds_of(one)):
+            if fold is not None:
+                whole[place] = OPS[f"reduce_{fold}"].meaning(np, [whole[place]], {}, ())
         if self.counted and "reuse" in one.attributes:
             return self.in_place(one, [values[each] for each in one.operands], whole)
-        return [self.heap.new(stored(each, value.type), value.type) for each, value in zip(whole, one.results, strict=True)]
+        return [self.counted_result(stored(each, value.type), value) for each, value in zip(whole, one.results, strict=True)]
 
 
 _STRUCTURAL: dict[str, Callable[[_Machine, Operation, dict[Any, Any]], list[Any]]] = {

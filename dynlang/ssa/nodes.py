@@ -33,8 +33,10 @@ are the sizes that its row asks for (`fill`, `reshape`, `slice`, ...), as values
 the same for all elements; an array of that shape; an array of its last axes, read anew for each index of the first ones (all
 such inputs have one rank); or, where the attribute `offsets` (one entry an input) holds a position,
 an array of any shape, whose row-major elements are read from the i64 operand at that position on. Offsets stand behind the
-inputs, each once. The attribute `reuse = [[result, input], ..]` (after `reuse`) says that a result may take over the block of an
-input, which the operation then owns: if its count is one the result is written into it, else the reference is released.
+inputs, each once. Where the attribute `folds` has a word for a result (`["sum", none]`), that is the reduction of all that the
+region yields in its place, in the order of the reduction's kernel. The attribute `reuse = [[result, input], ..]` (after `reuse`)
+says that a result may take over the block of an input, which the operation then owns: if its count is one the result is written
+into it, else the reference is released.
 Elementwise rows on arrays carry `reuse` too.
 
 Ownership (established by `opt/count_references.py`, checked by `verify`): a parameter is borrowed unless its position is in

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dynlang import types
 from dynlang.diag import InternalError
 from dynlang.ops import OPS
-from dynlang.ssa.build import BOOL, I64, fused_offsets, repeated_ranks, sizes_of
+from dynlang.ssa.build import BOOL, I64, folds_of, fused_offsets, repeated_ranks, sizes_of
 from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Rows, Scalar, String, Value
 from dynlang.ssa.print import _Printer, print_type
 from dynlang.ssa.shapes import Polynomials, row_attributes
@@ -313,8 +313,11 @@ class _FunctionCheck:
             self.fused_operand(value, parameter, shape, place is not None)
             self.expect(place is None or one.operands[place].type == I64, "an offset is no i64")
         self.expect(len({rank for rank in repeated_ranks(one) if rank}) <= 1, "repeated inputs have different ranks")
-        for value, result in zip(region.operations[-1].operands, one.results, strict=True):
-            want = types.ArrayType(self.core(value), shape)
+        folds = folds_of(one)
+        self.expect(len(folds) == len(one.results), "fused has a fold, or none, for each result")
+        for value, result, fold in zip(region.operations[-1].operands, one.results, folds, strict=True):
+            self.expect(fold in (None, "sum", "prod", "max", "min"), f"a loop can't fold by {fold}")
+            want = types.ArrayType(self.core(value), shape) if fold is None else self.core(value)
             self.expect(self.core(result) == want, f"{self.names.name(result)} is {self.core(result)}, not {want}")
 
     def fused_operand(self, value: Value, parameter: Value, shape: tuple[Size, ...], is_piece: bool) -> None:

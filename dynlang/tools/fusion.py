@@ -22,7 +22,7 @@ from dynlang.core.elaborate import elaborate
 from dynlang.core.elaborate.decisions import EXISTS, Decision, shown
 from dynlang.ops import OPS
 from dynlang.source import Span
-from dynlang.ssa.build import operations_in
+from dynlang.ssa.build import folds_of, operations_in
 from dynlang.ssa.nodes import Array, Module, Operation
 from dynlang.tools.inspect import default_entries
 
@@ -110,4 +110,6 @@ def fused(loop: Operation, span: Span) -> str:
     names = ", ".join(one.name for one in inner[:8]) + (", ..." if len(inner) > 8 else "")
     others = sorted({one.span.line for one in inner if one.span is not None and not encloses(span, one.span)} - {span.line})
     shared = f", with line{'s' if len(others) > 1 else ''} {', '.join(map(str, others))}" if others else ""
-    return f"one fused loop of {len(inner)} operation{'s' if len(inner) > 1 else ''} ({names}){shared}"
+    words = [word for word in dict.fromkeys(folds_of(loop)) if word is not None]
+    reduced = f", reduced as it runs ({', '.join(words)})" if words else ""
+    return f"one fused loop of {len(inner)} operation{'s' if len(inner) > 1 else ''} ({names}){shared}{reduced}"

@@ -6,7 +6,7 @@ across rows (inner > 1) every column is taken from first to last.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from dynlang.native import kernels
 from dynlang.native.emit import Function, Operand, number, splat_constant, vector
@@ -15,7 +15,7 @@ from dynlang.native.vectormath import emit_binary
 
 _BITS = {"f32": 32, "f64": 64, "i64": 64, "i32": 32, "i16": 16, "i8": 8, "u8": 8, "bool": 8}
 _BLOCK_BITS = 512
-_CHAINS = 2
+CHAINS = 2
 
 
 def build(f: Function, name: str, dtype: str) -> None:
@@ -54,23 +54,35 @@ def combine(f: Function, kind: str, dtype: str, width: int, x: Operand, y: Opera
 def _reduce(f: Function, kind: str, dtype: str, n: Operand, x: Operand) -> str:
     """The reduction of n elements from x on."""
     scalar = SCALARS[dtype]
-    width = _BLOCK_BITS // _BITS[dtype]
+    width = lanes_of(dtype)
     block = vector(scalar, width)
-    whole = f.bit_and(n, -width * _CHAINS)
-    start = [(block, splat_constant(block, identity(kind, dtype)))] * _CHAINS
-    with f.loop(0, whole, width * _CHAINS, start) as loop:
-        places = [f.offset(x, f.add(loop.index, width * i), scalar) for i in range(_CHAINS)]
+    whole = f.bit_and(n, -width * CHAINS)
+    start = [(block, splat_constant(block, identity(kind, dtype)))] * CHAINS
+    with f.loop(0, whole, width * CHAINS, start) as loop:
+        places = [f.offset(x, f.add(loop.index, width * i), scalar) for i in range(CHAINS)]
         loop.next = [combine(f, kind, dtype, width, total, f.load(block, place)) for place, total in zip(places, loop.carried, strict=True)]
-    total = combine(f, kind, dtype, width, *loop.carried)
+    total = across(f, kind, dtype, loop.carried)
+    with f.loop(whole, n, carried=[(scalar, total)]) as rest:
+        element = f.load(scalar, f.offset(x, rest.index, scalar))
+        rest.next = [combine(f, kind, dtype, 1, rest.carried[0], element)]
+    return rest.carried[0]
+
+
+def across(f: Function, kind: str, dtype: str, chains: Sequence[str]) -> str:
+    """The chains of lanes joined by the fixed tree."""
+    scalar, width = SCALARS[dtype], lanes_of(dtype)
+    total = combine(f, kind, dtype, width, *chains)
     while width > 1:
         text, width = vector(scalar, width), width // 2
         low = f.shuffle(text, total, "poison", range(width)) if width > 1 else f.extract(text, total, 0)
         high = f.shuffle(text, total, "poison", range(width, 2 * width)) if width > 1 else f.extract(text, total, 1)
         total = combine(f, kind, dtype, width, low, high)
-    with f.loop(whole, n, carried=[(scalar, total)]) as rest:
-        element = f.load(scalar, f.offset(x, rest.index, scalar))
-        rest.next = [combine(f, kind, dtype, 1, rest.carried[0], element)]
-    return rest.carried[0]
+    return total
+
+
+def lanes_of(dtype: str) -> int:
+    """Of a block."""
+    return _BLOCK_BITS // _BITS[dtype]
 
 
 def _vector(f: Function, kind: str, dtype: str) -> None:

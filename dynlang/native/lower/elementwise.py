@@ -21,7 +21,7 @@ from dynlang.native.lower.frame import HANDLERS, Frame, lowers
 from dynlang.native.lower.layout import REGISTER, element_bytes, family
 from dynlang.ops import OPS
 from dynlang.ops.dtypes import BYTES
-from dynlang.ssa.build import fused_offsets, repeated_ranks
+from dynlang.ssa.build import folds_of, fused_offsets, repeated_ranks
 from dynlang.ssa.nodes import Array, Operation, Region, Scalar, Value
 from dynlang.ssa.ownership import reused
 
@@ -140,7 +140,7 @@ class ElementLoop:
         self.region = region
         self.inputs = inputs
         self.outputs = outputs
-        """Where each result goes: (pointer, dtype)."""
+        """Where each result goes: (pointer, dtype); no pointer where it isn't stored."""
         self.count = count
         self.width = width_for(frame, region, inputs)
 
@@ -150,57 +150,64 @@ class ElementLoop:
         known = int(self.count) if self.count.isdigit() else None
         if known == 0:
             return
-        starts = [one.operand if one.offset == "0" else f.offset(one.operand, one.offset, _memory(one.dtype)) for one in self.inputs]
+        starts = self.starts()
         whole = str(known // width * width) if known is not None else f.bit_and(self.count, -width)
-        splats = self._splats(width)
+        splats = self.splats(width)
         if known is None or known >= width:
             with f.loop(0, whole, width) as loop:
-                self._turn(starts, loop.index, splats, width, None)
+                self.turn(starts, loop.index, splats, width, None)
         if width == 1 or (known is not None and known % width == 0):
             return
         if self.f.target.vector_bytes < 32:
-            scalars = self._splats(1)
+            scalars = self.splats(1)
             with f.loop(whole, self.count) as loop:
-                self._turn(starts, loop.index, scalars, 1, None)
+                self.turn(starts, loop.index, scalars, 1, None)
             return
         if known is not None:
             self._rest(starts, int(whole), known, splats)
             return
         with f.when(f.icmp("slt", whole, self.count)):
-            self._turn(starts, whole, splats, width, _mask(f, f.sub(self.count, whole), width))
+            self.turn(starts, whole, splats, width, first_lanes(f, f.sub(self.count, whole), width))
+
+    def starts(self) -> list[str]:
+        """Where each array is read from."""
+        return [one.operand if one.offset == "0" else self.f.offset(one.operand, one.offset, _memory(one.dtype)) for one in self.inputs]
 
     def _rest(self, starts: Sequence[str], first: int, count: int, splats: Mapping[int, str]) -> None:
         """The last `count - first` elements. Few operations go in vectors of 4, 2, 1: what a mask has stored can't be forwarded to the
         load behind it, which small arrays wait for. Many operations go once, under a mask."""
         left, width = count - first, self.width
-        if left.bit_count() > 1 and self._is_long():
-            self._turn(starts, str(first), splats, width, _constant_mask(left, width))
+        if left.bit_count() > 1 and self.is_long():
+            self.turn(starts, str(first), splats, width, constant_mask(left, width))
             return
         while width > 1:
             width //= 2
             if left & width:
-                self._turn(starts, str(first), self._splats(width), width, None)
+                self.turn(starts, str(first), self.splats(width), width, None)
                 first += width
 
-    def _is_long(self) -> bool:
+    def is_long(self) -> bool:
         """Whether the code of one turn is large: a function that is written out in place."""
         names = [one.name for one in body_of(self.region)]
         return len(names) > MOST_IN_PIECES or not vectormath.LONG.isdisjoint(names)
 
-    def _splats(self, width: int) -> dict[int, str]:
+    def splats(self, width: int) -> dict[int, str]:
         """The scalar operands at every lane, made once before the loop."""
         return {place: self.f.splat(vector(REGISTER[one.dtype], width), one.operand)
                 for place, one in enumerate(self.inputs) if not one.is_array}
 
-    def _turn(self, starts: Sequence[str], index: str, splats: Mapping[int, str], width: int, mask: str | None) -> None:
+    def turn(self, starts: Sequence[str], index: str, splats: Mapping[int, str], width: int, mask: str | None) -> list[str]:
+        """Computes `width` elements from `index` on; gives what is yielded, and stores what belongs to an array."""
         values: dict[Value, str] = {}
         for place, (parameter, one) in enumerate(zip(self.region.parameters, self.inputs, strict=True)):
             values[parameter] = splats[place] if place in splats else load_lanes(self.f, one.dtype, starts[place], index, width, mask)
         for operation in body_of(self.region):
             self._operation(operation, values, width)
-        yielded = self.region.operations[-1].operands
+        yielded = [values.get(one) or self._outer(one, width) for one in self.region.operations[-1].operands]
         for (pointer, dtype), result in zip(self.outputs, yielded, strict=True):
-            store_lanes(self.f, dtype, values.get(result) or self._outer(result, width), pointer, index, width, mask)
+            if pointer:
+                store_lanes(self.f, dtype, result, pointer, index, width, mask)
+        return yielded
 
     def _operation(self, operation: Operation, values: dict[Value, str], width: int) -> None:
         (result,) = operation.results
@@ -257,14 +264,14 @@ def store_lanes(f: Function, dtype: str, value: str, pointer: str, index: str, w
     f.emit(f"call void @{name}({kind} {value}, ptr align {element_bytes(Scalar(dtype))} {place}, {vector('i1', width)} {mask})")
 
 
-def _mask(f: Function, left: str, width: int) -> str:
+def first_lanes(f: Function, left: str, width: int) -> str:
     """The first `left` lanes."""
     kind = vector("i32", width)
     lanes = ", ".join(f"i32 {lane}" for lane in range(width))
     return f.value(f"icmp slt {kind} <{lanes}>, {f.splat(kind, f.convert('trunc', 'i64', left, 'i32'))}")
 
 
-def _constant_mask(left: int, width: int) -> str:
+def constant_mask(left: int, width: int) -> str:
     return "<" + ", ".join(f"i1 {'true' if lane < left else 'false'}" for lane in range(width)) + ">"
 
 
@@ -303,10 +310,19 @@ def _loop(frame: Frame, operation: Operation, region: Region, offsets: Sequence[
         inputs.append(Input(frame[one], dtype_of(one), isinstance(one.type, Array), start))
     outputs = []
     taken = dict(reused(operation))
+    folds = folds_of(operation)
     for place, result in enumerate(operation.results):
-        frame.define(result, frame.room(operation.operands[taken[place]]) if place in taken else frame.allocate_array(result.type))
-        outputs.append((frame[result], dtype_of(result)))
+        if folds[place] is None:
+            frame.define(result, frame.room(operation.operands[taken[place]]) if place in taken else frame.allocate_array(result.type))
+        outputs.append(("" if folds[place] else frame[result], dtype_of(result)))
     ranks = repeated_ranks(operation) if operation.name == "fused" else ()
+    if any(folds):
+        from dynlang.native.lower.folds import FoldingLoop
+
+        totals = FoldingLoop(frame, region, inputs, outputs, frame.product(operation.sizes), folds).emit_folds()
+        for place, total in totals.items():
+            frame.define(operation.results[place], total)
+        return
     if not any(ranks):
         ElementLoop(frame, region, inputs, outputs, frame.elements(operation.results[0].type)).emit()
         return
