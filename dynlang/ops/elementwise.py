@@ -95,6 +95,12 @@ def bitwise(name: str, meaning: Pointwise, word: str, documentation: str) -> Op:
               {"integer": word if word == "math" else f"{word} {{t}} {{0}}, {{1}}"}, frozenset({"elementwise"}), name, 0.0, 1.0, "vector", documentation)
 
 
+def _multiply_add(np: Any, x: Any, y: Any, z: Any) -> Any:
+    """Rounded once, but for what the wider type loses."""
+    wide = np.longdouble if np.asarray(x).dtype == np.float64 else np.float64
+    return np.asarray(np.asarray(x, wide) * y + z, np.asarray(x).dtype)[()]
+
+
 def _sigmoid(np: Any, x: Any) -> Any:
     x = np.asarray(x)
     small = np.exp(-np.abs(x))
@@ -167,6 +173,9 @@ ROWS: list[Op] = [
     binary("mul", lambda np, x, y: x * y, {"x": "g * y", "y": "g * x"}, "Product.", lower=arithmetic("mul"), traits=COMMUTES),
     binary("div", lambda np, x, y: x / y, {"x": "g / y", "y": "-(g * result) / y"}, "Quotient of floats.", "float",
            {"float": "fdiv {t} {0}, {1}"}, cost=4),
+    Op("multiply_add", ("x", "y", "z"), ("float", "float", "float"), same, pointwise(_multiply_add), {"x": "g * y", "y": "g * x", "z": "g"},
+       {"float": "math"}, frozenset({"elementwise", "diagonal"}), None, 1.0, 2.0, "vector",
+       "x * y + z, as the kernels of products do it: rounded once where the target can, else twice."),
     binary("power", lambda np, x, y: np.power(x, y), {"x": "select(y == 0.0, 0.0, g * y * power(x, y - 1.0))", "y": "select(x > 0.0, g * result * log(select(x > 0.0, x, 1.0)), 0.0)"},
            "x to the power y.", "float", {"float": "math"}, tolerance=8, cost=16),
     binary("floor_division", _floor_division, {}, "Quotient of ints, rounded down; by zero is an error (checked before).", "integer", {"integer": "math"}, cost=8),

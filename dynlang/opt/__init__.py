@@ -22,10 +22,12 @@ from dynlang.opt.fuse import fuse
 from dynlang.opt.hoist import hoist
 from dynlang.opt.inline import inline
 from dynlang.opt.own_parameters import own_parameters
+from dynlang.opt.recall import recall
 from dynlang.opt.reuse import reuse
 from dynlang.opt.share import share
 from dynlang.opt.simplify import simplify
 from dynlang.opt.take import take
+from dynlang.opt.take_apart import take_apart
 from dynlang.ssa.balance import check_balance
 from dynlang.ssa.nodes import Module
 from dynlang.ssa.print import print_module
@@ -50,6 +52,9 @@ PASSES: tuple[Pass, ...] = (
     Pass("share", share, ("simplify",), 1, "behind simplify, which makes equal what only looked different"),
     Pass("hoist", hoist, ("share",), 1, "sizes and scalars leave loops, so that what is fused inside is small"),
     Pass("drop_unused", drop_unused, ("simplify", "share"), 1, "what the others replaced is still there"),
+    Pass("take_apart", take_apart, ("share", "drop_unused"), 1,
+         "behind hoist, so that loops written out hold what depends on the turn alone; before fusion, which makes loops of what is left"),
+    Pass("recall", recall, ("take_apart",), 1, "behind what turns switches of derivatives into branches on the primal's conditions"),
     Pass("own_parameters", own_parameters, ("inline", "drop_unused"), 1, "before fusion, which turns writes in place into plain loops"),
     Pass("take", take, (), 0, "before fusion and the counts, which see what an operation takes over"),
     Pass("fuse", fuse, ("simplify", "share", "drop_unused", "own_parameters"), 1,

@@ -76,6 +76,8 @@ def instruction(f: Function, text: str) -> str:
 
 
 def _math(f: Function, name: str, dtype: str, operands: Sequence[str], width: int) -> str:
+    if name == "multiply_add":
+        return f.fma(vector(REGISTER[dtype], width), *operands)
     if dtype in ("f32", "f64"):
         if width == 1 and name in vectormath.LONG:
             return vectormath.call_scalar(f, name, dtype, *operands)

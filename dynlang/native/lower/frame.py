@@ -7,6 +7,7 @@ function share one block, `failed`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from dynlang import runtime
@@ -20,7 +21,7 @@ from dynlang.native.target import Target
 from dynlang.runtime import context
 from dynlang.runtime.context import ErrorCode
 from dynlang.ssa import nodes
-from dynlang.ssa.build import sizes_of
+from dynlang.ssa.build import operations_in, sizes_of
 from dynlang.ssa.nodes import Array, Operation, Region, Value, ValueType
 
 Handler = Callable[["Frame", Operation], None]
@@ -95,6 +96,7 @@ class Frame:
         self.function = function
         self.f = f
         self.operands: dict[Value, str] = {}
+        self.alone = written_once_more(function.body)
         self.line = 0
         """The place of the operation at hand (`places.py`)."""
         self._needs_failed = False
@@ -158,6 +160,8 @@ class Frame:
     def own(self, value: Value) -> str:
         """The block of a value, with a count of one: to be written to."""
         f, block = self.f, self[value]
+        if value in self.alone:
+            return block
         alone = f.icmp("eq", f.load("i64", f.offset(block, -16, "i8")), 1)
         shared, owned = f.label("shared"), f.label("owned")
         before = f.block
@@ -324,6 +328,17 @@ class Frame:
             self.f.ret(self.f.value(f"insertvalue {self.f.signature.result} poison, i32 {code}, 0"))
 
 
+def written_once_more(body: Region) -> set[Value]:
+    """Arrays that are written in place and then used once: nobody has had the time to own them too.
+
+    The second of `y = update x, i, a` and `z = update y, j, b` needn't ask how many owners y has."""
+    uses = Counter(value for one in operations_in(body) for value in one.operands)
+    made = [value for one in operations_in(body) if one.name in _OWNING for value in one.results]
+    return {value for value in made if uses[value] == 1 and isinstance(value.type, Array)}
+
+
+_OWNING = frozenset({"fill", "update", "accumulate_at"})
+"""Operations whose result has one owner. Sizes aside, a result is used by operations alone."""
 _PLAIN_I32 = frozenset({"dyn.string_compare"})
 
 
