@@ -86,7 +86,7 @@ PROGRAMS = {
         print(b, a)
     """,
     "a list keeps the element": """
-        var rows: List<f32[4]> = List()
+        var rows: List<f32[40]> = List()
         var a = made()
         for i in 4:
             rows.push(a)
@@ -94,7 +94,7 @@ PROGRAMS = {
         print(rows, a)
     """,
     "an element of a list, in place": """
-        var rows: List<f32[4]> = [made(), made()]
+        var rows: List<f32[40]> = [made(), made()]
         for i in 2:
             for j in 4:
                 rows[i][j] += 1.0
@@ -117,7 +117,7 @@ PROGRAMS = {
         print(rows)
     """,
     "an element that is taken out": """
-        var rows: List<f32[4]> = [made(), made()]
+        var rows: List<f32[40]> = [made(), made()]
         var row = rows[0]
         row[1] = 5.0                    # copies 1
         print(rows, row)
@@ -195,7 +195,7 @@ PROGRAMS = {
         print(t, u)
     """,
     "values of a map, in place": """
-        var m: Map<str, f32[4]> = Map()
+        var m: Map<str, f32[40]> = Map()
         m["a"] = made()
         for i in 4:
             m["a"][i] += 1.0
@@ -228,10 +228,10 @@ record Pair<n>:
         self.k += by
 
 record Stack:
-    pairs: Pair<4>[2]
+    pairs: Pair<40>[2]
 
 type Tree:
-    Leaf(xs: f32[4])
+    Leaf(xs: f32[40])
     Node(left: Tree, right: Tree)
 
 fn touched(t: Tree) -> Tree:
@@ -256,13 +256,13 @@ fn bump(t: inout Tree, by: f32):
             bump(&left, by)
             bump(&right, by)
 
-fn made() -> f32[4]:
-    var x = zeros(4)
+fn made() -> f32[40]:
+    var x = zeros(40)
     for i in 4:
         x[i] = exp(f32(i))
     return x
 
-fn first(x: inout f32[4]):
+fn first(x: inout f32[40]):
     x[0] = 7.0
 
 proc main():

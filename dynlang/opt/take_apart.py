@@ -106,6 +106,8 @@ class _Apart:
     constants: dict[Value, object] = field(default_factory=dict)
     origins: dict[Value, Operation] = field(default_factory=dict)
     users: dict[Value, list[Operation]] = field(default_factory=dict)
+    loops: dict[Value, bool] = field(default_factory=dict)
+    """Whether a small array that a loop carries stays apart, by the loop's parameter."""
 
     def run(self) -> Function:
         for one in operations_in(self.function.body):
@@ -397,6 +399,12 @@ class _Apart:
 
     def stays_apart(self, parameter: Value, end: Value) -> bool:
         """Whether all that a loop does to a small array, from what it is given to what it hands on, can be done on numbers."""
+        if parameter not in self.loops:
+            self.loops[parameter] = True  # until something else is found, for loops may ask for each other
+            self.loops[parameter] = self.is_apart(parameter, end)
+        return self.loops[parameter]
+
+    def is_apart(self, parameter: Value, end: Value) -> bool:
         if small_shape(parameter.type) is None or not self.on_numbers(parameter):
             return False
         while end is not parameter:
