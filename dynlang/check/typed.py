@@ -428,14 +428,18 @@ class If:
 
 @dataclass(frozen=True, slots=True)
 class While:
+    """`slots`: of ``while checkpoint(c, slots=8):``."""
+
     condition: Expression
     body: tuple[Statement, ...]
     span: Span
+    slots: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class For:
-    """``index`` runs over 0..count, evaluated once. `progress`: the text of ``progress(e, text)``."""
+    """``index`` runs over 0..count, evaluated once. `progress`: the text of ``progress(e, text)``; `slots`: of
+    ``checkpoint(e, slots=8)``."""
 
     index: Local
     count: Expression
@@ -443,6 +447,7 @@ class For:
     body: tuple[Statement, ...]
     span: Span
     progress: Expression | None = None
+    slots: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

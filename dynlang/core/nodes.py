@@ -134,23 +134,26 @@ class If:
 class For:
     """``index`` runs over 0..count; `carried` start as `initial`, and become the results of `body` after each trip.
 
-    The results are the last values. Types of carried values may mention earlier carried ints."""
+    The results are the last values. Types of carried values may mention earlier carried ints.
+    With `slots` the backward keeps that many states at most, and computes what is between them again."""
 
     index: Variable
     count: Atom
     carried: tuple[Variable, ...]
     initial: tuple[Atom, ...]
     body: Block
+    slots: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class While:
-    """`condition` (one bool) and `body` both see `carried`."""
+    """`condition` (one bool) and `body` both see `carried`. `slots` as of a `For`."""
 
     carried: tuple[Variable, ...]
     initial: tuple[Atom, ...]
     condition: Block
     body: Block
+    slots: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

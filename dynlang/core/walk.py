@@ -119,14 +119,14 @@ def rebuild(right: Right, on_atom: Callable[[Atom], Atom], on_block: Callable[[B
                 Arm(arm.constructor, tuple(map(on_binder, arm.fields)), on_block(arm.body)) for arm in arms))
         case If(condition, then, otherwise):
             return If(on_atom(condition), on_block(then), on_block(otherwise))
-        case For(index, count, carried, initial, body):
+        case For(index, count, carried, initial, body, slots):
             count, initial = on_atom(count), atoms(initial)
             index, carried = on_binder(index), tuple(map(on_binder, carried))
-            return For(index, count, carried, initial, on_block(body))
-        case While(carried, initial, condition, body):
+            return For(index, count, carried, initial, on_block(body), slots)
+        case While(carried, initial, condition, body, slots):
             initial = atoms(initial)
             carried = tuple(map(on_binder, carried))
-            return While(carried, initial, on_block(condition), on_block(body))
+            return While(carried, initial, on_block(condition), on_block(body), slots)
         case Vjp(function, arguments, wrt, cotangents):
             return Vjp(function, atoms(arguments), wrt, tuple(None if one is None else on_atom(one) for one in cotangents))
         case Jvp(function, arguments, tangents):

@@ -6,7 +6,7 @@ A source is evaluated once, before the loop; its items are found by position.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dynlang.check import errors, typed
 from dynlang.check.calls.call import is_builtin
@@ -47,6 +47,7 @@ class Source:
     bindings: list[typed.Binding] = field(default_factory=list)
     progress: typed.Expression | None = None
     is_list: bool = False
+    slots: int | None = None
 
 
 @handles(ast.Range)
@@ -61,7 +62,8 @@ def source(context: Context, node: ast.Expr, is_loop: bool = False, target: ast.
     """What an expression after `in` runs over; reports and gives None if nothing can."""
     from dynlang.check.expressions.maps import is_map, method_call
 
-    if isinstance(node, ast.Call) and isinstance(node.function, ast.Name) and is_builtin(context, node.function.text):
+    if (isinstance(node, ast.Call) and isinstance(node.function, ast.Name)
+            and (is_builtin(context, node.function.text) or is_schedule(context, node.function.text))):
         form = FORMS.get(node.function.text)
         if form is not None:
             return form(context, node, is_loop)
@@ -300,12 +302,54 @@ def progress_form(context: Context, node: ast.Call, is_loop: bool) -> Source | N
     return Source(inner.count, inner.item, inner.bindings, text)
 
 
+SLOTS = 32
+"""States that a scheduled loop keeps unless it says otherwise: each trip is computed again at most 3 times in 6,545 trips, 4 in 58,905."""
+
+
+def checkpoint_form(context: Context, node: ast.Call, is_loop: bool) -> Source | None:
+    """``checkpoint(e, slots=8)``: a loop whose derivative keeps a few states and computes the others again."""
+    if not is_loop:
+        hint = "write `for x in checkpoint(xs):` or `while checkpoint(c):`"
+        context.report(errors.NotAValue("`checkpoint` of what is run over is a form of a loop", node.span, hint=hint))
+        return None
+    found = checkpoint_arguments(context, node)
+    inner = source(context, found[0]) if found is not None else None
+    return None if inner is None or found is None else replace(inner, slots=found[1])
+
+
+def checkpoint_arguments(context: Context, node: ast.Call) -> tuple[ast.Expr, int] | None:
+    """What is scheduled, and in how many slots."""
+    plain = [one for one in node.arguments if one.name is None]
+    named = [one for one in node.arguments if one.name is not None]
+    fits = len(plain) == 1 and not plain[0].borrow and [one.name.text for one in named if one.name is not None] in ([], ["slots"])
+    if fits:
+        slots = named[0].value if named else ast.Integer(SLOTS, span=node.span)
+        if isinstance(slots, ast.Integer) and slots.value > 0:
+            return plain[0].value, slots.value
+    context.report(errors.WrongArity("a scheduled loop is `checkpoint(e)` or `checkpoint(e, slots=8)`, with a literal above 0", node.span))
+    return None
+
+
+def is_schedule(context: Context, name: str) -> bool:
+    """Whether a name is the library's `checkpoint`."""
+    symbol = context.symbol(name)
+    return name == "checkpoint" and context.find(name) is None and symbol is not None and symbol.name == "derivative.checkpoint"
+
+
+def scheduled_condition(context: Context, node: ast.Expr) -> tuple[ast.Expr, int | None]:
+    """The condition of a `while`, and the slots of ``checkpoint(c)``."""
+    if isinstance(node, ast.Call) and isinstance(node.function, ast.Name) and is_schedule(context, node.function.text):
+        return checkpoint_arguments(context, node) or (ast.Boolean(False, span=node.span), None)
+    return node, None
+
+
 FORMS: dict[str, Callable[[Context, ast.Call, bool], Source | None]] = {
     "range": range_form,
     "zip": zip_form,
     "enumerate": enumerate_form,
     "reversed": reversed_form,
     "progress": progress_form,
+    "checkpoint": checkpoint_form,
 }
 
 

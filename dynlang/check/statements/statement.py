@@ -13,7 +13,7 @@ from dynlang.check.context import ERROR, Context, came_from, describe, is_int, s
 from dynlang.check.declarations.typenames import read_type
 from dynlang.check.declarations.world import show
 from dynlang.check.expressions.arithmetic import binary, condition
-from dynlang.check.expressions.iteration import bind_target, source
+from dynlang.check.expressions.iteration import bind_target, scheduled_condition, source
 from dynlang.check.expressions.simple import STRING, is_failure
 from dynlang.check.fitting.fit import article, differing_sizes, fit, fitting, is_subtype, mismatch, origins, size_labels, unique_labels
 from dynlang.check.fitting.guards import guards
@@ -357,11 +357,12 @@ def check_if(context: Context, node: ast.If) -> Statements:
 
 @checks(ast.While)
 def check_while(context: Context, node: ast.While) -> Statements:
-    test = read_once(context, node.condition, lambda: condition(context, node.condition, "the condition of `while`"))
+    asked, slots = scheduled_condition(context, node.condition)
+    test = read_once(context, asked, lambda: condition(context, asked, "the condition of `while`"))
     context.loops += 1
     body = check_block(context, node.body)
     context.loops -= 1
-    return [typed.While(test, body, node.span)]
+    return [typed.While(test, body, node.span, slots)]
 
 
 @checks(ast.For)
@@ -383,7 +384,7 @@ def check_for(context: Context, node: ast.For) -> Statements:
         body = check_statements(context, node.body)
     context.loops -= 1
     count = typed.SizeValue(INT, node.iterable.span, found.count)
-    loop = typed.For(axis.index, count, axis.bindings, body, node.span, found.progress)
+    loop = typed.For(axis.index, count, axis.bindings, body, node.span, found.progress, found.slots)
     return [*before, *(typed.Bind(binding) for binding in found.bindings), loop]
 
 

@@ -412,7 +412,7 @@ def for_loop(frame: Frame, one: typed.For, region: FlaggedRegion) -> tuple[Varia
         results = tail(frame, one.body, region)
         body = builder.block(*results)
     telescope = region.telescope()
-    done = frame.merge(For(index, count, carried, tuple(initial), body), telescope, one.span)
+    done = frame.merge(For(index, count, carried, tuple(initial), body, one.slots), telescope, one.span)
     progress.end(frame)
     return done
 
@@ -447,7 +447,7 @@ def for_with_exit(frame: Frame, one: typed.For, region: FlaggedRegion) -> tuple[
         body = builder.block(following, *results)
     last = Variable(frame.builder.names.fresh("trips"), INT)
     telescope = region.telescope()
-    results = frame.merge(While((index, *carried), tuple(initial), condition, body), (last, *telescope), one.span)
+    results = frame.merge(While((index, *carried), tuple(initial), condition, body, one.slots), (last, *telescope), one.span)
     progress.end(frame)
     return results[1:]
 
@@ -474,7 +474,7 @@ def while_loop(frame: Frame, one: typed.While, region: FlaggedRegion) -> tuple[V
     with frame.inside() as builder:
         region.enter(carried)
         body = builder.block(*tail(frame, one.body, region))
-    return frame.merge(While(carried, tuple(initial), condition, body), region.telescope(), one.span)
+    return frame.merge(While(carried, tuple(initial), condition, body, one.slots), region.telescope(), one.span)
 
 
 def while_with_effects(frame: Frame, one: typed.While, region: FlaggedRegion) -> tuple[Variable, ...]:
@@ -492,7 +492,7 @@ def while_with_effects(frame: Frame, one: typed.While, region: FlaggedRegion) ->
         region.held = outer.held
         results = trip_then_condition(frame, one, region, outer)
         body = builder.block(*results)
-    results = frame.merge(While(carried, tuple(initial), condition, body), outer.telescope(), one.span)
+    results = frame.merge(While(carried, tuple(initial), condition, body, one.slots), outer.telescope(), one.span)
     return results if region.leaves else (*results[:at], *results[at + 1:])
 
 

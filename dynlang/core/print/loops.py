@@ -42,13 +42,16 @@ class LoopPrinter:
         if isinstance(right, For):
             count = printer.atom(right.count).text
             index = printer.declare(right.index) if printer.is_read(right.index) else "_"
-            printer.write(f"for {index} in {count}:")
+            printer.write(f"for {index} in {self.scheduled(count)}:")
             printer.inner(right.body, lambda results: self.next(names, results), lambda: self.bind_carried(names))
         else:
             self.while_loop(right, names)
         outer = {one.name for one in self.statement.variables
                  if one.type == INT and any(one.name in size_variables(other.type) for other in self.statement.variables)}
         printer.take_over(self.statement.variables, names, outer)
+
+    def scheduled(self, text: str) -> str:
+        return text if self.right.slots is None else f"checkpoint({text}, slots={self.right.slots})"
 
     def while_loop(self, right: While, names: Sequence[str]) -> None:
         printer = self.printer
@@ -63,10 +66,10 @@ class LoopPrinter:
                 printer.statement(statement, right.condition)
             condition = printer.atom(right.condition.results[0])
             printer.scopes.pop()
-            printer.write(f"while {condition.text}:")
+            printer.write(f"while {self.scheduled(condition.text)}:")
             printer.inner(right.body, lambda results: self.next(names, results))
             return
-        printer.write("while true:")
+        printer.write(f"while {self.scheduled('true')}:")
         printer.depth += 1
         self.bind_carried(names)
         printer.enter()

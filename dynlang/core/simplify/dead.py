@@ -150,8 +150,8 @@ class _Sweep:
         self.read(initial)
         if isinstance(right, For):
             self.read((right.count,))
-            return For(right.index, right.count, carried, initial, blocks[0]), wanted
-        return While(carried, initial, blocks[0], blocks[1]), wanted
+            return For(right.index, right.count, carried, initial, blocks[0], right.slots), wanted
+        return While(carried, initial, blocks[0], blocks[1], right.slots), wanted
 
     def loop_blocks(self, right: For | While, wanted: Sequence[bool]) -> list[Block]:
         body = self.block(right.body, wanted)

@@ -36,22 +36,33 @@ class Trip:
 
 
 def reverse_loop(r: Reversal, statement: Let, loop: For | While, region: Region) -> list[Let]:
-    incoming = [r.engine.adjoints.take(region, one) for one in statement.variables]
-    rewinds = [
-        k
-        for k, one in enumerate(loop.carried)
-        if can_rewind(one.type) and loop.body.results[k] != one and root(loop.body, loop.body.results[k], r.engine.state.functions) == one
-    ]
+    if loop.slots is not None:
+        from dynlang.grad.reverse.checkpoints import reverse_scheduled
+
+        return reverse_scheduled(r, statement, loop, region)
+    incoming, rewinds = loop_demands(r, statement, loop, region)
     mask = {k for k, one in enumerate(incoming) if one is not None}
     if not mask and not rewinds:
         return [statement]
-    trip, mask = _reverse_trips(r, loop, region, mask, rewinds)
+    trip, mask = reverse_trips(r, loop, region, mask, rewinds)
     touched = [name for name, start in trip.destinations.items() if trip.region.adjoints.get(name) is not start]
     packed = _pack(r, loop, trip, sorted(mask), touched, rewinds)
     return _Emission(r, statement, loop, region, trip, packed, sorted(mask), touched, rewinds, incoming).emit()
 
 
-def _reverse_trips(r: Reversal, loop: For | While, region: Region, mask: set[int], rewinds: list[int]) -> tuple[Trip, set[int]]:
+def loop_demands(r: Reversal, statement: Let, loop: For | While, region: Region) -> tuple[list[Atom | None], list[int]]:
+    """The cotangents of a loop's results, and which of the carried arrays it changes in place."""
+    incoming = [r.engine.adjoints.take(region, one) for one in statement.variables]
+    functions = r.engine.state.functions
+    rewinds = [
+        k
+        for k, one in enumerate(loop.carried)
+        if can_rewind(one.type) and loop.body.results[k] != one and root(loop.body, loop.body.results[k], functions) == one
+    ]
+    return incoming, rewinds
+
+
+def reverse_trips(r: Reversal, loop: For | While, region: Region, mask: set[int], rewinds: list[int]) -> tuple[Trip, set[int]]:
     """Reverses the body until the carried cotangents are those that it leaves."""
     bound = {one.name for one in loop.carried}
     captured = [one for one in free_variables(loop.body) if r.is_active(one) and one.name not in bound]
@@ -90,6 +101,14 @@ def _start(r: Reversal, loop: For | While, region: Region, mask: set[int], rewin
 
 def _pack(r: Reversal, loop: For | While, trip: Trip, mask: list[int], touched: list[str], rewinds: list[int]) -> Packed:
     """The trip's backward ends with the cotangents before the trip, the destinations and the arrays rewound."""
+    inner = trip.region
+    results = final_values(r, loop, trip, mask, touched)
+    results += [inner.primal.get(loop.carried[k].name, loop.carried[k]) for k in rewinds]
+    return r.pack(loop.carried, trip.forward, inner.builder.block(*results))
+
+
+def final_values(r: Reversal, loop: For | While, trip: Trip, mask: Sequence[int], touched: Sequence[str]) -> list[Atom]:
+    """Sizes and cotangents of the carried values before the trip, and the destinations after it."""
     adjoints, inner = r.engine.adjoints, trip.region
     results: list[Atom] = [loop.carried[k] for k in trip.sizes]
     for k in mask:
@@ -97,9 +116,26 @@ def _pack(r: Reversal, loop: For | While, trip: Trip, mask: list[int], touched: 
         results.append(
             adjoints.zeros_like(inner, loop.carried[k]) if value is None else adjoints.force(inner.builder, value, loop.carried[k])
         )
-    results += [adjoints.force(inner.builder, inner.adjoints[name], r.variable(name)) for name in touched]
-    results += [inner.primal.get(loop.carried[k].name, loop.carried[k]) for k in rewinds]
-    return r.pack(loop.carried, trip.forward, inner.builder.block(*results))
+    return results + [adjoints.force(inner.builder, inner.adjoints[name], r.variable(name)) for name in touched]
+
+
+Held = tuple[list[int], list[str], list[int]]
+
+
+def write_back(r: Reversal, region: Region, loop: For | While, held: Held, values: Sequence[Variable]) -> None:
+    """Adjoints and arrays after the backward loop, of what it `held`: cotangents of carried values, destinations of captured
+    variables, arrays that are rewound. Captured destinations are written back before the initial values' share is added."""
+    mask, touched, rewinds = held
+    first, second = len(mask), len(mask) + len(touched)
+    for name, value in zip(touched, values[first:second], strict=True):
+        r.engine.adjoints.accumulate(region, r.variable(name), value, r.active)
+    for k, value in zip(mask, values[:first], strict=True):
+        start = loop.initial[k]
+        r.engine.adjoints.accumulate(region, start, r.engine.adjoints.retype(region.builder, value, r.tangent(start.type)), r.active)
+    for k, value in zip(rewinds, values[second : second + len(rewinds)], strict=True):
+        start = loop.initial[k]
+        if isinstance(start, Variable):
+            region.primal[start.name] = value
 
 
 @dataclass(slots=True)
@@ -152,7 +188,7 @@ class _Emission:
         region.builder.append(
             Let(tuple(variables), For(index, r.primal(region, count), tuple(carried), tuple(initial), body), region.builder.span)
         )
-        self.take_over(variables[len(trip.sizes) :])
+        write_back(r, region, self.loop, (self.mask, self.touched, self.rewinds), variables[len(trip.sizes) :])
 
     def initial(self) -> list[Atom]:
         r, region = self.r, self.region
@@ -188,20 +224,6 @@ class _Emission:
         last = inner.operation("sub", self.r.primal(Region(inner), count), integer(1), name="last")
         down = Let((self.loop.index,), Operation("sub", (last, index)), self.statement.span)
         return Block((*inner.statements, down, *body.statements), body.results)
-
-    def take_over(self, variables: Sequence[Variable]) -> None:
-        """Adjoints and arrays after the backward loop. Captured destinations are written back before the initial values' share is added."""
-        r, region = self.r, self.region
-        first, second = len(self.mask), len(self.mask) + len(self.touched)
-        for name, value in zip(self.touched, variables[first:second], strict=True):
-            r.engine.adjoints.accumulate(region, r.variable(name), value, r.active)
-        for k, value in zip(self.mask, variables[:first], strict=True):
-            start = self.loop.initial[k]
-            r.engine.adjoints.accumulate(region, start, r.engine.adjoints.retype(region.builder, value, r.tangent(start.type)), r.active)
-        for k, value in zip(self.rewinds, variables[second : second + len(self.rewinds)], strict=True):
-            start = self.loop.initial[k]
-            if isinstance(start, Variable):
-                region.primal[start.name] = value
 
     # -- forward
 
