@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
-from dynlang.core.nodes import Atom, Block, Call, Case, Construct, For, Function, If, Let, Module, Operation, Variable, While
+from dynlang.core.nodes import Atom, Block, Call, Case, Construct, For, Function, If, Let, Literal, Module, Operation, Variable, While
 from dynlang.core.sizes import size_of
 from dynlang.core.walk import blocks_of, statements_in
 from dynlang.grad.state import known_sizes
@@ -194,6 +194,14 @@ class _Reading:
     def trips(self, statement: Let, loop: For | While, place: int, part: _Part) -> None:
         """What each trip of a loop pushes on a list."""
         inner = _Part()
+        kept = self.kept(loop.body, place)
+        if kept is not None:
+            state, slots = kept
+            self.hold(state, inner)
+            inner.size = inner.size + REFERENCE + REFERENCE
+            what = f"each of at most {slots} states of the loop at {self.place.line_of(statement)}"
+            part.inner.append(inner.saved(what, Size.constant(slots)))
+            return
         elements = pushed(loop.body, place)
         for element in elements:
             self.hold(element, inner, elements)
@@ -203,6 +211,16 @@ class _Reading:
         count = self.count(loop)
         trips = "each trip" if count is None else f"each of the {count} trips"
         part.inner.append(inner.saved(f"{trips} of the loop at {self.place.line_of(statement)}", count))
+
+    def kept(self, body: Block, place: int) -> tuple[Atom, int] | None:
+        """The state that a trip of a scheduled loop hands to its keeper, and how many that one keeps."""
+        for one in body.statements:
+            if isinstance(one.right, Call) and one.variables[0] == body.results[place]:
+                keeper = self.module.functions[one.right.function]
+                slots = next((each.right.arguments[1] for each in keeper.body.statements
+                              if isinstance(each.right, Operation) and each.right.op == "less"), None)
+                return (one.right.arguments[-1], int(slots.value)) if isinstance(slots, Literal) else None
+        return None
 
     def count(self, loop: For | While) -> Size | None:
         """How many trips a loop makes, if that is a polynomial in the sizes."""

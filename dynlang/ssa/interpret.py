@@ -37,16 +37,19 @@ class CountError(Exception):
 
 
 def interpret(module: Module, function: str, arguments: Sequence[Any], *, count: bool = False, depth: int = DEPTH_LIMIT,
-              copied: list[Operation] | None = None, elements: list[int] | None = None) -> list[Any]:
+              copied: list[Operation] | None = None, elements: list[int] | None = None, peak: list[int] | None = None) -> list[Any]:
     """The results of a function; `RunTimeError` where the program fails. Runs on a thread of its own, with room for deep recursion.
 
     With `count`, `copied` takes up each operation that copied a block to write it, as often as it did, and `elements` how many
-    elements, rows or fields the block had."""
+    elements, rows or fields the block had; `peak` is given the largest number of blocks that were alive at once."""
 
     def run() -> list[Any]:
         with np.errstate(all="ignore"):
             heap = CountedHeap(copied, elements) if count else Heap()
-            return list(_Machine(module, heap, depth).enter(function, arguments))
+            results = list(_Machine(module, heap, depth).enter(function, arguments))
+            if peak is not None and isinstance(heap, CountedHeap):
+                peak.append(heap.peak)
+            return results
 
     return on_deep_stack(run, 20 * depth + 10_000)
 
@@ -110,6 +113,7 @@ class CountedHeap(Heap):
 
     def __init__(self, copied: list[Operation] | None = None, elements: list[int] | None = None) -> None:
         self.live = 0
+        self.peak = 0
         self.made = 0
         self.copied = [] if copied is None else copied
         self.elements = [] if elements is None else elements
@@ -145,6 +149,7 @@ class CountedHeap(Heap):
 
     def new(self, value: Any, kind: ValueType) -> Any:
         self.live += 1
+        self.peak = max(self.peak, self.live)
         self.made += 1
         return Block(value, kind)
 

@@ -127,13 +127,17 @@ class _Schedule:
         step = loop.index if isinstance(loop, For) else Variable(r.names.fresh("trip"), INT)
         builder.append(Let((step,), Operation("sub", (last, index)), self.statement.span))
         rest = self.restore(builder, kept, step)
-        quiet = r.engine.quiet.body(Block(tuple(trip.forward), ()))
-        forward = Substitution(self.outer()).block(quiet)
+        forward = [self.beside_its_backward(one) for one in r.engine.quiet.body(Block(tuple(trip.forward), ())).statements]
         results = final_values(r, loop, trip, self.mask, self.touched)
         results += [trip.region.primal.get(loop.carried[k].name, loop.carried[k]) for k in self.rewinds]
         block = trip.region.builder.block(*results)
-        whole = Block((*builder.statements, *forward.statements, *block.statements), (*block.results, rest))
+        whole = Block((*builder.statements, *forward, *block.statements), (*block.results, rest))
         return without_dead_code(whole, r.engine.may_go)
+
+    def beside_its_backward(self, statement: Let) -> Let:
+        """A statement of the forward in one function with its backward, which binds the names inside of it again."""
+        renamed = Substitution(self.outer(), self.r.names).block(Block((statement,), ())).statements[0]
+        return replace(renamed, variables=statement.variables)
 
     def outer(self) -> dict[str, Atom]:
         """Arrays of outside that the backward has as they were, under other names."""
