@@ -11,7 +11,6 @@ from dynlang.core.build import Signature
 from dynlang.core.nodes import Arm, Atom, Block, Case, Construct, Function, Let, Variable
 from dynlang.core.sizes import expand_size, size_of
 from dynlang.core.walk import bound_in, free_variables
-from dynlang.diag import NotBuilt
 from dynlang.grad.adjoints import Region
 from dynlang.grad.reverse.context import Reversal, can_rewind
 from dynlang.grad.reverse.residuals import consumed_arrays
@@ -241,10 +240,8 @@ class FunctionReversal:
         )
 
     def _checkpointed(self) -> None:
-        """Nothing is saved: the backward has the arguments, and calls the forward again."""
+        """Only what is lent is saved, as it was: the backward has the other arguments, and calls the forward again."""
         engine, function, state = self.engine, self.function, self.engine.state
-        if function.inout:
-            raise NotBuilt("checkpoint of a function with inout parameters", function.span)
         plain = engine.unchecked(function)
         pair = engine.reverse(Key(plain, self.key.active, self.key.cotangents, self.key.fresh))
         builder = state.builder(self.names, self.known)
@@ -255,7 +252,10 @@ class FunctionReversal:
             for k, one in enumerate(self.cotangents)
             if one is not None
         ]
+        hands_back = dict(function.inout)
+        after = [again[hands_back[k]] for k in pair.rewound]
         found = builder.call(
-            pair.backward, *sizes, *(function.parameters[k] for k in pair.again), again[-1], *present, *self.destinations.values()
+            pair.backward, *sizes, *(function.parameters[k] for k in pair.again), again[-1], *present, *self.destinations.values(), *after
         )
-        self._define(list(function.body.statements), builder.block(*found), ())
+        lent = tuple(function.parameters[k] for k in hands_back)
+        self._define(list(function.body.statements), builder.block(*found[: len(self.pair.wanted)]), lent)
