@@ -69,12 +69,18 @@ def host() -> Target:
     return Target(triple, cpu, features, 16, has_fma=fused, has_rounding=fused, tile=(4, 1) if fused else (2, 1))
 
 
+OPTIONS = ("-disable-post-ra",)
+"""The second scheduler looks at each load and store beside a thousand others, and processors order instructions themselves."""
+
+
 @functools.cache
 def _binding() -> Any:
     import llvmlite.binding as binding
 
     binding.initialize_all_targets()
     binding.initialize_all_asmprinters()
+    for option in OPTIONS:
+        binding.set_option("dync", option)
     return binding
 
 

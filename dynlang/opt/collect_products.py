@@ -63,9 +63,11 @@ Places = dict[str, tuple[int, ...]]
 
 
 def collect_products(module: Module) -> Module:
+    if not any(one.name == "accumulate_outer" for function in module.functions.values() for one in operations_in(function.body)):
+        return module
     flows = {name: _Flow(one) for name, one in module.functions.items()}
     places = _collecting_parameters(flows)
-    reach = _reachable(flows)
+    reach = {name: _reachable(flows, name) for name, found in places.items() if found}
     functions: dict[str, Function] = {}
     for name, flow in flows.items():
         functions[name] = _Rewriting(flow, flows, places, reach).plain()
@@ -82,15 +84,14 @@ def is_matrix(value: Value) -> bool:
     return isinstance(value.type, Array) and value.type.element in DTYPES and len(value.type.shape) == 2
 
 
-def _reachable(flows: Mapping[str, _Flow]) -> dict[str, set[str]]:
+def _reachable(flows: Mapping[str, _Flow], name: str) -> set[str]:
     """The functions that a function may call, directly or not."""
-    found: dict[str, set[str]] = {}
-    for name in flows:
-        found[name], work = set(), [name]
-        while work:
-            called = {str(one.attributes["function"]) for one in flows[work.pop()].calls} - found[name]
-            found[name] |= called
-            work += called
+    found: set[str] = set()
+    work = [name]
+    while work:
+        called = {str(one.attributes["function"]) for one in flows[work.pop()].calls} - found
+        found |= called
+        work += called
     return found
 
 

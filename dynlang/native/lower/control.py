@@ -9,6 +9,7 @@ from dynlang.native.emit import number, round_to_f32
 from dynlang.native.lower.counting import symbol
 from dynlang.native.lower.frame import Frame, function_symbol, lowers
 from dynlang.native.lower.layout import FLOATS, REGISTER, SLOT_BYTES, register
+from dynlang.native.lower.outline import is_long
 from dynlang.runtime import static_block
 from dynlang.ssa.nodes import Array, Box, List, Operation, Region, Rows, Scalar, String, Value, ValueType
 
@@ -81,6 +82,10 @@ def lower_release(frame: Frame, operation: Operation) -> None:
 # ---------------------------------------------------------------- boxes
 
 
+STORES_AT_ONCE = 128
+"""LLVM looks at each store beside all others around it; a fence that is no instruction parts them."""
+
+
 @lowers("construct")
 def lower_construct(frame: Frame, operation: Operation) -> None:
     """{tag, fields in slots of 8 bytes}; a constructor without fields is one constant block for the whole program."""
@@ -93,6 +98,8 @@ def lower_construct(frame: Frame, operation: Operation) -> None:
     block = frame.allocate(SLOT_BYTES * (1 + len(operation.operands)))
     frame.f.store("i64", tag, block)
     for place, one in enumerate(operation.operands):
+        if place % STORES_AT_ONCE == STORES_AT_ONCE - 1:
+            frame.f.emit('call void asm sideeffect "", "~{memory}"()')
         frame.store_slot(frame.f.offset(block, place + 1, "i64"), frame[one], one.type)
     frame.define(result, block)
 
@@ -120,7 +127,7 @@ def lower_switch(frame: Frame, operation: Operation) -> None:
     else:
         tag = f.load("i64", box)
         f.switch("i64", tag, labels[-1], list(enumerate(labels[:-1])))
-    _join(frame, operation, list(shared.values()), lambda region: _bind_fields(frame, region, box))
+    _join(frame, operation, list(shared.values()), lambda region: _bind_fields(frame, region, box), box)
 
 
 def meaning(region: Region) -> object:
@@ -166,7 +173,7 @@ def meaning(region: Region) -> object:
 
 
 def _bind_fields(frame: Frame, region: Region, box: str) -> None:
-    for place, parameter in enumerate(region.parameters):
+    for place, parameter in enumerate(() if is_long(region) else region.parameters):
         frame.define(parameter, frame.load_slot(frame.f.offset(box, place + 1, "i64"), parameter.type))
 
 
@@ -178,15 +185,16 @@ def lower_if(frame: Frame, operation: Operation) -> None:
     _join(frame, operation, list(zip(labels, operation.regions, strict=True)), lambda region: None)
 
 
-def _join(frame: Frame, operation: Operation, labelled: list[tuple[str, Region]], begin: Callable[[Region], None]) -> None:
-    """Fill the arms and merge what they yield. An arm that fails contributes nothing."""
+def _join(frame: Frame, operation: Operation, labelled: list[tuple[str, Region]], begin: Callable[[Region], None],
+          box: str = "") -> None:
+    """Fill the arms and merge what they yield. An arm that fails contributes nothing. `box` holds the arms' parameters."""
     f = frame.f
     join = f.label("join")
     ends: list[tuple[list[str], str]] = []
     for label, region in labelled:
         f.place(label)
         begin(region)
-        yielded = frame.operations(region)
+        yielded = frame.operations(region, box)
         if not f.terminated:
             ends.append((yielded, f.block))
             f.branch(join)

@@ -16,6 +16,7 @@ from dynlang.native import kernels
 from dynlang.native.emit import Function, ModuleText, Signature
 from dynlang.native.lower.counting import Counting, symbol
 from dynlang.native.lower.layout import counted, element_bytes, memory, register
+from dynlang.native.lower.outline import is_long, lower_in_pieces
 from dynlang.native.lower.places import files_of, place_word
 from dynlang.native.target import Target
 from dynlang.runtime import context
@@ -37,6 +38,13 @@ def lowers(*names: str) -> Callable[[Handler], Handler]:
         return handler
 
     return register_handler
+
+
+Read = Callable[["Frame", Value], str]
+
+
+def _not_there(frame: Frame, value: Value) -> str:
+    raise InternalError(f"'{value.name}' has no operand in '{frame.function.name}'")
 
 
 class Lowering:
@@ -90,7 +98,9 @@ def function_symbol(name: str) -> str:
 class Frame:
     """The lowering of one function. `operands` gives the LLVM operand of every value seen so far."""
 
-    def __init__(self, lowering: Lowering, function: nodes.Function, f: Function) -> None:
+    def __init__(self, lowering: Lowering, function: nodes.Function, f: Function, read: Read | None = None) -> None:
+        self._read = read or _not_there
+        """What a value is that this function has not seen."""
         self.lowering = lowering
         self.counting = lowering.counting
         self.function = function
@@ -105,7 +115,8 @@ class Frame:
     # -- values
 
     def __getitem__(self, value: Value) -> str:
-        return self.operands[value]
+        found = self.operands.get(value)
+        return self._read(self, value) if found is None else found
 
     def define(self, value: Value, operand: str) -> None:
         """`operand` is the value from here on."""
@@ -285,9 +296,15 @@ class Frame:
         self.fail(ErrorCode.TOO_DEEP, f"{self.function.name} calls itself too deeply")
         self.f.place(fine)
 
-    def operations(self, region: Region) -> list[str]:
-        """Lower the operations of a region; the operands that it yields (or poison, if it never ends)."""
-        for operation in region.operations:
+    def operations(self, region: Region, box: str = "") -> list[str]:
+        """Lower the operations of a region; the operands that it yields (or poison, if it never ends).
+
+        The parameters of a long region are the fields of `box`, if there is one: nobody has read them yet."""
+        operations = region.operations
+        if is_long(region):
+            lower_in_pieces(self, region, box)
+            operations = operations[-1:]
+        for operation in operations:
             if operation.name == "yield":
                 return [self[one] for one in operation.operands]
             self.operation(operation)
@@ -325,7 +342,22 @@ class Frame:
         if self._needs_failed:
             self.f.place("failed")
             code = self.f.load("i32", self.f.offset("%context", context.ERROR_CODE, "i8"))
-            self.f.ret(self.f.value(f"insertvalue {self.f.signature.result} poison, i32 {code}, 0"))
+            kind = self.f.signature.result
+            self.f.ret(code if kind == "i32" else self.f.value(f"insertvalue {kind} poison, i32 {code}, 0"))
+
+    def piece(self, read: Read) -> tuple[Frame, Function]:
+        """A function for a stretch of this one: it gives an error code."""
+        text = self.lowering.text
+        name = f"{function_symbol(self.function.name)}.piece.{len(text.signatures)}"
+        f = text.function(name, "i32", "ptr context", "ptr shared", attributes="nounwind noinline")
+        made = Frame(self.lowering, self.function, f, read)
+        made.line = self.line
+        return made, f
+
+    @property
+    def hidden(self) -> list[Value]:
+        """What `returned` reads besides the results."""
+        return self.lowering.extra_results(self.function)
 
 
 def written_once_more(body: Region) -> set[Value]:

@@ -1,0 +1,50 @@
+"""Long straight lines are cut into pieces of bounded length, and mean what they meant."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dynlang import pipeline
+from dynlang.native.lower import outline
+from scale_programs import straight_gradient
+from test_language import FOLDER, ways
+
+SHORT = ("sums", "records", "lists", "text", "control", "function_values", "everyday_gradients")
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_programs_in_small_pieces_give_the_same(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Everything that can cross from one piece to another does: sizes, blocks, booleans, fields, values of loops."""
+    monkeypatch.setattr(outline, "LONGEST", 6)
+    monkeypatch.setattr(outline, "PIECE", 3)
+    assert not ways(FOLDER / f"{name}.dyn", "0")
+
+
+def test_pieces_leave_every_bit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from dynlang.native.jit import compile_module
+
+    path = tmp_path / "program.dyn"
+    path.write_text(straight_gradient(12).partition("\nproc main")[0]
+                    + "\n\nfn slope(x: f32) -> f32:\n    return grad(f)(x)\n", encoding="utf-8")
+    ssa = pipeline.build(pipeline.Request(path, entries=("slope",)), until="opt")
+    found = []
+    for longest in (100_000, 10):
+        monkeypatch.setattr(outline, "LONGEST", longest)
+        monkeypatch.setattr(outline, "PIECE", 5)
+        found += [compile_module(ssa, level, ["slope"], cache=False).call("slope", [0.5]) for level in (0, 2)]
+    assert found == [found[0]] * 4 and found[0][0] != 0.0, found
+
+
+def test_no_function_grows_with_its_source(tmp_path: Path) -> None:
+    """However long a straight line is, the longest function that LLVM sees has some thousand instructions."""
+    longest = []
+    for statements in (1_000, 3_000):
+        path = tmp_path / f"program{statements}.dyn"
+        path.write_text(straight_gradient(statements), encoding="utf-8")
+        text = pipeline.build(pipeline.Request(path))
+        lengths = [one.group().count("\n") for one in re.finditer(r"^define.*?^}", text, re.MULTILINE | re.DOTALL)]
+        longest.append(max(lengths))
+    assert longest[1] < 2 * longest[0] and longest[1] < 15_000, longest
