@@ -7,16 +7,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dynlang.core.build import Builder, number
-from dynlang.core.nodes import Atom, Block, Function, Jvp, Let, Literal, Operation, Variable, Vjp
+from dynlang.core.nodes import Atom, Block, Call, Function, Jvp, Let, Literal, Operation, Variable, Vjp
 from dynlang.core.sizes import expand, plain, size_of
 from dynlang.core.walk import rebuild
 from dynlang.diag import CompileError
 from dynlang.grad.adjoints import Region
 from dynlang.grad.deaths import zero_gradients
 from dynlang.grad.errors import NotDifferentiable
+from dynlang.grad.levels import ORDERS
 from dynlang.grad.state import Key
 from dynlang.ops.elementwise import scalar_of
-from dynlang.types import INT, ArrayType, Size, SumType, Type, map_type, substitute
+from dynlang.types import INT, ArrayType, Size, StringType, SumType, Type, map_type, substitute
 
 if TYPE_CHECKING:
     from dynlang.grad.engine import Engine
@@ -98,18 +99,35 @@ class Answers:
     """Replaces the requests in one function."""
 
     def __init__(self, engine: Engine, function: Function) -> None:
-        self.engine, self.names = engine, engine.state.names_of(function)
+        self.engine, self.function, self.names = engine, function, engine.state.names_of(function)
 
     def block(self, block: Block) -> Block:
         statements: list[Let] = []
         for statement in block.statements:
-            if isinstance(statement.right, Vjp):
+            right = statement.right
+            if isinstance(right, (Vjp, Jvp)) and self.engine.is_too_deep(self.function.name, right.function):
+                statements += self.too_deep(statement, right)
+            elif isinstance(statement.right, Vjp):
                 statements += self.vjp(statement, statement.right)
             elif isinstance(statement.right, Jvp):
                 statements += self.jvp(statement, statement.right)
             else:
                 statements.append(replace(statement, right=rebuild(statement.right, lambda atom: atom, self.block)))
         return Block(tuple(statements), block.results)
+
+    def too_deep(self, statement: Let, request: Vjp | Jvp) -> list[Let]:
+        """An error; the values behind it are never computed."""
+        engine, builder = self.engine, self.builder(statement)
+        function = engine.state.functions[request.function]
+        text = f"derivatives of a function inside itself are nested more than {ORDERS} deep"
+        builder.append(Let((), Operation("fail", (Literal(text, StringType()),)), statement.span))
+        results, further = statement.variables[: len(function.results)], statement.variables[len(function.results) :]
+        builder.append(Let(results, Call(function.name, request.arguments), statement.span))
+        carrying = [one for one in results if engine.tangents.carries(one.type)]
+        like = [request.arguments[k] for k in request.wrt] if isinstance(request, Vjp) else carrying
+        for variable, one in zip(further, like, strict=True):
+            bind(builder, variable, engine.adjoints.zeros_like(Region(builder), one))
+        return builder.statements
 
     def builder(self, statement: Let) -> Builder:
         builder = self.engine.state.builder(self.names)
@@ -125,7 +143,7 @@ class Answers:
         if function.derivative is not None:
             return self.vjp(statement, replace(request, function=engine.wrapper(function)))
         asked = tuple(k in request.wrt for k in range(len(function.parameters)))
-        for one in zero_gradients(state, engine.activity, statement, request, engine.shown):
+        for one in () if request.function in engine.deepest else zero_gradients(state, engine.activity, statement, request, engine.shown):
             if one.severity == "error":
                 raise CompileError(one)
             engine.diagnostics.add(one)

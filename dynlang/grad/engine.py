@@ -17,6 +17,7 @@ from dynlang.grad.adjoints import Adjoints
 from dynlang.grad.answers import Answers
 from dynlang.grad.errors import SurrogateAgain
 from dynlang.grad.forward import FunctionTangent
+from dynlang.grad.levels import levelled
 from dynlang.grad.quiet import Quiet
 from dynlang.grad.recursion import Recursion
 from dynlang.grad.reverse.functions import FunctionReversal
@@ -30,6 +31,7 @@ STATEMENTS_LIMIT = 50_000
 
 class Engine:
     def __init__(self, module: Module) -> None:
+        module, self.deepest = levelled(module)
         self.state = State(module)
         self.tangents = Tangents(self.state)
         self.adjoints = Adjoints(self.state, self.tangents)
@@ -153,6 +155,8 @@ class Engine:
             raise NotBuilt(f"the derivative of '{name}' inside '{name}' itself", requests[0].span if requests else function.span)
         for one in requests:
             assert isinstance(one.right, (Vjp, Jvp))
+            if self.is_too_deep(name, one.right.function):
+                continue
             waiting = self._not_answered(one.right.function)
             for below in waiting:
                 self._answer(below, done, (*path, name))
@@ -163,6 +167,10 @@ class Engine:
                 self.state.functions[name] = replace(function, body=Answers(self, function).block(function.body))
             except LimitReached as limit:
                 raise limit.at(requests[0].span) from None
+
+    def is_too_deep(self, name: str, asked: str) -> bool:
+        """Whether a function asks for the derivative of itself once more than there are orders of it."""
+        return name in self.deepest and asked in self.deepest
 
     def _not_answered(self, name: str) -> list[str]:
         """The functions that can be reached and aren't answered with all that is below them."""
