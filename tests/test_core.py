@@ -20,6 +20,7 @@ from dynlang.core.simplify.order import sink_updates
 from dynlang.core.verify import verify
 from dynlang.core.walk import Names, bound_in, free_variables, rename_block, statements_in
 from dynlang.diag import CompileError, InternalError
+from dynlang.grad import differentiate
 from dynlang.types import F32, INT, ArrayType, Size
 
 N = Size.variable("n")
@@ -583,3 +584,26 @@ def test_entries_keep_their_names_beside_rules() -> None:
     module = elaborate(check_source(f"fn f(x: f32) -> f32:\n    return x\n\n{rule}"), ["f", "f_rule"])
     made = module.functions["f"].derivative
     assert made is not None and made.rule != "f_rule" and len(module.functions[made.rule].results) == 2
+
+
+REQUESTS = """
+fn f<n>(x: f64[n], y: f64[n], k: int) -> (f64, int):
+    return sum(x * sin(y)) * f64(k), k
+
+fn several<n>(x: f64[n], y: f64[n]) -> f64:
+    let (v, k), (a, b) = vjp(f, x, y, 3, 2.0, wrt=(x, y))
+    let (w, _), d = jvp(f, x, y, k, a, b, wrt=(x, y))
+    return v + w * d + grad(f, wrt=y)(x, y, 2)[0]
+
+fn entry(x: f64[3], y: f64[3]) -> f64:
+    return several(x, y) + sum(hessian(v => sum(v * v * v))(x)) + grad(v => several(v, y))(x)[1]
+"""
+
+
+def test_requests_for_derivatives_read_back() -> None:
+    module = elaborate(check_source(REQUESTS), ["entry"])
+    text = print_module(module)
+    again = elaborate(check_source(text), ["entry"])
+    x, y = np.array([0.5, -1.0, 2.0]), np.array([0.1, 0.7, -0.3])
+    found = [evaluate(differentiate(one), "entry", [x, y])[0] for one in (module, again)]
+    assert "wrt=(0, 1))" in text and found[0] == found[1], text

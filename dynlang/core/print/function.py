@@ -26,6 +26,7 @@ from dynlang.core.nodes import (
 )
 from dynlang.core.print.loops import LoopPrinter
 from dynlang.core.print.names import RESERVED, field_name, identifier
+from dynlang.core.print.requests import print_request
 from dynlang.core.print.sizes import hidden_sizes, masked, packed
 from dynlang.core.print.spelling import (
     CHOICE,
@@ -358,16 +359,8 @@ class FunctionPrinter:
                 self.choice(statement, statement.right)
             case For() | While():
                 LoopPrinter(self, statement, statement.right).run()
-            case Vjp(function, arguments, wrt, cotangents):
-                given = [self.atom(one).text if one is not None else "_" for one in cotangents]
-                positions = ", ".join(map(str, wrt))
-                shown = ", ".join(one.text for one in self.atoms(arguments))
-                name = self.module.functions[function]
-                self.bind(statement.variables, Text(f"vjp({name}, wrt=({positions}))({shown})({', '.join(given)})"))
-            case Jvp(function, arguments, tangents):
-                given = [self.atom(one).text if one is not None else "_" for one in tangents]
-                shown = ", ".join(one.text for one in self.atoms(arguments))
-                self.bind(statement.variables, Text(f"jvp({self.module.functions[function]})({shown})({', '.join(given)})"))
+            case Vjp() | Jvp():
+                print_request(self, statement, statement.right)
 
     def call_text(self, function: str, arguments: Sequence[Atom]) -> Text:
         declared = self.module.module.functions[function]
