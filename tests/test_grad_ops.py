@@ -1,4 +1,5 @@
-"""Every op row with a derivative: Richardson differences, and the dot product against forward mode."""
+"""Every op row with a derivative: Richardson differences, the complex step, the dot product against forward mode, second order in
+both modes; f32 and half types against f64. A new row without its case fails."""
 
 from __future__ import annotations
 
@@ -7,11 +8,13 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 
+from dynlang.core.evaluate import evaluate, value_of
 from dynlang.grad import gradient_program
 from dynlang.ops import OPS
+from dynlang.ops.dtypes import NUMPY
 from dynlang.ops.table import Op
-from dynlang.types import BOOL, F64, INT, ArrayType, ListType, RowsType, ScalarType, Type
-from grad_checks import Program, array, check
+from dynlang.types import BOOL, F64, INT, ArrayType, ListType, RowsType, ScalarType, Type, map_type
+from grad_checks import Program, array, check, with_requests
 
 POSITIVE = {"sqrt", "log", "log1p", "power", "div"}
 
@@ -268,12 +271,73 @@ def test_other_rows(name: str) -> None:
             check_second_order(p, values, wrt)
 
 
+# ---------------------------------------------------------------- smaller floats
+
+EXACT_ROWS = {"rows_add", "rows_merge", "rows_row", "rows_dense", "convert", *(name for name in OPS if name.startswith("list_"))}
+"""Rows whose programs above name f64 themselves (they move numbers, and compute none); the last test converts."""
+
+
+def narrow(kind: Type, dtype: str) -> Type:
+    return map_type(kind, lambda size: size, lambda one: ScalarType(dtype) if one == F64 else None)
+
+
+def narrow_values(values: list[object], kinds: list[Type], dtype: str) -> list[object]:
+    """Values that the smaller type holds exactly, so that both gradients are taken at one point."""
+    return [
+        np.asarray(value_of(one, narrow(kind, dtype)), np.float64) if scalar(kind) == F64 else one
+        for one, kind in zip(values, kinds, strict=True)
+    ]
+
+
+def scalar(kind: Type) -> Type:
+    return kind.element if isinstance(kind, ArrayType) else kind
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f16", "bf16"])
+@pytest.mark.parametrize("name", [row.name for row in OPS.values() if differentiable(row) and row.name not in EXACT_ROWS])
+def test_smaller_floats(name: str, dtype: str) -> None:
+    """Gradients of f32 and half types are those of f64, up to a few roundings."""
+    for parameters, result, body, values, wrt in narrow_cases(name):
+        gradients: list[list[object]] = []
+        kinds = list(parameters.values())
+        given = narrow_values(values, kinds, dtype)
+        for now in ("f64", dtype):
+            p = Program()
+            p.function("f", [], {one: narrow(kind, now) for one, kind in parameters.items()}, {"r": narrow(result, now)}, body)
+            made, reverse, _ = with_requests(p.module, "f", wrt, forward=False)
+            primal = evaluate(p.module, "f", given)
+            ones = [value_of(np.ones(np.shape(primal[0])), narrow(result, now))]
+            gradients.append(evaluate(made, reverse, [*given, *ones])[1:])
+        for exact, found, k in zip(*gradients, wrt, strict=True):
+            if (isinstance(exact, np.ndarray) and exact.dtype == object) or isinstance(exact, list):
+                continue
+            assert np.asarray(found).dtype == np.dtype(NUMPY[dtype]), name
+            error = np.max(np.abs(np.asarray(found, np.float64) - exact) / (1 + np.abs(exact)), initial=0.0)
+            assert error <= ROUNDINGS * UNIT[dtype], (name, dtype, k, error / UNIT[dtype])
+
+
+UNIT = {"f32": 2.0**-23, "f16": 2.0**-10, "bf16": 2.0**-7}
+ROUNDINGS = 16
+
+
+def narrow_cases(name: str) -> list[tuple[dict[str, Type], Type, Callable[..., object], list[object], list[int]]]:
+    row = OPS[name]
+    if not elementwise(row):
+        return [(parameters, results["r"], body, values, wrt) for parameters, results, body, values, wrt in CASES[name]
+                if not any(isinstance(kind, ArrayType) and kind.row_sparse for kind in parameters.values())]
+    accepts = [BOOL if one == "bool" else F64 for one in row.accepts]
+    parameters: dict[str, Type] = {f"x{k}": ArrayType(kind, array(4).shape) for k, kind in enumerate(accepts)}
+    values: list[object] = [
+        np.array([True, False, True, False]) if kind == BOOL else away_from_kinks((4,), 7 * k + 3, name in POSITIVE) + 0.1 * k
+        for k, kind in enumerate(accepts)
+    ]
+    wrt = [k for k, operand in enumerate(row.operands) if isinstance(row.derivative, Mapping) and operand in row.derivative]
+    return [(parameters, array(4), lambda w, *given: getattr(w, name)(*given), values, wrt)]
+
+
 def test_half_and_single_precision_convert() -> None:
     p = Program()
     p.function("f", [], {"x": ArrayType(F32, array(3).shape)}, {"r": array(3)}, lambda w, x: w.convert(x, dtype="f64"))
-    from dynlang.core.evaluate import evaluate
-    from grad_checks import with_requests
-
     made, name, _ = with_requests(p.module, "f", [0])
     found = evaluate(made, name, [np.ones(3, np.float32), np.array([1.0, 2.0, 3.0])])[1]
     assert found.dtype == np.float32 and found.tolist() == [1.0, 2.0, 3.0]
