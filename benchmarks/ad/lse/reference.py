@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 SIZES = {"small": {"n": 50}, "n2500": {"n": 2_500}, "n80000": {"n": 80_000}, "n1280000": {"n": 1_280_000}}
-TOLERANCE = 1e-12
+TOLERANCE = 1e-10  # where x is largest, the gradient is what is left of 1 - 1 after a sum over all
 
 
 def inputs(*, n: int) -> dict[str, np.ndarray]:

@@ -28,6 +28,7 @@ class Reversal:
     consumed  names of values that are updated in place
     variables the function's variables by name
     extras    names of forward statements that only a backward may need
+    copies    of loop bodies, each under names of its own
     """
 
     engine: Engine
@@ -38,6 +39,7 @@ class Reversal:
     consumed: set[str]
     variables: dict[str, Variable]
     extras: set[str] = field(default_factory=set)
+    copies: int = 0
 
     def variable(self, name: str) -> Variable:
         return self.variables[name]

@@ -17,6 +17,7 @@ from dynlang.core.sizes import rename_telescope
 from dynlang.core.walk import free_variables
 from dynlang.grad.adjoints import Region
 from dynlang.grad.reverse.context import Reversal, can_rewind, root
+from dynlang.grad.reverse.extremes import extreme_of, reverse_extreme
 from dynlang.grad.reverse.residuals import Packed
 from dynlang.grad.reverse.statements import reverse_block
 from dynlang.grad.state import copy_names, restore_names
@@ -40,6 +41,10 @@ def reverse_loop(r: Reversal, statement: Let, loop: For | While, region: Region)
         from dynlang.grad.reverse.checkpoints import reverse_scheduled
 
         return reverse_scheduled(r, statement, loop, region)
+    extreme = extreme_of(loop) if isinstance(loop, For) else None
+    if extreme is not None:
+        assert isinstance(loop, For)
+        return reverse_extreme(r, statement, loop, extreme, region)
     incoming, rewinds = loop_demands(r, statement, loop, region)
     mask = {k for k, one in enumerate(incoming) if one is not None}
     if not mask and not rewinds:
