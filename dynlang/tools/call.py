@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import io
+import lzma
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,12 +18,16 @@ from dynlang import pipeline
 from dynlang.core.nodes import Function
 from dynlang.native.link import write_output
 from dynlang.tools import flat
+from dynlang.tools.bounds import check_bounds, index_bounds
 from dynlang.tools.cli import EXIT_INPUT, complain
 from dynlang.tools.inspect import built
 from dynlang.tools.running import evaluate
-from dynlang.types import ArrayType, Size, Type
+from dynlang.types import INT, ArrayType, Size, Type
 
 Arrays = Mapping[str, np.ndarray]
+UNREADABLE = (OSError, ValueError, AttributeError, EOFError, TypeError, KeyError, SyntaxError, RuntimeError, MemoryError, OverflowError,
+              struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+"""What NumPy and the modules under it raise for the bytes of a file that is no .npz file, or a damaged one."""
 
 
 def call(arguments: argparse.Namespace) -> int | None:
@@ -45,8 +52,16 @@ def call_function(path: Path, name: str, arrays: Arrays, backend: str = "native"
     reader = flat.Reader(core.sums, arrays)
     values = reader.arguments(function, function.parameter_labels)
     reader.finish(function.parameter_labels)
+    program = request.keep["typed"]
+    check_bounds(index_bounds(program, program.functions[f"{program.module}.{name}"]), arrays, sizes_given(function, values))
     results = evaluate(ssa, name, values, backend, level)
     return results_of(function, results, core.sums)
+
+
+def sizes_given(function: Function, values: Sequence[Any]) -> dict[str, int]:
+    """The ints among the arguments, by name: sizes are among them."""
+    pairs = zip(function.parameters, function.parameter_labels, values, strict=True)
+    return {label: int(value) for one, label, value in pairs if one.type == INT}
 
 
 def results_of(function: Function, values: Sequence[Any], sums: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -81,7 +96,7 @@ def read_arrays(path: str | None) -> dict[str, np.ndarray]:
             return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise flat.BadArgument(f"there is no file `{path}`") from None
-    except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise flat.BadArgument(f"`{path}` can't be read as .npz: {error}") from None
 
 

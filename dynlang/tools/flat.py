@@ -6,7 +6,7 @@ A record's fields are `m.leaf.w`, a tuple's items `p.0`; a value of a sum type i
     t.Leaf.word       the field `word` of each Leaf, one after another in the same order
     t.Note.n, t.Note.pitches     a field of varying length: all its elements, one after another
 
-A list is `xs.count` and its elements' arrays, stacked. Sizes are found from the arrays, and compared:
+A list is its items side by side, `xs` of shape [items, d]; of pairs `xs.0` and `xs.1`. Sizes are found from the arrays, and compared:
 
 >>> equations = [Equation("w", "axis 1", Size.variable("n"), 785), Equation("x", "axis 0", Size.variable("n"), 784)]
 >>> solve_sizes(equations, {})
@@ -17,6 +17,7 @@ dynlang.tools.flat.BadArgument: axis 0 of `x` has 784 elements, but n is 785 by 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -186,6 +187,17 @@ class Reader:
                           for axis, (size, actual) in enumerate(zip(one.type.shape, shape, strict=True))]
             elif isinstance(one.type, SumType):
                 found += self._sum_equations(label, one.type)
+            elif isinstance(one.type, ListType):
+                found += self._list_equations(label, one.type)
+        return found
+
+    def _list_equations(self, label: str, kind: ListType) -> list[Equation]:
+        """What the items of a list tell of its sizes: ``xs`` of shape [items, d]."""
+        found = []
+        for name, one in item_names(label, kind.elements):
+            shape = np.shape(self.arrays.get(name, ()))
+            if isinstance(one, ArrayType) and len(shape) == len(one.shape) + 1:
+                found += [Equation(name, f"axis {axis}", known(size), shape[axis]) for axis, size in enumerate(one.shape, 1)]
         return found
 
     def _sum_equations(self, label: str, kind: SumType) -> list[Equation]:
@@ -221,18 +233,24 @@ class Reader:
             case SumType():
                 return SumReader(self, label, sizes).read(kind)
             case ListType(elements):
-                return self._list(label, elements)
+                return self._list(label, elements, sizes)
         raise diag.NotBuilt(f"a parameter of type {kind} from arrays: `{label}`")
 
-    def _list(self, label: str, elements: Sequence[Type]) -> list[tuple[Any, ...]]:
+    def _list(self, label: str, elements: Sequence[Type], sizes: Mapping[str, int]) -> list[tuple[Any, ...]]:
         """The elements of a list of scalars or of arrays of one shape."""
-        names = [label] if len(elements) == 1 else [f"{label}.{position}" for position in range(len(elements))]
         columns = []
-        for name, kind in zip(names, elements, strict=True):
+        for name, kind in item_names(label, elements):
             scalar = kind.element if isinstance(kind, ArrayType) else kind
             if not isinstance(scalar, ScalarType):
                 raise diag.NotBuilt(f"a list of {kind} from arrays: `{label}`")
-            columns.append(exactly(name, self.take(name), scalar.dtype))
+            array = exactly(name, self.take(name), scalar.dtype)
+            shape = tuple(known(size).evaluate(sizes) for size in kind.shape) if isinstance(kind, ArrayType) else ()
+            if array.ndim == 0 or array.shape[1:] != shape:
+                wanted = ", ".join(map(str, ("items", *shape)))
+                raise BadArgument(f"`{name}` is a list, an array of shape [{wanted}], and one of shape {list(array.shape)} was given")
+            if columns and len(array) != len(columns[0]):
+                raise BadArgument(f"`{name}` has {len(array)} items, and `{label}.0` has {len(columns[0])}")
+            columns.append(array)
         return list(zip(*columns, strict=True))
 
 
@@ -295,7 +313,9 @@ class SumReader:
         if not isinstance(scalar, ScalarType):
             raise diag.NotBuilt(f"a field of type {kind} from arrays: `{label}`")
         shape = tuple(known(size).evaluate(scope) for size in kind.shape) if isinstance(kind, ArrayType) else ()
-        count = int(np.prod(shape, dtype=int))
+        if any(size < 0 for size in shape):
+            raise BadArgument(f"an array of `{label}` has {min(shape)} elements by the fields before it")
+        count = math.prod(shape)
         if at + count > array.size:
             raise BadArgument(f"`{label}` has too few elements")
         self.next[label] = at + count
@@ -327,12 +347,29 @@ def write_results(
             case StringType():
                 found[label] = np.array(bytes(value).decode("utf-8", "replace"))
             case ListType(elements):
-                names = [label] if len(elements) == 1 else [f"{label}.{position}" for position in range(len(elements))]
-                for position, name in enumerate(names):
-                    found[name] = np.array([item[position] for item in value])
+                for position, (name, one) in enumerate(item_names(label, elements)):
+                    found[name] = stacked_items([item[position] for item in value], one)
             case _:
                 found[label] = np.asarray(value)
     return found
+
+
+def item_names(label: str, elements: Sequence[Type]) -> list[tuple[str, Type]]:
+    """The arrays that a list's items are in: ``xs``, or ``xs.0`` and ``xs.1`` of pairs."""
+    names = [label] if len(elements) == 1 else [f"{label}.{position}" for position in range(len(elements))]
+    return list(zip(names, elements, strict=True))
+
+
+def stacked_items(items: Sequence[Any], kind: Type) -> np.ndarray:
+    """The items of a list side by side; where their shapes differ, the elements one after another."""
+    scalar = kind.element if isinstance(kind, ArrayType) else kind
+    if not isinstance(scalar, ScalarType):
+        raise diag.NotBuilt(f"a list of {kind} as arrays")
+    arrays = [np.asarray(one, NUMPY[scalar.dtype]) for one in items]
+    if not arrays:
+        return np.zeros(0, NUMPY[scalar.dtype])
+    same = len({one.shape for one in arrays}) == 1
+    return np.stack(arrays) if same else np.concatenate([one.ravel() for one in arrays])
 
 
 def write_sum(label: str, kind: SumType, value: SumValue, sums: Mapping[str, SumDeclaration]) -> dict[str, np.ndarray]:

@@ -157,6 +157,8 @@ class Analysis:
                     and len(others) == 1):
                 self.edges[place.name] = first.name, True
         self.variable.update(one.name for one in statement.variables)
+        self.edges |= {one.name: (place.name, True) for one, place in zip(statement.variables, right.carried, strict=True)
+                       if may_change(one.type) and one.type == place.type}
 
     # -- what was found
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dynlang.core.nodes import Atom, Literal, Operation
 from dynlang.ops import OPS
@@ -36,6 +36,8 @@ class Text:
     level: int = CALL
     free: bool = False
     """Whether it is made of literals alone, which take the number type that their place asks for."""
+    spread: Text | None = None
+    """What it is before it is spread over leading axes, which arithmetic with an array does by itself."""
 
     def at(self, level: int) -> str:
         """The text where something that binds at `level` stands around it."""
@@ -51,6 +53,7 @@ INFIX: dict[str, tuple[str, int]] = {
     "mul": ("*", PRODUCT), "div": ("/", PRODUCT), "floor_division": ("//", PRODUCT), "floor_modulo": ("%", PRODUCT),
     "dot": ("@", PRODUCT), "matvec": ("@", PRODUCT), "vecmat": ("@", PRODUCT), "matmul": ("@", PRODUCT),
 }
+ARITHMETIC = frozenset({"add", "accumulate", "sub", "mul", "div"})
 ARRAY_LOGIC = {"logical_and": "where({0}, {1}, false)", "logical_or": "where({0}, true, {1})", "logical_not": "xor({0}, true)"}
 """Logic on arrays: the words `and`, `or` and `not` are for one bool."""
 PREFIX: dict[str, tuple[str, int]] = {"neg": ("-", MINUS), "logical_not": ("not ", NOT)}
@@ -150,6 +153,8 @@ def operation_text(operation: Operation, arguments: Sequence[Text], size: Callab
     if op in INFIX:
         word, level = INFIX[op]
         right = level + 1
+        if op in ARITHMETIC:
+            arguments = unspread(operation, arguments)
         return Text(f"{arguments[0].at(level if level != COMPARISON else level + 1)} {word} {arguments[1].at(right)}", level)
     if op in PREFIX:
         word, level = PREFIX[op]
@@ -172,6 +177,12 @@ def operation_text(operation: Operation, arguments: Sequence[Text], size: Callab
     return call(row.surface, [one.text for one in arguments] + sizes)
 
 
+def unspread(operation: Operation, texts: Sequence[Text]) -> Sequence[Text]:
+    """Operands of arithmetic, one of them as it was before it was spread: ``fill(s, n) * x`` is ``s * x``."""
+    wide = [one.spread is None and isinstance(atom.type, ArrayType) for atom, one in zip(operation.arguments, texts, strict=True)]
+    return [one if one.spread is None else one.spread for one in texts] if any(wide) else texts
+
+
 def call(name: str, arguments: Sequence[str]) -> Text:
     return Text(f"{name}({', '.join(arguments)})")
 
@@ -190,7 +201,8 @@ def _fill(operation: Operation, arguments: Sequence[Text], size: Callable[[Size]
     value = arguments[0].text
     if isinstance(result, ArrayType) and result.element == ScalarType("i64") and not isinstance(operation.arguments[0], Literal):
         value = f"int({value})"         # of an index it would be an array of indices
-    return call("fill", [value, *sizes])
+    made = call("fill", [value, *sizes])
+    return made if arguments[0].free else replace(made, spread=arguments[0])
 
 
 def _reshape(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
@@ -314,7 +326,7 @@ def _plain_call(name: str) -> Special:
 
 
 def _broadcast(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
-    return call("fill", [arguments[0].text, *(size(one) for one in operation.sizes)])
+    return replace(call("fill", [arguments[0].text, *(size(one) for one in operation.sizes)]), spread=arguments[0])
 
 
 def _bytes_to_numbers(operation: Operation, arguments: Sequence[Text], size: Callable[[Size], str], result: Type) -> Text:
