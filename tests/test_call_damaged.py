@@ -54,7 +54,8 @@ def test_indices_from_outside_are_checked(name: str, wrong: int, tmp_path: Path)
 ])
 def test_items_of_lists(change: dict, message: str, tmp_path: Path) -> None:
     path = tmp_path / "lists.dyn"
-    path.write_text("fn f<d>(x: f64[d], xs: List<(int, f64[d])>) -> f64:\n    let n, v = xs[0]\n    return sum(v * x) * f64(n)\n", encoding="utf-8")
+    text = "fn f<d>(x: f64[d], xs: List<(int, f64[d])>) -> f64:\n    let n, v = xs[0]\n    return sum(v * x) * f64(n)\n"
+    path.write_text(text, encoding="utf-8")
     given = {"x": np.ones(2), "xs.0": np.array([3, 4]), "xs.1": np.ones((2, 2))}
     assert call_function(path, "f", given)["result"] == 6.0
     with pytest.raises(BadArgument, match=message):
