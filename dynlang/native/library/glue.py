@@ -216,6 +216,7 @@ class _Call:
         self.glue.enter(f)
         self.find_sizes()
         self.check_sizes()
+        self.check_places()
         arguments = [self.known[one] for one in export.sizes]
         for place, part in enumerate(export.parameters):
             arguments += self.argument(part, f"%argument.{place}")
@@ -270,6 +271,36 @@ class _Call:
         for name, size in dict([*told, *shapes]).items():
             value = size_value(self.f, size, self.known)
             self.frame.fail_unless(self.f.icmp("sge", value, 0), ErrorCode.ARGUMENT, f"the size {name} is {{}}", value)
+
+    def check_places(self) -> None:
+        """No pointer is null, but those of arrays without elements, and indices are inside; before anything is allocated. Handles are
+        looked at where they are read."""
+        f = self.f
+        places = [(part, f"%argument.{place}") for place, part in enumerate(self.export.parameters)
+                  if part.kind in ("array", "text") or (part.kind == "scalar" and part.inout)]
+        places += [(part, f"%result.{place}") for place, part in enumerate(self.export.results)]
+        for part, pointer in places:
+            fine = f.icmp("ne", pointer, "null", "ptr")
+            if part.kind == "array":
+                empty = f.icmp("eq", product(f, [size_value(f, one, self.known) for one in part.shape]), 0)
+                fine = f.binary("or", "i1", fine, empty)
+            self.frame.fail_unless(fine, ErrorCode.ARGUMENT, f"{part.name} is null")
+        for place, part in enumerate(self.export.parameters):
+            self.check_indices(part, f"%argument.{place}")
+
+    def check_indices(self, part: Part, given: str) -> None:
+        """What an index is of is known here, and never looked at again inside."""
+        if part.bound is None or not part.bound.variables() <= self.known.keys():
+            return
+        f, limit = self.f, size_value(self.f, part.bound, self.known)
+        message = f"{part.name} holds the index {{}}, which is outside 0..{{}}"
+        if part.kind == "scalar":
+            value = f.load("i64", given) if part.inout else given
+            self.frame.fail_unless(f.icmp("ult", value, limit), ErrorCode.BOUNDS, message, value, limit)
+            return
+        with f.loop(0, product(f, [size_value(f, one, self.known) for one in part.shape])) as loop:
+            index = f.load("i64", f.offset(given, loop.index, "i64"))
+            self.frame.fail_unless(f.icmp("ult", index, limit), ErrorCode.BOUNDS, message, index, limit)
 
     # -- arguments
 

@@ -41,7 +41,7 @@ class Part:
     """A parameter or result as C sees it. `kind`: scalar, array, text, record or sum.
 
     `slots` are the positions in the SSA function's parameters (or results) that it fills. `shape` are an array's sizes, `sizes`
-    the arguments of a record's or sum's type."""
+    the arguments of a record's or sum's type, `bound` what indices must be below."""
 
     name: str
     kind: str
@@ -51,6 +51,7 @@ class Part:
     type_name: str = ""
     sizes: tuple[Size, ...] = ()
     inout: bool = False
+    bound: Size | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +150,14 @@ class _Describing:
         match kind:
             case ScalarType(dtype):
                 return Part(name, "scalar", slots, dtype, inout=inout)
-            case IndexType():
-                return Part(name, "scalar", slots, "i64", inout=inout)
-            case ArrayType(ScalarType() | IndexType(), shape) if all(isinstance(one, Size) for one in shape):
+            case IndexType(bound):
+                return Part(name, "scalar", slots, "i64", inout=inout, bound=bound)
+            case ArrayType(ScalarType() | IndexType() as item, shape) if all(isinstance(one, Size) for one in shape):
                 element = values[slots[-1]].type
                 assert isinstance(element, Array) and isinstance(element.element, Scalar)
                 sizes = tuple(one for one in shape if isinstance(one, Size))
-                return Part(name, "array", slots, element.element.dtype, shape=sizes, inout=inout)
+                bound = item.bound if isinstance(item, IndexType) else None
+                return Part(name, "array", slots, element.element.dtype, shape=sizes, inout=inout, bound=bound)
             case StringType() if not inout:
                 return Part(name, "text", slots)
             case RecordType(record, arguments) if all(isinstance(one, Size) for one in arguments):
