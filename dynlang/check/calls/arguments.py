@@ -276,10 +276,11 @@ def give_default_sizes(context: Context, use: Use, slots: list[Slot], module: st
 
 
 def rank(context: Context, slot: Slot) -> int:
-    """When an argument is checked: -1 ints that name sizes, 0 ordinary, 1 literals, 2 what has no type by itself, 3 functions."""
+    """When an argument is checked: -1 ints that name sizes, and lent places, whose type is fixed; 0 ordinary; 1 literals;
+    2 what has no type by itself; 3 functions."""
     assert slot.argument is not None
     value = slot.argument.value
-    if slot.size:
+    if slot.size or slot.inout:
         return -1
     items = value.items if isinstance(value, (ast.List, ast.Tuple)) else (value,)
     if isinstance(slot.type, FunctionType) or any(isinstance(one, ast.Lambda) for one in items):

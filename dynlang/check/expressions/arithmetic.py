@@ -265,10 +265,11 @@ def infer_binary(context: Context, node: ast.Binary, hint: Type | None) -> typed
     """A chain of operators of one level, applied from the left in a loop; long chains are cut into named pieces."""
     first: ast.Expr = node.first  # type: ignore[assignment]
     hint = hint if hint is not None and is_float(number_type(hint)) else None
-    total = context.infer(first, operand_hint(context, first, hint))
+    total = context.infer(first, operand_hint(context, first, hint, node.rest[0].operator == "@"))
     bindings: list[typed.Binding] = []
     for count, operation in enumerate(node.rest, 1):
-        wanted = operand_hint(context, operation.operand, hint if hint is not None else told_by(total), isinstance(total.type, ArrayType))
+        among_arrays = operation.operator == "@" or isinstance(total.type, ArrayType)
+        wanted = operand_hint(context, operation.operand, hint if hint is not None else told_by(total), among_arrays)
         operand = context.infer(operation.operand, wanted)
         total, operand = with_one_number(context, total, node.first if count == 1 else None, operand, operation.operand)  # type: ignore[arg-type]
         span = Span(node.span.source, node.span.start, operation.operand.span.end)
