@@ -305,8 +305,10 @@ def infer_alike(context: Context, nodes: Sequence[ast.Expr], hint: Type | None) 
     return [known if node is first else context.infer(node, told if is_open(context, node) else hint) for node in nodes]
 
 
-def is_open(context: Context, node: ast.Expr) -> bool:
-    """Whether an expression may have no type by itself: a lambda, ``Nothing``, ``List()``, ``[]``, ``sin`` as a value."""
+def is_open(context: Context, node: ast.Expr, depth: int = 3) -> bool:
+    """Whether an expression may have no type by itself: a lambda, ``Nothing``, ``Some(Nothing)``, ``List()``, ``[]``, ``sin`` as a value.
+
+    Constructions are looked into a few deep only, so that long ones are not read again at each level."""
     match node:
         case ast.Lambda(params):
             return any(one.type is None for one in params)
@@ -319,6 +321,10 @@ def is_open(context: Context, node: ast.Expr) -> bool:
             if symbol is None or symbol.kind == "constructor":
                 return True
             return symbol.kind == "function" and bool(context.signature_of(symbol.name).generics)
+        case ast.Call(ast.Name(text), arguments) if depth and arguments and context.find(text) is None:
+            symbol = context.symbol(text)
+            constructs = symbol is not None and symbol.kind in ("constructor", "record")
+            return constructs and any(is_open(context, one.value, depth - 1) for one in arguments)
     return False
 
 
