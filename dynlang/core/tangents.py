@@ -4,7 +4,7 @@ Elaboration asks for them where a program looks into a derivative, differentiati
 
     f32, f32[n]           themselves; ints, bools, strings nothing
     an embedding table    Rows: the rows touched
-    List<a, b>            List of the tangents of what carries derivatives; lists inside lists are lazy
+    List<a, b>            List of the tangents of what carries derivatives; lists inside lists and arrays are lazy
     T = A(..) | B(..)     TTangent = TZero | TTangentA(..) | TTangentB(..), with the fields that carry derivatives; array
                           fields inside are lazy: ``LazyF32x1<n> = LazyZeroF32x1 | LazyValueF32x1(value: f32[n])``
     a tangent type        itself: it is a linear space
@@ -119,7 +119,7 @@ class TangentTypes:
             case ArrayType(ScalarType(dtype), _, True):
                 return RowsType(dtype, array_sizes(kind))
             case ArrayType(element, shape):
-                return ArrayType(self.of(element), shape)
+                return ArrayType(self.element(element), shape)
             case ListType(elements):
                 return ListType(tuple(self.element(one) for one in elements if self.carries(one)))
             case SumType(name, arguments):
@@ -127,7 +127,7 @@ class TangentTypes:
         return kind
 
     def element(self, kind: Type) -> Type:
-        """The tangent type of a list's element: a list inside has no zero without its length, so it is lazy."""
+        """The tangent type of an element of a list or an array: a list inside has no zero without its length, so it is lazy."""
         made = self.of(kind)
         return self.lazy(made) if isinstance(made, ListType) else made
 

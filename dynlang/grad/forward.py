@@ -23,7 +23,7 @@ from dynlang.grad.rules import axes_of, each_row, other_products, rows_at, rows_
 from dynlang.grad.state import known_sizes
 from dynlang.ops import OPS
 from dynlang.ops.elementwise import scalar_of
-from dynlang.types import INT, ArrayType, RowsType, ScalarType, SumType, Type
+from dynlang.types import INT, ArrayType, ListType, RowsType, ScalarType, SumType, Type
 
 if TYPE_CHECKING:
     from dynlang.grad.engine import Engine
@@ -280,14 +280,16 @@ class FunctionTangent:
         else:
             raise NotBuilt(f"forward mode of {operation.op}", statement.span)
         result = statement.variables[0]
-        values[result.name] = rows_of(builder, result, value) if is_table(result.type) else value
+        values[result.name] = (
+            rows_of(builder, result, value) if is_table(result.type) else self.engine.adjoints.force(builder, value, result))
 
     def again(self, builder: Builder, operation: Operation, values: Tangents, positions: set[int]) -> Atom:
         """The op with the tangents of some operands in their places."""
         table = operation.arguments[0]
         if operation.op == "at" and is_table(table.type) and len(operation.arguments) == 2:
             return rows_at(builder, self.tangent(builder, table, values), operation.arguments[1])
-        given = [self.dense(builder, one, values) if k in positions else one for k, one in enumerate(operation.arguments)]
+        given = [one if k not in positions else self.element(builder, one, values) if isinstance(one.type, ListType)
+                 else self.dense(builder, one, values) for k, one in enumerate(operation.arguments)]
         return builder.operation(operation.op, *given, sizes=operation.sizes, name="d", **dict(operation.attributes))  # type: ignore[arg-type]
 
     def total(self, builder: Builder, terms: Sequence[Atom]) -> Atom:

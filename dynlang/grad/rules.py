@@ -44,23 +44,45 @@ def _update(reversal: OpReversal, position: int, text: str, expressions: Express
     call = parsed(text)
     assert isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and isinstance(call.args[0], ast.Name)
     if not is_number(reversal.operand(position).type):
-        _update_element(reversal, position)
+        _update_elements(reversal, position)
         return
     reversal.into(position, call.func.id, *expressions.arguments(call.args[1:]))
 
 
-def _update_element(reversal: OpReversal, position: int) -> None:
-    """`at` on an array of sums: the element's adjoint is taken out, so that it has one owner, merged, and put back."""
-    if reversal.operation.op != "at":
-        raise NotBuilt(f"the derivative of {reversal.operation.op} on arrays of sums", reversal.builder.span)
-    builder, indices = reversal.builder, reversal.arguments[1:]
-    whole = reversal.destination(position)
-    element = builder.operation("at", whole, *indices, name="element")
-    hole = builder.operation(
-        "update", whole, *indices, reversal.adjoints.tangents.zero(builder, element.type), name=reversal.hint(position)
-    )
-    total = reversal.adjoints.merge(builder, element, reversal.g)
-    reversal.set_destination(position, builder.operation("update", hole, *indices, total, name=reversal.hint(position)))
+def _update_elements(r: OpReversal, position: int) -> None:
+    """`at` and `gather` on an array of sums."""
+    indices = r.arguments[1:]
+    if r.operation.op == "at":
+        _into_elements(r, position, (), lambda builder, _: indices)
+    elif r.operation.op == "gather" and isinstance(indices[0].type, ArrayType):
+        ids = indices[0]
+        _into_elements(r, position, array_sizes(indices[0].type), lambda builder, at: [builder.operation("at", ids, *at, name="i")])
+    else:
+        raise NotBuilt(f"the derivative of {r.operation.op} on arrays of sums", r.builder.span)
+
+
+def _into_elements(r: OpReversal, position: int, shape: Sequence[Size], place: Callable[[Builder, Sequence[Atom]], Sequence[Atom]]) -> None:
+    """Adds all elements of the cotangent to those of an operand that holds sums; `place` says where one comes from. An element is
+    taken out, so that it has one owner, merged, and put back."""
+    hint = r.hint(position)
+
+    def add(builder: Builder, whole: Atom, indices: Sequence[Atom]) -> Atom:
+        g = builder.operation("at", r.g, *indices, name="g") if indices else r.g
+        where = place(builder, indices)
+        element = builder.operation("at", whole, *where, name="element")
+        hole = builder.operation("update", whole, *where, r.adjoints.tangents.zero(builder, element.type), name=hint)
+        total = r.adjoints.lazily(builder, r.adjoints.merge(builder, element, g), element.type)
+        return builder.operation("update", hole, *where, total, name=hint)
+
+    def along(builder: Builder, whole: Atom, indices: tuple[Variable, ...], rest: Sequence[Size]) -> Atom:
+        if not rest:
+            return add(builder, whole, indices)
+        carried, index = Variable(builder.names.fresh(hint), whole.type), Variable(builder.names.fresh("k"), INT)
+        body = builder.inside()
+        changed = along(body, carried, (*indices, index), rest[1:])
+        return builder.emit(For(index, builder.size(rest[0]), (carried,), (whole,), body.block(changed)), [hint])[0]
+
+    r.set_destination(position, along(r.builder, r.destination(position), (), shape))
 
 
 def _convert(r: OpReversal) -> None:
@@ -128,7 +150,22 @@ def steps_of(operation: Operation) -> dict[str, Any]:
 
 
 def _slice(r: OpReversal) -> None:
+    if not is_number(r.operand(0).type):
+        _slice_elements(r)
+        return
     r.into(0, "accumulate_slice", *r.arguments[1:], r.g, **steps_of(r.operation))
+
+
+def _slice_elements(r: OpReversal) -> None:
+    starts = r.arguments[1:]
+    steps = steps_of(r.operation).get("steps", (1,) * len(starts))
+
+    def place(builder: Builder, indices: Sequence[Atom]) -> list[Atom]:
+        moved = [builder.operation("mul", one, integer(step)) if step != 1 else one for one, step in zip(indices, steps, strict=True)]
+        return [builder.operation("add", start, one, name="i") for start, one in zip(starts, moved, strict=True)]
+
+    if r.wants(0):
+        _into_elements(r, 0, r.operation.sizes, place)
 
 
 def _concat(r: OpReversal) -> None:
@@ -149,7 +186,7 @@ def _update_rule(r: OpReversal) -> None:
     builder = r.builder
     part = builder.operation("at", r.g, *indices, name=r.hint(last)) if r.wants(last) else None
     if r.wants(0):
-        kind = r.adjoints.tangents.of(r.operand(last).type)
+        kind = r.adjoints.tangents.element(r.operand(last).type)
         r.give(0, builder.operation("update", r.g, *indices, r.adjoints.tangents.zero(builder, kind), name=r.hint(0)))
     if part is not None:
         r.give(last, part)
@@ -162,7 +199,8 @@ def _update_slice_rule(r: OpReversal) -> None:
     builder, shape, steps = r.builder, array_sizes(value.type), steps_of(r.operation)
     part = builder.operation("slice", r.g, *starts, sizes=shape, name=r.hint(last), **steps) if r.wants(last) else None
     if r.wants(0):
-        r.give(0, builder.operation("update_slice", r.g, *starts, builder.zeros(dense(value.type)), name=r.hint(0), **steps))
+        zeros = r.adjoints.tangents.zero(builder, r.adjoints.tangents.of(dense(value.type)))
+        r.give(0, builder.operation("update_slice", r.g, *starts, zeros, name=r.hint(0), **steps))
     if part is not None:
         r.give(last, part)
 

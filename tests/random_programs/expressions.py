@@ -281,7 +281,7 @@ class Expressions:
 
     def common(self, scope: Scope, kind: Type, d: int, known: bool) -> list[Choice]:
         choices: list[Choice] = [(3, lambda: self.simplest(scope, kind, known))]
-        if not (isinstance(kind, Arr) and kind.is_open):
+        if not any(isinstance(part, Arr) and part.is_open for part in t.parts(kind)):
             choices.append(
                 (1, lambda: f"({self.e(scope, kind, d, known)} if {self.e(scope, BOOL, d)} else {self.e(scope, kind, d, known)})")
             )
