@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dynlang.core.build import integer, number
+from dynlang.core.build import Signature, integer, number
 from dynlang.core.evaluate import SumValue, object_array
-from dynlang.core.nodes import CustomDerivative, Vjp
+from dynlang.core.nodes import CustomDerivative, Variable, Vjp
 from dynlang.types import ArrayType, ListType
 from grad_checks import F64, INT, Program, Writer, array, check, random, same_numbers  # noqa: F401
 
@@ -743,3 +743,17 @@ def test_zero_gradient_says_where_it_dies(tmp_path) -> None:
         pipeline.build(pipeline.Request(path, entries=("g",)), until="grad")
     error = found.value.diagnostics[0]
     assert error.code == "DYN0611" and error.secondary[0].span.text == "floor(x)"
+
+
+def test_recursion_that_hands_on_what_it_copies_and_changes() -> None:
+    """The backward has y in its residual, as y is changed in a copy, and gets it again from recursive calls."""
+    p = Program()
+
+    def body(w, n, y, k):
+        changed = w.update(y, 0, 0.5)
+        norm_ = w.sin(w.dot(y, w.mul(y, changed)))
+        return w.branch(w.less(k, 1), [F64], lambda u: norm_, lambda u: u.mul(norm_, u.call("f", n, y, u.sub(k, 1))))
+
+    p.signatures["f"] = Signature((Variable("n", INT), Variable("y", array("n")), Variable("k", INT)), (Variable("r", F64),))
+    p.function("f", ["n"], {"y": array("n"), "k": INT}, {"r": F64}, body)
+    check(p.module, "f", [3, random(3), 2], [1])

@@ -127,9 +127,11 @@ class FunctionReversal:
         results += [Variable(names.fresh(f"{function.parameters[k].name}_before"), function.parameters[k].type) for k in pair.rewound]
         self.backward_results = tuple(results)
 
-    def _backward_signature(self) -> None:
+    def _backward_signature(self, saved: frozenset[str] = frozenset()) -> None:
+        """`saved` are parameters that are handed in again though the residual has them: these have their names."""
         sizes = [Variable(name, INT) for name in self.type_sizes()]
-        again = [self.function.parameters[k] for k in self.pair.again]
+        again = [replace(one, name=self.names.fresh(one.name)) if one.name in saved else one
+                 for one in (self.function.parameters[k] for k in self.pair.again)]
         present = [one for one in self.cotangents if one is not None]
         parameters = (*sizes, *again, self.residual_variable, *present, *self.destinations.values(), *self.finals.values())
         self.engine.state.signatures[self.pair.backward] = Signature(parameters, self.backward_results)
@@ -196,6 +198,8 @@ class FunctionReversal:
             again = tuple(k for k in self.pair.again if self.function.parameters[k].name in read)
             self.pair = self.engine.change_pair(replace(self.pair, again=again))
             self._backward_signature()
+        elif self.pair.again:
+            self._backward_signature(frozenset(self.function.parameters[k].name for k in self.pair.again) - handed)
 
     def _final(self, region: Region, parameter: Variable) -> Atom:
         value = region.adjoints.get(parameter.name)
