@@ -39,35 +39,67 @@ After:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from dynlang.ops import OPS
 from dynlang.opt.depend import used
-from dynlang.opt.drop_unused import must_stay
+from dynlang.opt.drop_unused import drop_unused, must_stay
 from dynlang.opt.share import FRESH
-from dynlang.ssa.build import Copier, map_functions, operations_in, sizes_of, with_body
+from dynlang.opt.take import substitute
+from dynlang.ssa.build import I64, Copier, map_functions, operations_in, sizes_of, with_body
 from dynlang.ssa.nodes import Array, Box, Function, Module, Operation, Region, Scalar, Value
 from dynlang.ssa.ownership import TAKES_ALL
 
+MOST_CARRIED = 16
+"""Values of an inner loop that are looked at one by one."""
 BRANCHES = frozenset({"if", "switch", "for", "yield", "construct", "constant"})
 """What may leave though it is no row of the op table."""
+CHECKS = frozenset({"check", "check_index"})
 DIVIDES = frozenset({"floor_division", "floor_modulo"})
 """Checked before, and perhaps in the loop."""
 
 
+@dataclass(frozen=True, slots=True)
+class May:
+    """What may leave a loop besides what can't fail: checks, and calls of some functions."""
+
+    checks: bool
+    calls: frozenset[str]
+
+
 def hoist(module: Module) -> Module:
-    return map_functions(module, hoist_function)
+    safe, fails = pure_functions(module, False), pure_functions(module, True)
+    return map_functions(module, lambda one: _Hoisting(safe, fails).function(one) if has_loops(one) else one)
 
 
-def hoist_function(one: Function) -> Function:
-    return _Hoisting().function(one) if any(each.name in ("for", "while") for each in operations_in(one.body)) else one
+def has_loops(one: Function) -> bool:
+    return any(each.name in ("for", "while") for each in operations_in(one.body))
+
+
+def pure_functions(module: Module, checks: bool) -> May:
+    """The functions whose calls are pure: they end, take over nothing, and do nothing but what is pure."""
+    found: set[str] = set()
+    changed = True
+    while changed:
+        may = May(checks, frozenset(found))
+        more = {name for name, one in module.functions.items() if name not in found and not one.recursive and not one.owned
+                and all(is_pure(each, may) for each in one.body.operations[:-1])}
+        found |= more
+        changed = bool(more)
+    return May(checks, frozenset(found))
 
 
 class _Hoisting:
-    """Loops from the inside out: what leaves an inner loop may leave the outer one too."""
+    """Loops from the inside out: what leaves an inner loop may leave the outer one too.
 
-    def __init__(self) -> None:
+    `safe`, `fails`: what may leave any loop, and one that has a turn at least."""
+
+    def __init__(self, safe: May, fails: May) -> None:
+        self.safe = safe
+        self.fails = fails
         self.copier = Copier()
+        self.constants: dict[Value, object] = {}
 
     def function(self, one: Function) -> Function:
         return with_body(one, self.region(one.body), self.copier)
@@ -76,28 +108,89 @@ class _Hoisting:
         made = Region([self.copier.define(one) for one in old.parameters])
         for one in old.operations:
             copy = self.copier.operation(one, self.region)
+            if copy.name == "constant":
+                self.constants[copy.results[0]] = copy.attributes["value"]
             if copy.name in ("for", "while"):
+                turns = self.constants.get(copy.operands[0]) if copy.name == "for" else 0
                 for region in copy.regions:
-                    made.operations += leave(region)
+                    made.operations += leave(region, self.fails if isinstance(turns, int) and turns > 0 else self.safe)
             made.operations.append(copy)
         return made
 
 
-def leave(region: Region) -> list[Operation]:
-    """Take the operations out of a loop's region that depend on nothing inside it."""
+def leave(region: Region, may: May) -> list[Operation]:
+    """Take the operations out of a loop's region that depend on nothing inside it.
+
+    A loop that has one turn at least fails at the first check of its first turn that fails: such a check may leave."""
     inside: set[Value] = set(region.parameters)
     gone: set[Operation] = set()
+    made: list[Operation] = []
+    replacements: dict[Value, Value] = {}
+    proven: dict[Operation, list[Operation]] = {}
     checked = False
-    for one in region.operations:
-        if (is_scalar(one) or (not checked and is_pure(one))) and inside.isdisjoint(depends(one)):
+    for place, one in enumerate(region.operations):
+        if replacements:
+            substitute(one, replacements)
+        pure = is_scalar(one) or (not checked and is_pure(one, may))
+        if pure and inside.isdisjoint(depends(one)):
             gone.add(one)
         else:
+            part = steady_part(one, inside, made, region.operations[place + 1:], replacements) if pure and one.name == "for" else []
+            made += part
+            gone.update(part)
             inside.update(one.results)
-            checked = checked or any(map(must_stay, each_in(one)))
-    call_back(region, gone)
+            proven[one] = part
+            checked = checked or (not part and any(map(must_stay, each_in(one))))
+        made.append(one)
+    region.operations = made
+    call_back(region, gone, proven)
     moved = [one for one in region.operations if one in gone]
     region.operations = [one for one in region.operations if one not in gone]
     return moved
+
+
+def steady_part(one: Operation, inside: set[Value], before: list[Operation], behind: list[Operation],
+                replacements: dict[Value, Value]) -> list[Operation]:
+    """Of an inner loop, what it computes in each turn of the outer one anew: a loop of its own for those of its values that depend on
+    nothing inside. A loop that carries values and their tangents is such a one, where the tangent's direction is what changes.
+
+    `replacements` learns which results are those of the new loop."""
+    origin = {value: each for each in before for value in each.results}
+    made_here = {value for each in each_in(one) for value in each.results}
+    made_here.update(value for each in each_in(one) for region in each.regions for value in region.parameters)
+    free = [value for value in depends(one) if value not in made_here]
+    if len(one.results) > MOST_CARRIED or inside.isdisjoint(free):
+        return []
+
+    def part(places: list[int]) -> Function:
+        body = Region(list(free), [one, Operation("return", [one.results[place] for place in places], [])])
+        return drop_unused(Module({}, {"part": Function("part", body, [one.results[place] for place in places])})).functions["part"]
+
+    def steady(place: int) -> bool:
+        result, start = one.results[place], one.operands[place + 1]
+        if not is_plain(result) or result.type == I64 or (result.counted and taken_behind(result, behind)):
+            return False
+        if start in origin and start.counted and origin[start].name not in FRESH:
+            return False
+        alone = part([place])
+        needed = {value for each in operations_in(alone.body) for value in depends(each)}
+        return all(old not in inside for old, new in zip(free, alone.parameters, strict=True) if new in needed)
+
+    places = [place for place in range(len(one.results)) if steady(place)]
+    if not places or len(places) == len(one.results):
+        return []
+    found = part(places)
+    copier = Copier(dict(zip(found.parameters, free, strict=True)))
+    fresh: list[Operation] = []
+    for value in found.body.operations[0].operands[1:]:
+        maker = origin.get(copier(value))
+        if maker is not None and maker.name in FRESH and value.counted:
+            fresh.append(Copier().operation(maker))
+            copier.replacements[value] = fresh[-1].results[0]
+    loops = [copier.operation(each) for each in found.body.operations[:-1]]
+    copier.finish()
+    replacements.update(zip([one.results[place] for place in places], copier.many(found.body.operations[-1].operands), strict=True))
+    return [*fresh, *loops]
 
 
 def is_scalar(one: Operation) -> bool:
@@ -107,12 +200,14 @@ def is_scalar(one: Operation) -> bool:
                                       and all(isinstance(value.type, Scalar) for value in [*one.operands, *one.results]))
 
 
-def is_pure(one: Operation) -> bool:
-    """Whether an operation, with those inside it, only makes numbers, arrays of numbers or boxes, and can't fail or go on for ever."""
+def is_pure(one: Operation, may: May) -> bool:
+    """Whether an operation, with those inside it, only makes numbers, arrays of numbers or boxes, can't go on for ever, and fails at
+    most as it may."""
     def fine(each: Operation) -> bool:
         row = OPS.get(each.name)
         known = each.name in BRANCHES or (row is not None and not row.has("check") and not row.has("effect") and each.name not in DIVIDES)
-        return known and all(map(is_plain, each.results))
+        allowed = each.attributes.get("function") in may.calls if each.name == "call" else may.checks and each.name in CHECKS
+        return (known or allowed) and all(map(is_plain, each.results))
 
     return one.name != "yield" and all(map(fine, each_in(one)))
 
@@ -134,8 +229,10 @@ def depends(one: Operation) -> set[Value]:
     return used(one) | {size for value in one.results for size in sizes_of(value.type)}
 
 
-def call_back(region: Region, gone: set[Operation]) -> None:
-    """Leave in the loop what the rest of it takes over, what is only made for it, and all that depends on these."""
+def call_back(region: Region, gone: set[Operation], proven: Mapping[Operation, list[Operation]]) -> None:
+    """Leave in the loop what the rest of it takes over, what is only made for it, and all that depends on these.
+
+    `proven`: for what stays, what made its checks before the loop."""
     origin = {value: one for one in region.operations for value in one.results}
     uses: dict[Value, list[Operation]] = {}
     for one in region.operations:
@@ -150,16 +247,45 @@ def call_back(region: Region, gone: set[Operation]) -> None:
         counted = {value for value in one.results if value.counted}
         return (made_for_others and gone.isdisjoint(users(one))) or any(takes(each, counted) for each in users(one) if each not in gone)
 
+    def bring_back(one: Operation) -> None:
+        back = [one]
+        while back:
+            other = back.pop()
+            gone.discard(other)
+            work.extend(origin[value] for value in depends(other) if value in origin)
+            back += [each for each in users(other) if each in gone]
+
     work = [one for one in reversed(region.operations) if one in gone]
     while work:
-        one = work.pop()
-        if one in gone and needed_here(one):
-            back = [one]
-            while back:
-                other = back.pop()
-                gone.discard(other)
-                work += [origin[value] for value in depends(other) if value in origin]
-                back += [each for each in users(other) if each in gone]
+        while work:
+            one = work.pop()
+            if one in gone and needed_here(one):
+                bring_back(one)
+        for one in in_front_of_a_check(region, gone, proven):
+            bring_back(one)
+
+
+def in_front_of_a_check(region: Region, gone: set[Operation], proven: Mapping[Operation, list[Operation]]) -> list[Operation]:
+    """What left though a check before it stayed."""
+    checked, found = False, []
+    for one in region.operations:
+        if one in gone:
+            found += [one] * (checked and not is_scalar(one))
+        elif any(map(must_stay, each_in(one))):
+            part = proven.get(one)
+            checked = checked or not part or not gone.issuperset(part)
+    return found
+
+
+def taken_behind(value: Value, behind: list[Operation]) -> bool:
+    """Whether operations may write a value, under this name or as an array of other sizes."""
+    names = {value}
+    for one in behind:
+        if one.name == "reshape" and one.operands[0] in names:
+            names.update(one.results)
+        elif takes(one, names):
+            return True
+    return False
 
 
 def takes(one: Operation, values: set[Value]) -> bool:
