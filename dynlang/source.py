@@ -6,7 +6,7 @@ import stat
 import sys
 from bisect import bisect_right
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from dynlang import diag
@@ -157,6 +157,23 @@ def resource(name: str) -> Path:
         if folder.is_dir():
             return folder
     raise diag.InternalError(f"the folder '{name}' of the compiler is missing")
+
+
+def in_library(name: str) -> bool:
+    """Whether a file of this name is one of the standard library's."""
+    return name.startswith(_library())
+
+
+@cache
+def _library() -> str:
+    return os.path.join(resource('stdlib'), '')
+
+
+def blamed(inner: Span | None, call: Span | None) -> Span | None:
+    """Where an error belongs that happens in a call: the library's code is right, so what fails there is the fault of its caller."""
+    if inner is None or call is None or in_library(call.source.name) or not in_library(inner.source.name):
+        return inner
+    return call
 
 
 def cache_folder() -> Path | None:

@@ -269,6 +269,28 @@ test "x":
     assert f(-9223372036854775808, -1) == -9223372036854775808
     assert false  # !
 """, ""),
+    "library": (r"""
+fn f(x: f32[3]) -> f32:
+    let y = x + 1.0
+    return quantile(y, 2.0)  # !
+test "x":
+    assert f([1.0, 2.0, 3.0]) == 0.0
+""", "quantile"),
+    "libraryrecursion": (r"""
+fn f(xs: List<int>) -> int:
+    var ys = xs
+    ys.remove(5)  # !
+    return len(ys)
+test "x":
+    assert f([3, 4]) == 0
+""", "no item 5"),
+    "calledback": (r"""
+fn f(k: int) -> int:
+    let zero = k - k
+    return k // zero  # !
+test "x":
+    assert checkpoint((x: f32) => x * f32(f(3)))(1.0) == 1.0
+""", "division"),
     "i8div": (r"""
 fn f(a: i8, b: i8) -> i8:
     return a // b  # !
@@ -291,7 +313,7 @@ def outcome(path: Path, way: str) -> diag.Diagnostic | None:
         try:
             interpret.interpret(ssa, "test.0", [])
         except interpret.RunTimeError as error:
-            raise failure(ssa, error.message, error.line) from None
+            raise failure(ssa, error.message, error.line, error.file) from None
     except diag.CompileError as error:
         return error.diagnostics[0]
     return None

@@ -7,7 +7,7 @@ Values: scalars are NumPy scalars, arrays NumPy arrays (of `object` where the el
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ from dynlang.diag import CompileError, Diagnostic, InternalError
 from dynlang.ops import OPS
 from dynlang.ops.dtypes import NUMPY, round_to_bf16
 from dynlang.ops.memory import Failure
-from dynlang.source import Span
+from dynlang.source import Span, blamed
 from dynlang.types import ArrayType, ScalarType, Size, StringType, Type
 
 
@@ -171,7 +171,10 @@ class _Machine:
             case Operation():
                 return self.operation(right, statement, values)
             case Call(function, arguments):
-                return self.call(function, self.atoms(arguments, values))
+                try:
+                    return self.call(function, self.atoms(arguments, values))
+                except CompileError as error:
+                    raise at_caller(error, statement.span) from None
             case Construct(_, constructor, arguments):
                 if self.counter:
                     self.counter.constructed += 1
@@ -235,6 +238,11 @@ def first_dtype(operation: Operation) -> str | None:
     kind = operation.arguments[0].type if operation.arguments else None
     kind = kind.element if isinstance(kind, ArrayType) else kind
     return kind.dtype if isinstance(kind, ScalarType) else None
+
+
+def at_caller(error: CompileError, call: Span | None) -> CompileError:
+    """The error of a call, where it belongs (`source.blamed`)."""
+    return CompileError([replace(one, span=blamed(one.span, call)) for one in error.diagnostics])
 
 
 def failed(text: str, span: Span | None) -> CompileError:

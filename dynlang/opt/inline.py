@@ -1,7 +1,7 @@
 """Small functions, and those called once, stand in the place of their calls.
 
-Law: every result is the same, every error keeps its line. Functions that may call themselves stay, since their depth is
-checked on entry; so do all functions as such, since a host may call them.
+Law: every result is the same, every error keeps its line; one of the library's code has that of the call (`source.blamed`).
+Functions that may call themselves stay, since their depth is checked on entry; so do all functions as such, since a host may call them.
 
 Before:
 
@@ -91,7 +91,7 @@ class _Inlining:
 
     def expand(self, made: Region, one: Operation, callee: Function) -> None:
         """The callee's operations, parameters being the arguments and the call's results what it returns."""
-        inner = Copier(dict(zip(callee.parameters, self.copier.many(one.operands), strict=True)))
+        inner = Copier(dict(zip(callee.parameters, self.copier.many(one.operands), strict=True)), one.span)
         for each in callee.body.operations[:-1]:
             made.operations.append(inner.operation(each))
         inner.finish()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from dynlang.source import Span
+from dynlang.source import Span, blamed
 from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Rows, Scalar, Value, ValueType
 
 I64, BOOL = Scalar("i64"), Scalar("bool")
@@ -152,9 +152,11 @@ class Copier:
     when everything is copied.
     """
 
-    __slots__ = ("kinds", "late", "replacements")
+    __slots__ = ("call", "kinds", "late", "replacements")
 
-    def __init__(self, replacements: dict[Value, Value] | None = None) -> None:
+    def __init__(self, replacements: dict[Value, Value] | None = None, call: Span | None = None) -> None:
+        """`call`: the place of the call that the copied operations replace."""
+        self.call = call
         self.replacements: dict[Value, Value] = {} if replacements is None else replacements
         self.late: list[tuple[Value, ValueType]] = []
         self.kinds: dict[int, tuple[ValueType, ValueType]] = {}
@@ -192,7 +194,7 @@ class Copier:
         operands, sizes = self.many(old.operands), self.sizes(old.sizes)
         results = [self.define(one) for one in old.results]
         regions = [(region or self.region)(one) for one in old.regions]
-        return Operation(old.name, operands, results, old.attributes, regions, sizes, old.span)
+        return Operation(old.name, operands, results, old.attributes, regions, sizes, blamed(old.span, self.call))
 
     def region(self, old: Region) -> Region:
         parameters = [self.define(one) for one in old.parameters]

@@ -23,6 +23,7 @@ from dynlang.diag import InternalError
 from dynlang.ops import OPS
 from dynlang.ops.dtypes import NUMPY, round_to_bf16
 from dynlang.ops.memory import Failure
+from dynlang.source import Span, in_library
 from dynlang.ssa.build import folds_of, fused_offsets
 from dynlang.ssa.errors import RunTimeError
 from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Scalar, String, Value, ValueType
@@ -211,6 +212,11 @@ def attributes_of(one: Operation) -> Mapping[str, object]:
     return {"element": kind.element} if isinstance(kind, Array) else one.attributes
 
 
+def place_of(span: Span | None) -> tuple[int, str]:
+    """The line and the file; 0 and nothing where they are unknown."""
+    return (span.line, span.source.name) if span is not None else (0, "")
+
+
 def first_dtype(one: Operation) -> str | None:
     """The dtype of the numbers in the first operand, if there are any."""
     kind = one.operands[0].type if one.operands else None
@@ -263,7 +269,7 @@ class _Machine:
         if len(arguments) != len(function.parameters):
             raise InternalError(f"@{name} takes {len(function.parameters)} arguments, not {len(arguments)}")
         inside = [self.heap.take_in(value, place.type) for value, place in zip(arguments, function.parameters, strict=True)]
-        results = self.call(function, inside, 0)
+        results = self.call(function, inside)
         answer = [self.heap.give_out(one) for one in results]
         if self.counted:
             borrowed = [one for i, one in enumerate(inside) if function.parameters[i].counted and i not in function.owned]
@@ -279,10 +285,11 @@ class _Machine:
             raise InternalError(f"the interpreter finds no function @{name}")
         return function
 
-    def call(self, function: Function, arguments: Sequence[Any], line: int) -> list[Any]:
+    def call(self, function: Function, arguments: Sequence[Any], place: tuple[int, str] = (0, "")) -> list[Any]:
         self.depth += function.recursive
         if self.depth > self.limit:
-            raise RunTimeError("TOO_DEEP", f"{function.name} calls itself too deeply", function.span.line if function.span else line)
+            place = place_of(function.span) if function.span else place
+            raise RunTimeError("TOO_DEEP", f"{function.name} calls itself too deeply", *place)
         values: dict[Any, Any] = dict(zip(function.parameters, arguments, strict=True))
         results = self.region(function.body, values)
         self.depth -= function.recursive
@@ -304,7 +311,7 @@ class _Machine:
     # -- rows of the op table
 
     def row(self, one: Operation, values: Mapping[Any, Any]) -> Sequence[Any]:
-        heap, line = self.heap, one.span.line if one.span is not None else 0
+        heap = self.heap
         given = [values[each] for each in one.operands]
         operands = given
         if self.counted:
@@ -312,12 +319,12 @@ class _Machine:
         sizes = tuple(each if isinstance(each, int) else int(values[each]) for each in one.sizes)
         for size in sizes:
             if size < 0 and one.name != "slice":
-                raise RunTimeError("SIZE", f"a size is {size}", line)
+                raise RunTimeError("SIZE", f"a size is {size}", *place_of(one.span))
         row = OPS[one.name]
         try:
             found = row.mean(np, operands, attributes_of(one), sizes, first_dtype(one))
         except Failure as error:
-            raise RunTimeError(str(one.attributes.get("code", "FAILED")), str(error), line) from None
+            raise RunTimeError(str(one.attributes.get("code", "FAILED")), str(error), *place_of(one.span)) from None
         results = found if isinstance(found, tuple) else (found,)
         if not self.counted:
             return [stored(result, value.type) for result, value in zip(results, one.results, strict=True)]
@@ -394,7 +401,13 @@ class _Machine:
 
     def call_operation(self, one: Operation, values: dict[Any, Any]) -> list[Any]:
         function = self.find(str(one.attributes["function"]))
-        return self.call(function, [values[each] for each in one.operands], one.span.line if one.span is not None else 0)
+        place = place_of(one.span)
+        try:
+            return self.call(function, [values[each] for each in one.operands], place)
+        except RunTimeError as error:
+            if one.span is None or in_library(place[1]) or not in_library(error.file):
+                raise
+            raise RunTimeError(error.code, error.message, *place) from None
 
     def construct(self, one: Operation, values: dict[Any, Any]) -> list[Any]:
         made = SumValue(str(one.attributes["constructor"]), tuple(values[each] for each in one.operands))

@@ -57,7 +57,7 @@ def lower_call(frame: Frame, operation: Operation) -> None:
     f = frame.f
     kind = frame.lowering.text.signatures[function_symbol(name)].result
     result = f.call(function_symbol(name), "%context", *(frame[one] for one in operation.operands))
-    frame.stop_if(f.icmp("ne", f.value(f"extractvalue {kind} {result}, 0"), 0, "i32"))
+    frame.stop_if(f.icmp("ne", f.value(f"extractvalue {kind} {result}, 0"), 0, "i32"), blame=frame.calls_library(name, operation))
     for place, value in enumerate(operation.results):
         frame.define(value, f.value(f"extractvalue {kind} {result}, {place + 1}"))
 

@@ -17,10 +17,11 @@ from dynlang.native.emit import Function, ModuleText, Signature
 from dynlang.native.lower.counting import Counting, symbol
 from dynlang.native.lower.layout import counted, element_bytes, memory, register
 from dynlang.native.lower.outline import is_long, lower_in_pieces
-from dynlang.native.lower.places import files_of, place_word
+from dynlang.native.lower.places import files_of, library_word, place_word
 from dynlang.native.target import Target
 from dynlang.runtime import context
 from dynlang.runtime.context import ErrorCode
+from dynlang.source import blamed
 from dynlang.ssa import nodes
 from dynlang.ssa.build import operations_in, sizes_of
 from dynlang.ssa.nodes import Array, Operation, Region, Value, ValueType
@@ -223,20 +224,29 @@ class Frame:
 
     # -- errors
 
-    def stop_if(self, condition: str, at_line: bool = False) -> None:
+    def calls_library(self, name: str, operation: Operation) -> bool:
+        """Whether an error of this call belongs to the call."""
+        callee = self.lowering.ssa.functions[name].span
+        return operation.span is not None and blamed(callee, operation.span) is operation.span
+
+    def stop_if(self, condition: str, at_line: bool = False, blame: bool = False) -> None:
         """Leave the function where the condition holds; the error stands in the context already.
 
-        `at_line`: an error that knows no line gets that of the operation."""
+        `at_line`: an error that knows no line gets that of the operation; `blame`: one of the library's does, too."""
         stay = self.f.label("fine")
         self._needs_failed = True
-        if not at_line or not self.line:
+        if not (at_line or blame) or not self.line:
             self.f.branch_if(condition, "failed", stay)
         else:
             bad = self.f.label("bad")
             self.f.branch_if(condition, bad, stay)
             self.f.place(bad)
-            made = self.lowering.text.require("set_line", _define_set_line)
-            self.f.call(made.name, "%context", self.line)
+            if blame:
+                made = self.lowering.text.require("blame_line", _define_blame_line)
+                self.f.call(made.name, "%context", self.line, library_word(self.lowering.files))
+            else:
+                made = self.lowering.text.require("set_line", _define_set_line)
+                self.f.call(made.name, "%context", self.line)
             self.f.branch("failed")
         self.f.place(stay)
 
@@ -379,6 +389,15 @@ def _define_set_line(module: ModuleText) -> None:
     f = module.function("set_line", "void", "ptr context", "i32 line", attributes="nounwind cold noinline")
     place = f.offset("%context", context.ERROR_LINE, "i8")
     with f.when(f.icmp("eq", f.load("i32", place), 0, "i32")):
+        f.store("i32", "%line", place)
+    f.ret()
+
+
+def _define_blame_line(module: ModuleText) -> None:
+    """`blame_line(context, line, library)`: the line of an error that happened in the library, at `library` or behind."""
+    f = module.function("blame_line", "void", "ptr context", "i32 line", "i32 library", attributes="nounwind cold noinline")
+    place = f.offset("%context", context.ERROR_LINE, "i8")
+    with f.when(f.icmp("uge", f.load("i32", place), "%library", "i32")):
         f.store("i32", "%line", place)
     f.ret()
 

@@ -6,9 +6,10 @@ File 0 is the program's own, whose lines need no name: "(line 3)"; others are to
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from dynlang.native.emit import Function
-from dynlang.source import Span
+from dynlang.source import Span, in_library
 from dynlang.ssa.build import operations_in
 from dynlang.ssa.nodes import Module
 
@@ -18,11 +19,17 @@ MOST_FILES = 1 << (31 - LINE_BITS)
 
 
 def files_of(module: Module) -> list[str]:
-    """The files that a module's code comes from, that of `main` or of the exports first."""
+    """The files that a module's code comes from, that of `main` or of the exports first, the library's last."""
     spans = [one.span for name, one in module.functions.items() if name == "main" or one.export]
     spans += [one.span for one in module.functions.values()]
     spans += [one.span for function in module.functions.values() for one in operations_in(function.body)]
-    return list(dict.fromkeys(span.source.name for span in spans if span is not None and span.source.text))[:MOST_FILES]
+    names = list(dict.fromkeys(span.source.name for span in spans if span is not None and span.source.text))
+    return [*names[:1], *sorted(names[1:], key=in_library)][:MOST_FILES]
+
+
+def library_word(files: Iterable[str]) -> int:
+    """The least number of a place in the library, if the program itself is none of its files."""
+    return sum(1 for name in files if not in_library(name)) << LINE_BITS
 
 
 def place_word(span: Span | None, files: dict[str, int]) -> int:
