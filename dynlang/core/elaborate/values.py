@@ -426,9 +426,16 @@ class Layouts:
         key = (kind.name, tuple(abstract))
         name = self._nominal.get(key)
         if name is None:
-            name = self._nominal[key] = self.sum_name(short_name(kind.name))
+            name = self._nominal[key] = self.sum_name(short_name(kind.name) + ("_" if self.is_like_a_tangent(declaration) else ""))
             self._declare(name, declaration, tuple(abstract), abstraction)
         return SumType(name, (*own, *abstraction.names))
+
+    def is_like_a_tangent(self, declaration: typed.Sum) -> bool:
+        """Whether a type is called ``TreeTangent`` beside a type ``Tree``, and isn't the derivative of one that was printed."""
+        name = short_name(declaration.name)
+        of = name.removesuffix("Tangent")
+        beside = of != name and any(short_name(one) == of for one in self.program.sums)
+        return beside and declaration.constructors[0].name != f"{name}Zero"
 
     def sum_name(self, wish: str) -> str:
         return self._names.fresh(wish)
