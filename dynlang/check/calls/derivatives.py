@@ -25,6 +25,7 @@ from dynlang.types import (
     UNIT,
     ErrorType,
     FunctionType,
+    ListType,
     RecordType,
     ScalarType,
     Size,
@@ -165,12 +166,17 @@ def apply_lambda(
     context: Context, node: ast.Expr, arguments: Sequence[ast.Argument], span: Span
 ) -> tuple[typed.Expression, tuple[typed.Passed, ...]] | None:
     """A lambda takes the types of the arguments; lent ones are `inout` parameters."""
+    from dynlang.check.calls.told import parameter_numbers
     from dynlang.check.statements.places import lend
 
     passed: list[typed.Passed] = []
     kinds: list[Type] = []
-    for one in arguments:
-        value = lend(context, one, None) if one.borrow else context.infer(one.value)
+    lists = any(isinstance(one.value, (ast.List, ast.Tuple)) for one in arguments)
+    annotated = dict(enumerate(parameter_numbers(context, node))) if lists else {}
+    for position, one in enumerate(arguments):
+        told = annotated.get(position)
+        hint = told if isinstance(told, (ListType, TupleType)) else None
+        value = lend(context, one, None) if one.borrow else context.infer(one.value, hint)
         if is_bad(value):
             return None
         passed.append(value)

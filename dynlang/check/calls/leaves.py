@@ -19,9 +19,11 @@ from dynlang.types import (
     ArrayType,
     ErrorType,
     FunctionType,
+    ListType,
     RecordType,
     ScalarType,
     Size,
+    SumType,
     TupleType,
     Type,
     TypeVariable,
@@ -204,8 +206,8 @@ def casts(actual: Argument, wanted: Argument) -> bool:
             return actual == wanted or (is_float(actual) and is_float(wanted))
         case ArrayType(element, shape), ArrayType(other, other_shape):
             return shape == other_shape and casts(element, other)
-        case RecordType(name, given), RecordType(other_name, taken):
+        case (RecordType(name, given), RecordType(other_name, taken)) | (SumType(name, given), SumType(other_name, taken)):
             return name == other_name and all(map(casts, given, taken))
-        case TupleType(items), TupleType(others):
+        case (TupleType(items), TupleType(others)) | (ListType(items), ListType(others)):
             return len(items) == len(others) and all(map(casts, items, others))
     return actual == wanted

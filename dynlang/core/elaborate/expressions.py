@@ -359,20 +359,9 @@ def broadcast(frame: Frame, node: typed.Broadcast) -> Value:
 
 @handles(typed.Convert)
 def convert(frame: Frame, node: typed.Convert) -> Value:
-    value = expression(frame, node.value)
-    kind = frame.type(node.type)
-    atoms: list[Atom] = []
-    for one, place in zip(value.atoms, frame.layouts.data(kind), strict=True):
-        found, wanted = scalar_dtype(one.type), scalar_dtype(place.type)
-        if wanted is None and one.type != place.type:
-            raise NotBuilt("`cast` of what a list or a sum type holds", node.span)
-        if wanted is None or found == wanted:
-            atoms.append(one)
-        elif isinstance(one, Literal):
-            atoms.append(convert_literal(frame, one, wanted))
-        else:
-            atoms.append(frame.builder.operation("convert", one, dtype=wanted))
-    return Value(kind, tuple(atoms), value.functions)
+    from dynlang.core.elaborate.precision import in_precision
+
+    return in_precision(frame, expression(frame, node.value), frame.type(node.type))
 
 
 def convert_literal(frame: Frame, one: Literal, dtype: str) -> Atom:

@@ -83,7 +83,7 @@ def settled(frame: Frame, source: Type, primal: Atom, made: Atom) -> Atom:
 
 def settled_item(frame: Frame, element: Type, primal: Sequence[Atom], made: Sequence[Atom]) -> list[Atom]:
     if frame.layouts.is_boxed(element):
-        return [through_function(frame, "settled", element, [primal[0], made[0]], settled_box)]
+        return [through_function(frame, "settled", element, [primal[0], made[0]], settled_box, box_of_derivative)]
     given = iter(made)
     return [settled(frame, place.source, atom, next(given))
             for place, atom in zip(frame.layouts.places(element), primal, strict=True)
@@ -147,7 +147,7 @@ def unsettled_item(frame: Frame, element: Type, value: Sequence[Atom], wanted: S
         assert isinstance(kind, SumType)
         made = layouts.tangent(layouts.box(element))
         assert isinstance(made, SumType)
-        return [through_function(frame, "unsettled", element, list(value), unsettled_box)]
+        return [through_function(frame, "unsettled", element, list(value), unsettled_box, derivative_of_box)]
     sources = [place.source for place in layouts.places(element) if isinstance(place.entry, Variable)]
     places = [(sources[position], place) for place, position in layouts.tangent_places(element)]
     return [unsettled(frame, one, atom, kind) for (one, _), atom, kind in zip(places, value, wanted, strict=True)]
@@ -215,7 +215,7 @@ def zero_like(frame: Frame, source: Type, primal: Atom, wanted: Type) -> Atom:
 def zero_item(frame: Frame, element: Type, primal: Sequence[Atom]) -> list[Atom]:
     """Zero for an item of a list or array, from the places of the value's item, or of a derivative's."""
     if frame.layouts.is_boxed(element):
-        return [through_function(frame, "zero", element, [primal[0]], zero_box)]
+        return [through_function(frame, "zero", element, [primal[0]], zero_box, box_of_derivative)]
     return [zero_of(frame, place.source, atom) for place, atom in zip(frame.layouts.places(element), primal, strict=True)
             if frame.layouts.tangent_of_place(place.source, atom.type) is not None]
 
@@ -298,15 +298,15 @@ def own_field(frame: Frame, lazy: SumType) -> Type:
 
 
 def through_function(frame: Frame, word: str, element: Type, atoms: Sequence[Atom],
-                     body: Callable[[Frame, Type, Sequence[Atom]], Atom]) -> Atom:
+                     body: Callable[[Frame, Type, Sequence[Atom]], Atom], result_of: Callable[[Layouts, Type], Type]) -> Atom:
     """A call of the function that does `body` for items of a type: types may hold lists of themselves."""
-    elaborator, layouts = frame.elaborator, frame.layouts
+    elaborator = frame.elaborator
     abstraction = Abstraction(prefix="s")
     abstract = abstraction.type(element)
     kinds = tuple(abstraction.type(one.type) for one in atoms)
     key = (word, abstract, kinds)
     name = elaborator.generated.get(key)
-    result = result_of(layouts, word, abstract)
+    result = result_of(frame.layouts, abstract)
     if name is None:
         name = elaborator.generated[key] = elaborator.function_names.fresh(f"{word}_of")
         sizes = tuple(Variable(one, INT) for one in abstraction.names.values())
@@ -323,12 +323,15 @@ def through_function(frame: Frame, word: str, element: Type, atoms: Sequence[Ato
     return frame.builder.emit(Call(name, (*given, *atoms)), [word])[0]
 
 
-def result_of(layouts: Layouts, word: str, element: Type) -> Type:
-    if word != "unsettled":
-        return layouts.box(tangent(element))
+def box_of_derivative(layouts: Layouts, element: Type) -> Type:
+    """What `settled` makes of an item with sizes of its own."""
+    return layouts.box(tangent(element))
+
+
+def derivative_of_box(layouts: Layouts, element: Type) -> Type:
+    """What differentiation makes of it."""
     box = layouts.box(element)
     layouts.tangents.tangent_sum(box.name)
     found = layouts.tangent(box)
     assert found is not None
     return found
-
