@@ -181,6 +181,11 @@ class MakeRecord(Expression):
 
 
 @dataclass(frozen=True, slots=True)
+class NoChange(Expression):
+    """The derivative with respect to a function that nothing depends on; `type` is the function's tangent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Field(Expression):
     """A field of a record, or of the tangent of a record."""
 

@@ -162,21 +162,27 @@ def declared_function(context: Context, node: ast.Expr) -> Signature | None:
     return signature
 
 
+def annotated(context: Context, node: ast.Expr, position: int, argument: ast.Expr) -> Type | None:
+    """The type of a lambda's parameter, where it is written and the argument takes its own from what is asked for."""
+    from dynlang.check.calls.told import is_closed, written
+
+    if not isinstance(node, ast.Lambda) or not isinstance(argument, (ast.List, ast.Tuple, ast.Lambda)) or position >= len(node.params):
+        return None
+    kind = node.params[position].type
+    found = written(context, kind) if kind is not None else None
+    return found if isinstance(found, (ListType, TupleType, FunctionType)) and is_closed(found) else None
+
+
 def apply_lambda(
     context: Context, node: ast.Expr, arguments: Sequence[ast.Argument], span: Span
 ) -> tuple[typed.Expression, tuple[typed.Passed, ...]] | None:
     """A lambda takes the types of the arguments; lent ones are `inout` parameters."""
-    from dynlang.check.calls.told import parameter_numbers
     from dynlang.check.statements.places import lend
 
     passed: list[typed.Passed] = []
     kinds: list[Type] = []
-    lists = any(isinstance(one.value, (ast.List, ast.Tuple)) for one in arguments)
-    annotated = dict(enumerate(parameter_numbers(context, node))) if lists else {}
     for position, one in enumerate(arguments):
-        told = annotated.get(position)
-        hint = told if isinstance(told, (ListType, TupleType)) else None
-        value = lend(context, one, None) if one.borrow else context.infer(one.value, hint)
+        value = lend(context, one, None) if one.borrow else context.infer(one.value, annotated(context, node, position, one.value))
         if is_bad(value):
             return None
         passed.append(value)

@@ -75,6 +75,14 @@ def width(function: AnyFunction) -> int:
     return sum(len(value.atoms) + sum(map(width, value.functions)) for value in function.bound)
 
 
+@handles(typed.NoChange)
+def no_change(frame: Frame, node: typed.NoChange) -> Value:
+    kind = frame.type(node.type)
+    (place,) = frame.layouts.data(kind)
+    assert isinstance(place.type, SumType)
+    return Value(kind, (frame.builder.construct(place.type, frame.layouts.tangents.zero_of[place.type.name], name="nothing"),))
+
+
 class Request:
     """One request: which flat parameters and results take part, and what the answer is made of."""
 
@@ -292,8 +300,36 @@ def rule_function(elaborator: Elaborator, instance: Instance) -> Function:
         cotangents += places
         given.append(Value(one, places))
     back = call_function(frame, pullback.functions[0], given, kind.result)
-    gradients = frame.retyped_atoms(back.atoms, frame.layouts.data(kind.result))
+    gradients = rule_gradients(frame, instance, arguments, back)
     declared = instance.results[:instance.returned]
     further = [Variable(names.fresh("gradient"), atom.type) for atom in gradients]
     return Function(instance.rule, (*instance.parameters, *cotangents), (*declared, *further),
                     frame.builder.block(*results, *gradients), instance.sizes, documentation=rule.documentation, span=rule.span)
+
+
+def rule_gradients(frame: Frame, instance: Instance, arguments: Sequence[Value], back: Value) -> list[Atom]:
+    """What a pullback gives, for each parameter of the instance that carries a derivative, in their order."""
+    layouts = frame.layouts
+    atoms = iter(frame.retyped_atoms(back.atoms, layouts.data(back.type)))
+    found: list[Atom] = []
+    for value, (start, stop) in zip(arguments, instance.spread, strict=True):
+        data, functions = list(range(start, stop)), iter(value.functions)
+        sources = [one.source for one in layouts.places(value.type)]
+        entries = layouts.entries(value.type)
+        own: list[Atom] = []
+        behind: list[Atom] = []
+        where = {position: data[k] for k, position in enumerate(k for k, one in enumerate(entries) if isinstance(one, Variable))}
+        for place, position in layouts.tangent_places(value.type):
+            atom = next(atoms)
+            if position in where:
+                wanted = layouts.tangent(instance.parameters[where[position]].type)
+                if place.type != INT and wanted is not None:
+                    own.append(unsettled(frame, sources[position], atom, wanted))
+                continue
+            function = next(functions)
+            if isinstance(function, StoredFunction):
+                behind.append(atom)
+            elif captures_floats(frame, function):
+                raise NotBuilt("a derivative's rule of a function that is given functions which captured numbers", instance.function.span)
+        found += [*own, *behind]
+    return found

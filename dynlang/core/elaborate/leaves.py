@@ -313,6 +313,9 @@ def make_leaves(frame: Frame, node: typed.MakeLeaves) -> Value:
 def made_of(frame: Frame, node: typed.MakeLeaves, kind: Type) -> Value:
     atoms: list[Atom] = []
     replace: dict[str, Size] = {}
+    for one in frame.layouts.places(kind):
+        if isinstance(one.entry, FunctionType):
+            raise CompileError(unmakeable(kind, one.path.lstrip("."), node.span))
     for place in frame.layouts.data(kind):
         wanted = expand(substitute(place.type, replace), frame.builder.known)
         dtype = leaf_dtype(wanted)
