@@ -150,7 +150,8 @@ def call_symbol(context: Context, symbol: Symbol, node: ast.Call, hint: Type | N
     match symbol.kind:
         case "function":
             arguments = of_first(context, node) if symbol.name == "derivative.gradcheck" else node.arguments
-            return call_signature(context, context.signature_of(symbol.name), arguments, node.span, hint)
+            name = checkpoint_of(context, node, hint) if symbol.name == "derivative.checkpoint" else symbol.name
+            return call_signature(context, context.signature_of(name), arguments, node.span, hint)
         case "record":
             return make_record(context, context.world.records[symbol.name], node, hint)
         case "constructor":
@@ -197,6 +198,24 @@ def of_first(context: Context, node: ast.Call) -> tuple[ast.Argument, ...]:
     alone = ast.Lambda((ast.Param(ast.Identifier(FIRST, span=function.span), span=function.span),), body, span=function.span)
     options = (*rest[len(names) - 1:], *(one for one in node.arguments if one.name is not None))
     return (ast.Argument(None, alone, span=function.span), first, *options)
+
+
+def checkpoint_of(context: Context, node: ast.Call, hint: Type | None) -> str:
+    """The library's `checkpoint` for as many parameters as the function has that it is given."""
+    value = node.arguments[0].value if node.arguments else None
+    symbol = context.symbol(value.text) if isinstance(value, ast.Name) and context.find(value.text) is None else None
+    count = 1
+    if isinstance(hint, FunctionType):
+        count = len(hint.parameters)
+    elif isinstance(value, ast.Lambda):
+        count = len(value.params)
+    elif symbol is not None and symbol.kind == "function":
+        count = len(context.signature_of(symbol.name).parameters)
+    return f"derivative.checkpoint_{count}" if 1 < count <= MOST_CHECKPOINTED else "derivative.checkpoint"
+
+
+MOST_CHECKPOINTED = 4
+"""Parameters of a function that `checkpoint` takes; the decorator takes any."""
 
 
 def describe_callee(node: ast.Call) -> str:
