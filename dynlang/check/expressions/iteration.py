@@ -310,7 +310,7 @@ def checkpoint_form(context: Context, node: ast.Call, is_loop: bool) -> Source |
     """``checkpoint(e, slots=8)``: a loop whose derivative keeps a few states and computes the others again."""
     if not is_loop:
         hint = "write `for x in checkpoint(xs):` or `while checkpoint(c):`"
-        context.report(errors.NotAValue("`checkpoint` of what is run over is a form of a loop", node.span, hint=hint))
+        context.report(errors.NotAValue("`checkpoint` of what is run over is the head of a loop", node.span, hint=hint))
         return None
     found = checkpoint_arguments(context, node)
     inner = source(context, found[0]) if found is not None else None
