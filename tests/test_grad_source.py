@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import numpy as np
 import pytest
 
 from dynlang import pipeline
+from dynlang.check import typed
+from dynlang.check.program import check_source
+from dynlang.check.walk import nodes
 from dynlang.core.evaluate import SumValue
 from dynlang.core.nodes import Module
 from dynlang.core.verify import verify
@@ -261,7 +265,174 @@ fn f<v, d>(e: f64[v, d], words: int[?n], scale: f64) -> f64:
         [4, 2, 3, random(4, 2), np.array([1, 3, 1]), 0.7],
         [3, 5],
     ),
+    "reductions of every kind": (
+        """
+fn f<n, m>(w: f64[n, m], x: f64[m]) -> f64:
+    let low = min(w[i, j] * x[j] for i, j)
+    let middle = mean(w[i, j] ** 2 for i, j)
+    let soft = logsumexp(w[i, j] + x[j] for i, j)
+    let some = count(v > 0.0 for v in x) if any(v > 0.1 for v in x) and not all(v > 5.0 for v in x) else 1
+    let first = argmax(v for v in x)
+    let last = argmin(v for v in x)
+    let guarded = sum(v * v for v in x if v > -0.2)
+    let kept = [v * x[first] for v in x if v < 0.9]
+    return low * middle + soft * f64(some) + x[last] * guarded + sum(kept)
+""",
+        [3, 2, random(3, 2), random(2)],
+        [2, 3],
+    ),
+    "arrays: slices, broadcasts, masks, gathers": (
+        """
+let shift: f64[2] = [0.5, -1.0]
+
+fn f<n>(x: f64[n + 4], w: f64[2]) -> f64:
+    var y: f64[n + 4] = zeros(n + 4)
+    y[1:3] = x[0:2] * w
+    y[::2] += 0.5
+    let ids: idx<n + 4>[3] = [1, 1, 0]
+    let m = [x[0:2], x[1:3], w, shift]
+    let s = sum(m * w, axis=0)
+    return sum(y * x) + sum(x[ids] ** 3) + sum(where(w > 0.0, s, -s)) + m[2, 1] * x[-1]
+""",
+        [1, random(5), random(2)],
+        [1, 2],
+    ),
+    "tuples, conditions, casts": (
+        """
+fn pair(x: f64, y: f64) -> (f64, f64):
+    return (x * y, x - y) if x > y and x * y < 100.0 or x == y else (y, x * x)
+
+fn f(x: f64, y: f64, k: int) -> f64:
+    assert k >= 0
+    let p = pair(x, y)
+    let a, b = p
+    let (c, _), d = (p, a)
+    let small = f64(f32(a))
+    var total = 0.0 * a
+    for i in k:
+        if i == 1:
+            continue
+        total += f64(i) * b
+    total += b if p < (b, a) else a
+    return total + a * b + (small if false else a) * c * d
+""",
+        [0.7, -0.4, 4],
+        [0, 1],
+    ),
+    "sizes that are cast, opened and packed": (
+        """
+record Box:
+    xs: f64[?]
+    scale: f64
+
+fn positive<n>(x: f64[n]) -> f64[?]:
+    return [v * v for v in x if v > -0.3]
+
+fn f<n>(x: f64[n], k: int) -> f64:
+    let y = positive(x)
+    let w = x as f64[2 * ?m]
+    let i = k as idx<n>
+    let box = Box(y, x[0])
+    var total = box.scale * sum(box.xs)
+    if box == Box(y, x[0]):
+        total += sum(y) * x[i]
+    return total + sum(w * w) * w[k % len(w)]
+""",
+        [4, random(4), 1],
+        [1],
+    ),
+    "leaves of a structure": (
+        """
+record Model<n>:
+    w: f64[n]
+    steps: int
+    b: f64
+
+fn smooth<n, L: float>(p: L[n]) -> L[n]:
+    return p * p + L(2.0) * sin(p)
+
+fn energy<n, L: float>(total: L, p: L[n], q: L[n]) -> L:
+    return total + sum(p * q)
+
+fn f<n>(m: Model<n>, x: f64) -> f64:
+    let moved = map_leaves(p => smooth(p), m)
+    return fold_leaves((total, p, q) => total + f64(sum(p * q)), 0.0 * x, moved, m) * x
+""",
+        [2, random(2), 3, 0.4, 0.7],
+        [1, 3, 4],
+    ),
+    "functions in data": (
+        """
+fn f(x: f64, y: f64, k: int) -> f64:
+    let both = [(v: f64) => v * y, (v: f64) => sin(v) + x]
+    var later: List<f64 -> f64> = List()
+    for i in k:
+        let scale = x * f64(i + 1)
+        later.push(v => v * scale + y)
+    var total = both[0](x) * both[1](y)
+    for g in later:
+        total = g(total)
+    return total
+""",
+        [0.7, -0.4, 3],
+        [0, 1],
+    ),
+    "nested matches on what was made": (
+        """
+type Expression:
+    Number(value: f64)
+    Sum(left: Expression, right: Expression)
+    Product(left: Expression, right: Expression)
+
+fn value(e: Expression) -> f64:
+    match e:
+        Number(v):
+            return v
+        Sum(Number(a), Number(b)):
+            return a + b * b
+        Sum(left, right):
+            return value(left) + value(right)
+        Product(left, right):
+            return value(left) * value(right)
+
+fn doubled(e: Expression) -> Expression:
+    match e:
+        Number(v):
+            return Number(2.0 * v)
+        Sum(left, right):
+            return Sum(doubled(left), right)
+        Product(left, right):
+            return Product(right, doubled(left))
+
+fn f(x: f64, y: f64) -> f64:
+    let shared = Sum(Number(x), Number(y))
+    return value(doubled(Product(shared, Sum(shared, Number(x * y)))))
+""",
+        [0.7, -0.4],
+        [0, 1],
+    ),
 }
+
+EXEMPT = {"Format", "MakeLeaves", "Missing"}
+"""Text, values made from nothing, and what can't be reached."""
+DECLARED = {"Block", "Constant", "Constructor", "Expression", "Function", "Generic", "Parameter", "Program", "Record", "Sum"}
+REDUCTIONS = {"array", *["sum", "prod", "max", "min", "mean", "any", "all", "argmax", "argmin", "logsumexp", "count"]}
+
+
+def test_every_construct_is_in_a_program() -> None:
+    """What the typed tree can hold is differentiated above; a construct that is new to it fails here."""
+    seen: set[str] = set()
+    kinds: set[str] = set()
+    for text, _, _ in PROGRAMS.values():
+        program = check_source(text)
+        for function in program.functions.values():
+            for node in nodes(function.body) if function.name.startswith(f"{program.module}.") else ():
+                seen.add(type(node).__name__)
+                kinds |= {node.kind} if isinstance(node, typed.Comprehension) else set()
+    constructs = {name for name, one in vars(typed).items() if isinstance(one, type) and one.__module__ == typed.__name__}
+    assert constructs - seen == EXEMPT | DECLARED
+    told = (typed.Comprehension.__doc__ or "").partition("a reduction")[2].partition(".")[0]
+    assert kinds == {"array", *re.findall("[a-z]+", told)}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
