@@ -161,13 +161,15 @@ def build(request: Request, until: str = "llvm") -> Any:
 @contextlib.contextmanager
 def garbage_kept() -> Iterator[None]:
     """Cycles aren't collected inside: a compiler makes millions of objects that live to its end, and looking through them
-    again and again took most of the time of large programs."""
+    again and again took most of the time of large programs. Afterwards they count as old, not as all to be looked through at once."""
     collecting = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if collecting:
+            gc.freeze()
+            gc.unfreeze()
             gc.enable()
 
 

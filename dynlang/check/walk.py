@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
@@ -23,9 +24,14 @@ def nodes(tree: Any) -> Iterator[Any]:
             waiting += reversed(current)
             continue
         yield current
-        if isinstance(current, LEAVES) or not is_dataclass(current) or not type(current).__module__.endswith("check.typed"):
-            continue
-        waiting += [getattr(current, one.name) for one in reversed(fields(current))]
+        waiting += [getattr(current, name) for name in _parts(type(current))]
+
+
+@functools.cache
+def _parts(kind: type) -> tuple[str, ...]:
+    """The fields of a kind of node, last first; what is no node has none."""
+    is_node = is_dataclass(kind) and not issubclass(kind, LEAVES) and kind.__module__.endswith("check.typed")
+    return tuple(one.name for one in reversed(fields(kind))) if is_node else ()
 
 
 def references(tree: Any) -> set[typed.Local]:

@@ -99,15 +99,16 @@ def function_symbol(name: str) -> str:
 class Frame:
     """The lowering of one function. `operands` gives the LLVM operand of every value seen so far."""
 
-    def __init__(self, lowering: Lowering, function: nodes.Function, f: Function, read: Read | None = None) -> None:
+    def __init__(self, lowering: Lowering, function: nodes.Function, f: Function, of: Frame | None = None,
+                 read: Read | None = None) -> None:
         self._read = read or _not_there
-        """What a value is that this function has not seen."""
+        """What a value is that this function has not seen. `of` is the frame that this one is a piece of."""
         self.lowering = lowering
         self.counting = lowering.counting
         self.function = function
         self.f = f
         self.operands: dict[Value, str] = {}
-        self.alone = written_once_more(function.body)
+        self.alone = written_once_more(function.body) if of is None else of.alone
         self.line = 0
         """The place of the operation at hand (`places.py`)."""
         self._needs_failed = False
@@ -360,7 +361,7 @@ class Frame:
         text = self.lowering.text
         name = f"{function_symbol(self.function.name)}.piece.{len(text.signatures)}"
         f = text.function(name, "i32", "ptr context", "ptr shared", attributes="nounwind noinline")
-        made = Frame(self.lowering, self.function, f, read)
+        made = Frame(self.lowering, self.function, f, self, read)
         made.line = self.line
         return made, f
 
@@ -408,4 +409,4 @@ def _shown(operation: Operation) -> str:
     operands = ", ".join(f"%{one.name}" for one in operation.operands)
     extra = " ".join(f"{key}={value!r}" for key, value in operation.attributes.items() if isinstance(value, (int, float, bool, str)))
     line = f"{results}{' = ' if results else ''}{operation.name} {operands} {extra}".strip()
-    return "".join(c if c.isprintable() else "?" for c in line)[:120]
+    return (line if line.isprintable() else "".join(c if c.isprintable() else "?" for c in line))[:120]
