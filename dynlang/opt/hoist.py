@@ -51,8 +51,8 @@ from dynlang.ssa.build import I64, Copier, map_functions, operations_in, sizes_o
 from dynlang.ssa.nodes import Array, Box, Function, Module, Operation, Region, Scalar, Value
 from dynlang.ssa.ownership import TAKES_ALL
 
-MOST_CARRIED = 16
-"""Values of an inner loop that are looked at one by one."""
+MOST_LOOKED_AT = 5000
+"""Values that an inner loop carries, times its operations: each value is looked at by itself."""
 BRANCHES = frozenset({"if", "switch", "for", "yield", "construct", "constant"})
 """What may leave though it is no row of the op table."""
 CHECKS = frozenset({"check", "check_index"})
@@ -159,7 +159,7 @@ def steady_part(one: Operation, inside: set[Value], before: list[Operation], beh
     made_here = {value for each in each_in(one) for value in each.results}
     made_here.update(value for each in each_in(one) for region in each.regions for value in region.parameters)
     free = [value for value in depends(one) if value not in made_here]
-    if len(one.results) > MOST_CARRIED or inside.isdisjoint(free):
+    if inside.isdisjoint(free) or len(one.results) * sum(1 for _ in each_in(one)) > MOST_LOOKED_AT:
         return []
 
     def part(places: list[int]) -> Function:

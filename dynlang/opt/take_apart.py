@@ -61,9 +61,11 @@ def take_apart(module: Module) -> Module:
 
 
 def worthwhile(one: Function) -> bool:
-    """Whether an operation works on a small array."""
+    """Whether an operation works on a small array, or a branch makes a box."""
     operations = list(operations_in(one.body))
-    return len(operations) <= LARGEST and any(small_shape(value.type) for each in operations if has_rule(each) for value in each.results)
+    return len(operations) <= LARGEST and any(
+        (has_rule(each) and small_shape(value.type)) or (each.name == "if" and isinstance(value.type, Box))
+        for each in operations for value in each.results)
 
 
 @dataclass(slots=True, eq=False)
