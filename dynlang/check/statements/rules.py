@@ -21,7 +21,7 @@ from dynlang.check.fitting.fit import article
 from dynlang.diag import Diagnostics, Label, NotBuilt
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
-from dynlang.types import UNIT, ErrorType, FunctionType, Size, TupleType, Type, TypeVariable, substitute, tangent
+from dynlang.types import UNIT, ErrorType, FunctionType, Size, TupleType, Type, TypeVariable, substitute, tangent, unknowns
 
 SHAPE = "a rule takes what its function takes, and returns its result with the pullback: from a cotangent to the tangents"
 
@@ -81,6 +81,8 @@ def has_rule(context: Context, of: Signature, span: Span) -> bool:
     if taken is not None:
         hint = "what the function has captured would need a cotangent, too: pass it as an argument of its own"
         raise NotBuilt(f"a rule for a function that takes a function (`{taken.name}` of `{of.short}`)", span, hint)
+    if unknowns(of.returns):
+        raise NotBuilt(f"a rule for a function whose result has a size of its own (`{of.short}` gives {article(of.returns)})", span)
     if tangent(of.returns) == UNIT:
         refuse(context, f"`{of.short}` gives {article(of.returns)}, which has no derivative", span, of=of)
         return False

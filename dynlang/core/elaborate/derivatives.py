@@ -297,6 +297,8 @@ def rule_function(elaborator: Elaborator, instance: Instance) -> Function:
     given: list[Value] = []
     for one in kind.parameters:
         places = rename_telescope(frame.layouts.data(one), lambda _: names.fresh("g"), {}, frame.builder.known)
+        if any(place.type == INT for place in places):
+            raise NotBuilt("a rule for a function whose result has a size of its own", rule.span)
         cotangents += places
         given.append(Value(one, places))
     back = call_function(frame, pullback.functions[0], given, kind.result)
