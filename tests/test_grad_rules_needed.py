@@ -12,10 +12,17 @@ import numpy as np
 import pytest
 
 from cost_examples import FOLDER, Example
-from cost_measure import SLACK, Growth
+from cost_measure import SLACK, Growth, Maker, Plan
+from dynlang.core.simplify import simplify
+from dynlang.grad import gradient_program
 from dynlang.grad.adjoints import Adjoints
 from dynlang.grad.engine import Engine
 from dynlang.grad.reverse import branches, calls, context, functions, loops
+from dynlang.opt import PASSES, optimise
+from dynlang.opt.collect_products import DEPTH
+from dynlang.ssa.build import operations_in
+from dynlang.ssa.interpret import interpret
+from dynlang.ssa.lower import lower
 
 Patch = pytest.MonkeyPatch
 
@@ -130,3 +137,28 @@ def test_one_argument_twice(monkeypatch: Patch) -> None:
         return bool(np.allclose(found, 4 * x + np.sin(x) + x * np.cos(x), rtol=1e-14))
 
     holds_only_with(monkeypatch, forgets_aliases, holds)
+
+
+def test_weight_products_in_panels() -> None:
+    """The outer products that a loop and a recursion add to a weight are added 32 at a time (rule 34)."""
+    assert DEPTH == 32
+    uses = 2 * DEPTH + 6
+    for name, plan in (("nested", f"n = {uses}, 1; d = 3; m = 1"), ("treelstm_depth", f"depth = {uses}, 1; v = 7; d = 2; t = chain(depth)")):
+        file = "layers.dyn" if name == "treelstm_depth" else "constructs.dyn"
+        core = Example(name, FOLDER / file, name).core()
+        gradient = f"{name}_grad"
+        plain = lower(simplify(gradient_program(core, name), (gradient,)))
+        every = [one.name for one in PASSES if one.level <= 2]
+        collected, eager = optimise(plain, 2), optimise(plain, only=[one for one in every if one != "collect_products"])
+        assert "accumulate_outer" not in names_of(collected) and "accumulate_matmul_tn" in names_of(collected)
+        assert "accumulate_outer" in names_of(eager)
+        given = Plan.of(plan)
+        arguments = Maker(core.functions[name], given, given.steps[0]).values
+        expected, found = interpret(eager, gradient, arguments), interpret(collected, gradient, arguments)
+        for a, b in zip(expected, found, strict=True):
+            if isinstance(a, np.ndarray):
+                assert np.allclose(a, b, rtol=1e-13, atol=1e-15), name
+
+
+def names_of(module: Any) -> set[str]:
+    return {one.name for function in module.functions.values() for one in operations_in(function.body)}
