@@ -336,6 +336,28 @@ def straight_gradient(n: int) -> str:
     return f"fn f(x0: f32) -> f32:\n{body}    return x{n}\n\nproc main(x: f32 = 0.5):\n    print(grad(f)(x))\n"
 
 
+def loops_gradient(n: int) -> str:
+    """The derivative of many loops in a row."""
+    body = "".join(f"    for i in k:\n        y = sin(y) * x + {i % 7}.5\n" for i in range(n))
+    return f"fn f(x: f32, k: int) -> f32:\n    var y = x\n{body}    return y\n\nproc main(x: f32 = 0.5):\n    print(grad(f)(x, 3))\n"
+
+
+def matches_gradient(n: int) -> str:
+    """The derivative of many matches in a row, of payloads that are differentiated, too."""
+    body = "".join(f"    match s:\n        A(a):\n            y = sin(y) * a + {i % 7}.5\n        B(a, b):\n            y += a * b\n"
+                   "        C:\n            y *= 0.5\n" for i in range(n))
+    return ("type S:\n    A(a: f32)\n    B(a: f32, b: f32)\n    C\n\n"
+            f"fn f(s: S, x: f32) -> f32:\n    var y = x\n{body}    return y\n\n"
+            "proc main(x: f32 = 0.5):\n    print(grad(x => f(B(x, 2.0), x))(x))\n")
+
+
+def calls_gradient(n: int) -> str:
+    """The derivative of a chain of functions, each called twice."""
+    body = "".join(f"fn f{i + 1}(x: f32) -> f32:\n    if x > {i}.0:\n        return f{i}(sin(x)) * x\n    return f{i}(x) + {i % 7}.5\n\n"
+                   for i in range(n))
+    return f"fn f0(x: f32) -> f32:\n    return x * x\n\n{body}proc main(x: f32 = 0.5):\n    print(grad(f{n})(x))\n"
+
+
 def prints(n: int) -> str:
     """A procedure of many effects."""
     body = "".join(f'    print("line {i}", x + {i}.0)\n' for i in range(n))

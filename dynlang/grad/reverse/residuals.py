@@ -158,6 +158,8 @@ def _hoist_lengths(
     forward: list[Let], backward: Block, definitions: dict[str, tuple[Variable, Let | None]], names: Names
 ) -> tuple[list[Let], Block]:
     """A length of a list that the forward holds is computed there: saving the list itself would keep it alive."""
+    if not any(isinstance(one.type, ListType) and one.name in definitions for one in free_variables(backward)):
+        return forward, backward
     found: dict[str, Variable] = {}
     renamed: dict[str, Variable] = {}
     for statement in statements_in(backward):
