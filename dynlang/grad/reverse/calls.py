@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dynlang.core.nodes import Atom, Call, Function, Let, Variable
-from dynlang.core.sizes import size_of
+from dynlang.core.sizes import expand, plain, size_of, telescope_types
 from dynlang.core.walk import Substitution
 from dynlang.diag import CompileError
 from dynlang.grad.adjoints import Region
@@ -99,7 +99,8 @@ def _emit(
     after = [region.primal.get(statement.variables[hands_back[k]].name, statement.variables[hands_back[k]]) for k in pair.rewound]
     hints = [f"d_{a.name}" if isinstance(a := call.arguments[k], Variable) else "d" for k in pair.wanted]
     hints += [f"{call.arguments[k]}_before" for k in pair.rewound]
-    found = builder.call(pair.backward, *sizes, *again, residual, *present, *destinations, *after, names=hints)
+    given = _retyped(r, region, pair.backward, [*sizes, *again, residual, *present, *destinations, *after])
+    found = builder.call(pair.backward, *given, names=hints)
     for k, value in zip(pair.wanted, found, strict=False):
         argument = call.arguments[k]
         assert isinstance(argument, Variable)
@@ -111,6 +112,15 @@ def _emit(
             region.primal[argument.name] = value
     assert pair.forward in state.signatures or pair.forward in state.functions
     return [replace(statement, variables=(*statement.variables, residual), right=Call(pair.forward, call.arguments))]
+
+
+def _retyped(r: Reversal, region: Region, function: str, arguments: list[Atom]) -> list[Atom]:
+    """Arguments under the types of a function's parameters: that two sizes are equal, which the forward knew, the backward may not."""
+    builder = region.builder
+    wanted = telescope_types(r.engine.state.signatures[function].parameters, arguments, {}, builder.known)
+    pairs = [(one, expand(kind, builder.known)) for one, kind in zip(arguments, wanted, strict=True)]
+    return [one if plain(expand(one.type, builder.known)) == plain(kind) else r.engine.adjoints.retype(builder, one, kind)
+            for one, kind in pairs]
 
 
 def _short(name: str) -> str:
