@@ -186,6 +186,10 @@ def solve_arguments(
     if stored:
         use.solver.widen()
     use.solver.learn(hints)
+    if hint is not None and any(size is None for size in use.solver.sizes.values()):
+        told = use.solver.copy()  # now that the arguments are known, the expected type may tell more
+        told.match(use.rename(returns), hint)
+        use.solver.sizes.update(told.sizes)
     use.solver.settle()
     give_default_sizes(context, use, slots, module, what)
     with context.trial() as problems:
