@@ -186,11 +186,7 @@ def solve_arguments(
     if stored:
         use.solver.widen()
     use.solver.learn(hints)
-    if hint is not None and any(size is None for size in use.solver.sizes.values()):
-        told = use.solver.copy()  # now that the arguments are known, the expected type may tell more
-        told.match(use.rename(returns), hint)
-        use.solver.sizes.update(told.sizes)
-    use.solver.settle()
+    learn_sizes(use, returns, hint)
     give_default_sizes(context, use, slots, module, what)
     with context.trial() as problems:
         solved = use.finish(context, what, span)
@@ -210,6 +206,15 @@ def solve_arguments(
             slot.passed = fit(context, slot.passed, wanted, role, others, partial(with_swap, context, use, slots, slot))
             bad = bad or is_bad(slot.passed)
     return None if bad else use.solver.resolve(use.rename(returns))
+
+
+def learn_sizes(use: Use, returns: Type, hint: Type | None) -> None:
+    """The sizes that the expected type tells now that the arguments are known: of ``f64[m + n]`` n, where they told m."""
+    if hint is not None and not isinstance(hint, ErrorType) and any(size is None for size in use.solver.sizes.values()):
+        told = use.solver.copy()
+        told.match(use.rename(returns), hint)
+        use.solver.sizes.update(told.sizes)
+    use.solver.settle()
 
 
 def forget_unknown_numbers(use: Use, hints: Solver) -> None:

@@ -15,7 +15,18 @@ from dynlang.check.declarations.world import show
 from dynlang.check.expressions.arithmetic import binary, condition
 from dynlang.check.expressions.iteration import bind_target, scheduled_condition, source
 from dynlang.check.expressions.simple import STRING, is_failure
-from dynlang.check.fitting.fit import article, differing_sizes, fit, fitting, is_subtype, mismatch, origins, size_labels, unique_labels
+from dynlang.check.fitting.fit import (
+    article,
+    differing_sizes,
+    fit,
+    fitting,
+    is_subtype,
+    mismatch,
+    number_type,
+    origins,
+    size_labels,
+    unique_labels,
+)
 from dynlang.check.fitting.guards import guards
 from dynlang.check.fitting.opening import read_once, snapshots
 from dynlang.check.fitting.settle import demand, demand_assigned, demand_method, settled_value
@@ -36,6 +47,7 @@ from dynlang.types import (
     ListType,
     Size,
     TupleType,
+    Type,
     open_unknowns,
     unknowns,
 )
@@ -239,11 +251,22 @@ def assign_error(context: Context, value: typed.Expression, target: typed.Place,
     return found
 
 
+def added_value(context: Context, node: ast.Expr, kind: Type | None) -> typed.Expression:
+    """What is added to a place: of its type, or one number for all items of an array, if a call can only be that."""
+    number = number_type(kind) if isinstance(kind, ArrayType) and isinstance(node, ast.Call) else None
+    for one in (kind, number) if number is not None else ():
+        with context.trial() as problems:
+            context.infer(node, one)
+        if not problems.errors:
+            return context.infer(node, one)
+    return context.infer(node, kind)
+
+
 @checks(ast.Augment)
 def check_augment(context: Context, node: ast.Augment) -> Statements:
     """``x[i] += e`` is ``x[i] = x[i] + e``, the index evaluated once."""
     target = place(context, node.target, "assigned")
-    value = context.infer(node.value, target.type if target is not None else None)
+    value = added_value(context, node.value, target.type if target is not None else None)
     if target is None or isinstance(value.type, ErrorType):
         if isinstance(node.target, ast.Name) and node.operator == "+":
             demand_method(context, context.infer(node.target), "extend", (value.type,))

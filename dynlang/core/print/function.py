@@ -441,16 +441,16 @@ class FunctionPrinter:
         reads = self.reads(arguments)
         annotate = bool(kind.arguments) and variable.name not in self.scope.returned
         text = call(name, [one.text for one in self.atoms(arguments)]) if arguments else Text(name)
-        self.wait_or_bind(variable, text, reads, annotate)
+        self.wait_or_bind(variable, text, reads, annotate, bool(kind.arguments))
 
-    def wait_or_bind(self, variable: Variable, text: Text, reads: frozenset[str], annotate: bool = False) -> None:
-        """Keep an expression for its one use in this block, or name it."""
+    def wait_or_bind(self, variable: Variable, text: Text, reads: frozenset[str], annotate: bool = False, sized: bool = False) -> None:
+        """Keep an expression for its one use in this block, or name it; under its type, if that has sizes that its parts may not tell."""
         if (self.uses.get(variable.name) == 1 and variable.name in self.scope.own and variable.name not in self.in_sizes
                 and len(text.text) <= WIDEST and not annotate and variable.name not in self.places.roots):
             self.scope.waiting[variable.name] = (text, reads)
             return
         if self.is_read(variable):
-            self.bind([variable], text, annotate)
+            self.bind([variable], text, annotate or sized)
 
     def wraps(self, operation: Operation) -> bool:
         """Whether an int operation must be printed as it stands, since its polynomial is another number where ints wrap."""
