@@ -197,7 +197,7 @@ class Elaborator:
     def root_argument(self, parameter: typed.Parameter, types: dict[str, Type], span: Span) -> Value:
         """Stands for an argument whose atoms the caller will give."""
         kind = substitute(parameter.local.type, {}, types)
-        if has_function(kind):
+        if has_function(kind) or any(isinstance(one, FunctionType) for one in self.layouts.entries(kind)):
             raise NotBuilt("calling from outside a function that takes functions", span)
         return Value(kind, ())
 
