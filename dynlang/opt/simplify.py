@@ -39,6 +39,7 @@ from typing import Any
 
 from dynlang.ops import OPS
 from dynlang.opt.fold import FOLDS, fold
+from dynlang.opt.ranges import Ranges
 from dynlang.ssa.build import Copier, map_functions, with_body
 from dynlang.ssa.nodes import Array, Function, Module, Operation, Region, Scalar, Value
 from dynlang.ssa.shapes import Polynomials
@@ -88,16 +89,30 @@ class _Simplifier:
         self.definitions: dict[Value, Operation] = {}
         self.sizes = Polynomials()
         self.counts: dict[Value, Value] = {}
-        """For the index of a loop the number of its turns."""
+        """For the index of a loop, as it was, the number of its turns."""
+        self.ranges = Ranges(self.sizes, self.definitions)
 
     def function(self, one: Function) -> Function:
         return with_body(one, self.region(one.body), self.copier)
 
     def region(self, old: Region) -> Region:
         made = Region([self.copier.define(one) for one in old.parameters])
-        self.counts.update((new, self.counts[one]) for one, new in zip(old.parameters, made.parameters, strict=True) if one in self.counts)
-        self.into(made, old)
+        if old.parameters and (count := self.counts.get(old.parameters[0])) is not None:
+            with self.ranges.loop(made.parameters[0], count):
+                self.into(made, old)
+        else:
+            self.into(made, old)
         return made
+
+    def branches(self, condition: Value) -> Callable[[Region], Region]:
+        """Rewrites the two regions of an `if`, each with what is known there."""
+        holds = iter((True, False))
+
+        def rewritten(region: Region) -> Region:
+            with self.ranges.branch(condition, next(holds)):
+                return self.region(region)
+
+        return rewritten
 
     def into(self, made: Region, old: Region) -> None:
         for one in old.operations:
@@ -120,7 +135,7 @@ class _Simplifier:
             return
         if one.name == "for":
             self.counts[one.regions[0].parameters[0]] = operands[0]
-        copy = self.copier.operation(one, self.region)
+        copy = self.copier.operation(one, self.branches(operands[0]) if one.name == "if" else self.region)
         self.fold_fills(copy)
         self.fold(copy)
         made.operations.append(copy)
@@ -195,12 +210,9 @@ class _Simplifier:
         return operands[0] if same else None
 
     def inside(self, one: Operation, operands: list[Value]) -> Value | None:
-        """`check_index(i, n) -> i` in a loop of n turns with the index i, or where both are known and fit."""
+        """`check_index(i, n) -> i` where i is known to fit: in a loop of n turns with the index i, or both are known."""
         index, size = operands
-        if index in self.counts and self.sizes(self.counts[index]) == self.sizes(size):
-            return index
-        known, limit = self.sizes(index).value, self.sizes(size).value
-        return index if known is not None and limit is not None and 0 <= known < limit else None
+        return index if self.ranges.fits(index, size) else None
 
     def element(self, one: Operation, operands: list[Value]) -> Value | None:
         """`at(fill(v), i..) -> v`, where a scalar is read."""
