@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from dynlang.native.emit import number, round_to_f32
 from dynlang.native.lower.counting import symbol
 from dynlang.native.lower.frame import Frame, function_symbol, lowers
 from dynlang.native.lower.layout import FLOATS, REGISTER, SLOT_BYTES, register
 from dynlang.native.lower.outline import is_long
+from dynlang.ops import OPS
 from dynlang.runtime import static_block
+from dynlang.ssa.build import operations_in
 from dynlang.ssa.nodes import Array, Box, List, Operation, Region, Rows, Scalar, String, Value, ValueType
 
 
@@ -217,21 +219,53 @@ def _never(frame: Frame, operation: Operation) -> None:
 # ---------------------------------------------------------------- loops
 
 
+TURNS = 4096
+"""Turns of a short loop between two looks at whether the program should stop."""
+
+
 @lowers("for")
 def lower_for(frame: Frame, operation: Operation) -> None:
+    """A loop whose turns are short asks now and then only whether to stop, so that LLVM can compute several turns at once."""
     (region,) = operation.regions
     count, *initial = operation.operands
-    index, *parameters = region.parameters
-    f = frame.f
-    carried = [(register(one.type), frame[first]) for one, first in zip(parameters, initial, strict=True)]
-    with f.loop(0, frame[count], carried=carried) as loop:
-        frame.define(index, loop.index)
-        for parameter, operand in zip(parameters, loop.carried, strict=True):
-            frame.define(parameter, operand)
-        frame.poll()
-        loop.next = _next_turn(frame, region, len(carried))
-    for result, operand in zip(operation.results, loop.carried, strict=True):
+    f, kinds = frame.f, [register(one.type) for one in region.parameters[1:]]
+    carried = [(kind, frame[first]) for kind, first in zip(kinds, initial, strict=True)]
+    if not is_short(region):
+        with f.loop(0, frame[count], carried=carried) as loop:
+            frame.poll()
+            loop.next = _turn(frame, region, loop.index, loop.carried)
+        last = loop.carried
+    else:
+        with f.loop(0, frame[count], TURNS, carried) as block:
+            frame.poll()
+            stop = f.minimum(f.add(block.index, TURNS), frame[count])
+            with f.loop(block.index, stop, carried=list(zip(kinds, block.carried, strict=True))) as loop:
+                loop.next = _turn(frame, region, loop.index, loop.carried)
+            block.next = list(loop.carried)
+        last = block.carried
+    for result, operand in zip(operation.results, last, strict=True):
         frame.define(result, operand)
+
+
+def _turn(frame: Frame, region: Region, index: str, carried: Sequence[str]) -> list[str]:
+    for parameter, operand in zip(region.parameters, [index, *carried], strict=True):
+        frame.define(parameter, operand)
+    return _next_turn(frame, region, len(carried))
+
+
+def is_short(body: Region) -> bool:
+    """Whether a turn does nothing but arithmetic on numbers and reads and writes of single elements."""
+    return all(_is_quick(one) for one in operations_in(body))
+
+
+def _is_quick(one: Operation) -> bool:
+    if one.name in ("constant", "if", "yield", "check_index"):
+        return True
+    row = OPS.get(one.name)
+    scalars = all(isinstance(value.type, Scalar) for value in [*one.operands[1:], *one.results])
+    if one.name in ("update", "accumulate_at"):
+        return all(isinstance(value.type, Scalar) for value in one.operands[1:])
+    return scalars and (one.name == "at" or (row is not None and row.has("elementwise")))
 
 
 @lowers("while")

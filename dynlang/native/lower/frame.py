@@ -7,13 +7,13 @@ function share one block, `failed`.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 from dynlang import runtime
 from dynlang.diag import InternalError, NotBuilt
 from dynlang.native import kernels
 from dynlang.native.emit import Function, ModuleText, Signature
+from dynlang.native.lower.alone import alone
 from dynlang.native.lower.counting import Counting, symbol
 from dynlang.native.lower.layout import counted, element_bytes, memory, register
 from dynlang.native.lower.outline import is_long, lower_in_pieces
@@ -23,7 +23,7 @@ from dynlang.runtime import context
 from dynlang.runtime.context import ErrorCode
 from dynlang.source import blamed
 from dynlang.ssa import nodes
-from dynlang.ssa.build import operations_in, sizes_of
+from dynlang.ssa.build import sizes_of
 from dynlang.ssa.nodes import Array, Operation, Region, Value, ValueType
 
 Handler = Callable[["Frame", Operation], None]
@@ -108,7 +108,7 @@ class Frame:
         self.function = function
         self.f = f
         self.operands: dict[Value, str] = {}
-        self.alone = written_once_more(function.body) if of is None else of.alone
+        self.alone = alone(function.body) if of is None else of.alone
         self.line = 0
         """The place of the operation at hand (`places.py`)."""
         self._needs_failed = False
@@ -371,17 +371,6 @@ class Frame:
         return self.lowering.extra_results(self.function)
 
 
-def written_once_more(body: Region) -> set[Value]:
-    """Arrays that are written in place and then used once: nobody has had the time to own them too.
-
-    The second of `y = update x, i, a` and `z = update y, j, b` needn't ask how many owners y has."""
-    uses = Counter(value for one in operations_in(body) for value in one.operands)
-    made = [value for one in operations_in(body) if one.name in _OWNING for value in one.results]
-    return {value for value in made if uses[value] == 1 and isinstance(value.type, Array)}
-
-
-_OWNING = frozenset({"fill", "update", "accumulate_at"})
-"""Operations whose result has one owner. Sizes aside, a result is used by operations alone."""
 _PLAIN_I32 = frozenset({"dyn.string_compare"})
 
 
