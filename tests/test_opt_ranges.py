@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dyn_calls import WAYS, callable_program
 
+from dyn_calls import WAYS, callable_program
 from dynlang import pipeline
 from dynlang.ssa.build import operations_in
 
