@@ -17,6 +17,7 @@ from dynlang.core.elaborate.comprehensions import again
 from dynlang.core.elaborate.expressions import expression, handles
 from dynlang.core.elaborate.formats import dense
 from dynlang.core.elaborate.frame import Frame
+from dynlang.core.elaborate.settled import resized
 from dynlang.core.elaborate.structures import NUMBER, STATE, Walk, extended, holds_leaf, is_leaf, leaf_dtype, walk_inside
 from dynlang.core.elaborate.values import AnyFunction, FunctionValue, StoredFunction, Value, is_binder
 from dynlang.core.nodes import Atom, For, Literal, Variable
@@ -118,7 +119,7 @@ def run_leaf(frame: Frame, function: typed.LeafFunction, vectors: Sequence[Atom]
     frame.sizes = {**frame.sizes, function.size_variable: count}
     frame.locals = dict(frame.locals)
     vector_type = ArrayType(ScalarType(dtype), (count,))
-    values = [*others, *(Value(vector_type, (frame.retyped_atom(one, vector_type),)) for one in vectors)]
+    values = [*others, *(Value(vector_type, (resized(frame, one, vector_type),)) for one in vectors)]
     if len(values) != len(function.parameters):
         raise InternalError(f"{len(values)} leaf arguments for {len(function.parameters)} parameters", frame.builder.span)
     for parameter, value in zip(function.parameters, values, strict=True):
