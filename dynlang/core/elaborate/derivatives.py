@@ -10,16 +10,17 @@ from dynlang.core.build import Builder, number
 from dynlang.core.elaborate.expressions import expression, handles
 from dynlang.core.elaborate.frame import Frame
 from dynlang.core.elaborate.functions import argument_atoms, call_function, expand_call, prepared_apply, results_of, tamed
+from dynlang.core.elaborate.leaves import check_structure, has_structure
 from dynlang.core.elaborate.module import Elaborator, Instance, Prepared
 from dynlang.core.elaborate.order import in_order
 from dynlang.core.elaborate.places import read_place, write_place
 from dynlang.core.elaborate.settled import settled, unsettled
 from dynlang.core.elaborate.values import AnyFunction, FunctionValue, StoredFunction, Value
-from dynlang.core.nodes import Atom, Function, Jvp, Let, Right, Variable, Vjp
+from dynlang.core.nodes import Atom, Call, Function, Jvp, Let, Right, Variable, Vjp
 from dynlang.core.sizes import expand, rename_telescope, size_of
 from dynlang.core.walk import Names
 from dynlang.diag import CompileError, Diagnostic, InternalError, NotBuilt
-from dynlang.types import FLOATS, INT, FunctionType, ScalarType, Size, SumType, TupleType, Type, substitute, unknowns
+from dynlang.types import FLOATS, INT, ArrayType, FunctionType, ScalarType, Size, SumType, TupleType, Type, substitute, unknowns
 
 
 @handles(typed.Derivative)
@@ -112,6 +113,8 @@ class Request:
             kind = frame.type(node.type)
             change = self.change_atoms(primal, tangents)
             return Value(kind, (*primal.atoms, *change), primal.functions), backs
+        if node.kind == "vjp":
+            self.check_cotangent(returns, extra[0], lent)
         variables, gradients = self.reverse(self.cotangents(extra))
         primal, backs = results_of(frame, self.prepared, variables, returns, self.values, lent)
         kind = frame.type(node.type)
@@ -119,6 +122,17 @@ class Request:
         if node.kind == "grad":
             return Value(kind, gradient), backs
         return Value(kind, (*primal.atoms, *gradient), primal.functions), backs
+
+    def check_cotangent(self, returns: Type, cotangent: Value, lent: Sequence[bool]) -> None:
+        """A cotangent of a list or a sum has the structure of the result, which is computed to compare it."""
+        frame = self.frame
+        several = isinstance(returns, TupleType) and bool(returns.items)
+        first = returns.items[0] if isinstance(returns, TupleType) and returns.items else returns
+        if isinstance(first, ArrayType) or not has_structure(frame, first):
+            return
+        results = frame.builder.emit(Call(self.instance.name, self.atoms), [one.name for one in self.instance.results])
+        primal, _ = results_of(frame, self.prepared, results, returns, self.values, lent)
+        check_structure(frame, "vjp", frame.items(primal)[0] if several else primal, cotangent, self.node.span)
 
     def primal_type(self) -> Type:
         return substitute(self.instance.returns, self.sizes)
@@ -230,6 +244,8 @@ class Request:
     def forward(self, extra: Sequence[Value]) -> tuple[list[Variable], list[Variable]]:
         tangents: list[Atom | None] = [None] * len(self.atoms)
         for parameter, value in zip(self.node.wrt, extra, strict=True):
+            if has_structure(self.frame, self.values[parameter].type):
+                check_structure(self.frame, "jvp", self.values[parameter], value, self.node.span)
             positions, sources = self.positions(parameter), self.sources(parameter)
             places = self.frame.layouts.tangent_places(self.values[parameter].type)
             for (place, position), atom in zip(places, value.atoms, strict=True):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dynlang.check import errors, typed
 from dynlang.check.declarations.world import show
-from dynlang.core.build import integer, text
+from dynlang.core.build import integer, text, truth
 from dynlang.core.elaborate.comprehensions import again
 from dynlang.core.elaborate.expressions import expression, handles
 from dynlang.core.elaborate.formats import dense
@@ -25,14 +25,19 @@ from dynlang.core.sizes import expand
 from dynlang.diag import CompileError, Diagnostic, InternalError, NotBuilt
 from dynlang.source import Span
 from dynlang.types import (
+    BOOL,
     INT,
     ArrayType,
     FunctionType,
+    ListType,
     RecordType,
     RowsType,
     ScalarType,
     Size,
+    SumType,
+    TangentType,
     Type,
+    TypeVariable,
     substitute,
 )
 
@@ -340,3 +345,26 @@ def unmakeable(kind: Type, path: str, span: Span) -> Diagnostic:
 
 def whole(frame: Frame, atom: Atom) -> Atom:
     return dense(frame, atom) if isinstance(atom.type, RowsType) else atom
+
+
+# ---------------------------------------------------------------- structures that go together
+
+
+def has_structure(frame: Frame, kind: Type) -> bool:
+    """Whether values of a type may have different alternatives, lengths, or sizes."""
+    return any(isinstance(one.source, (SumType, ListType, FunctionType, TangentType)) or one.path.startswith("?")
+               or (isinstance(one.source, ArrayType) and not isinstance(one.source.element, ScalarType))
+               for one in frame.layouts.places(kind))
+
+
+def check_structure(frame: Frame, word: str, value: Value, change: Value, span: Span) -> None:
+    """That a derivative which a program hands over belongs to a value: the same alternatives, lengths and sizes (or `Zero`)."""
+    number, size = TypeVariable("L'", "float"), "agree.size"
+    vector = ArrayType(number, (Size.variable(size),))
+    fine, mine, theirs = typed.Local("agree.fine", BOOL), typed.Local("agree.value", vector), typed.Local("agree.change", vector)
+    function = typed.LeafFunction(number, size, (fine, mine, theirs), typed.LocalReference(BOOL, span, fine))
+    node = typed.FoldLeaves(BOOL, span, function, typed.Literal(BOOL, span, True), ())
+    frame.elaborator.kept.append(node)
+    with own_locals(frame):
+        frame.locals[STATE] = Value(BOOL, (truth(True),))
+        visit(frame, replace(walk_of(frame, node), named=word), [value, change], text(""))

@@ -173,6 +173,8 @@ class Elaborator:
         self.applies: dict[str, str] = {}
         self.generated: dict[object, str] = {}
         self.openers: list[Opener] = []
+        self.kept: list[object] = []
+        """Nodes of the typed tree that elaboration made: what is known of a node goes by its identity."""
         self.exports: dict[str, str] = {}
         self.expanding: list[typed.Function] = []
         """The functions whose bodies are being made: of an instance, and in place of calls in it."""

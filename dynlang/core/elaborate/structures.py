@@ -49,6 +49,8 @@ class Walk:
     captures: tuple[str, ...]
     visit: Visit
     depth: int = 0
+    named: str = ""
+    """What errors call it, if it isn't the program's own."""
 
     @property
     def maps(self) -> bool:
@@ -56,7 +58,7 @@ class Walk:
 
     @property
     def word(self) -> str:
-        return "map_leaves" if self.maps else "fold_leaves"
+        return self.named or ("map_leaves" if self.maps else "fold_leaves")
 
     @property
     def kind(self) -> str:
