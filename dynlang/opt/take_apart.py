@@ -277,7 +277,7 @@ class _Apart:
                 results += self.split(made, old)
                 for end, value in zip(ends, given, strict=True):
                     end += self.numbers(value)
-            elif name == "if" and (choice := self.choice(made, one, old, given, bodies, ends)):
+            elif name == "if" and (choice := self.choice(made, operands[0], old, given, bodies, ends)):
                 self.choices[old] = choice
                 results += choice.numbers()
             else:
@@ -298,7 +298,7 @@ class _Apart:
         self.held[old] = Held(old.type, home, fresh, apart=True)
         return fresh
 
-    def choice(self, made: Region, one: Operation, old: Value, given: list[Value], bodies: list[Region],
+    def choice(self, made: Region, condition: Value, old: Value, given: list[Value], bodies: list[Region],
                ends: list[list[Value]]) -> Choice | None:
         """A box that each arm constructs and only switches look into: its fields become results, zeros where the other arm has none."""
         found = [self.origins.get(value) for value in given if len(self.users[value]) == 1]
@@ -316,7 +316,7 @@ class _Apart:
                 fields[arm].append(Held(value.type, made, fresh, apart=True) if isinstance(value.type, Array) else fresh[0])
                 ends[arm] += numbers
                 ends[1 - arm] += [nothing(bodies[1 - arm], number) for number in numbers]
-        return Choice(self.copier(one.operands[0]), (names[0], names[1]), fields)
+        return Choice(condition, (names[0], names[1]), fields)
 
     def chosen(self, made: Region, one: Operation) -> bool:
         """A switch on a box that is no more is a branch on what chose its constructor."""
