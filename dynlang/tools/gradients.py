@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dynlang.diag import CompileError, Diagnostic
 
+MOST = 50
+"""How many functions of a module are looked at one by one."""
+
 
 def derivatives_in(program: Any) -> list[Diagnostic]:
-    """Errors and warnings of all that main, the exports and the tests reach; of a module, all that its functions reach.
+    """Errors and warnings of all that main, the exports and the tests reach; of a module without any, all that its functions reach.
 
     What can't be elaborated has nothing to say here: whoever builds the program hears why."""
-    from dynlang.core.elaborate import elaborate
     from dynlang.grad import findings
     from dynlang.tools.inspect import default_entries
 
     if not has_derivatives(program):
         return []
-    entries = default_entries(program)
     found: dict[str, Diagnostic] = {}
-    for tests in (False, True):
-        if tests and not (program.tests or program.benches):
-            continue
-        try:
-            module = elaborate(program, () if tests else entries, tests=tests)
-        except CompileError:
-            continue
+    for module in modules_of(program, default_entries(program)):
         found.update((str(one), one) for one in findings(module))
     return list(found.values())
+
+
+def modules_of(program: Any, entries: Sequence[str]) -> Iterator[Any]:
+    """What the entries reach, and what the tests do; entries one by one if not all of them can be elaborated."""
+    from dynlang.core.elaborate import elaborate
+
+    has_tests = bool(program.tests or program.benches)
+    groups: list[tuple[tuple[str, ...], bool]] = [((), True)] if has_tests else []
+    if not entries or not has_tests:
+        groups.append((tuple(entries), False))
+    for names, tests in groups:
+        try:
+            yield elaborate(program, names, tests=tests)
+        except CompileError:
+            groups += [((one,), False) for one in names[:MOST]] if len(names) > 1 else []
 
 
 def has_derivatives(program: Any) -> bool:
