@@ -50,13 +50,21 @@ def write_vjp(
     sizes = [arguments[k] for k in pair.passed] + [bound[k] for k in pair.extras]
     again = [arguments[k] for k in pair.again]
     given = [_fitted(engine, builder, one, result) for one, result in zip(cotangents, bound, strict=True) if one is not None]
-    zeros = [engine.adjoints.zeros_like(Region(builder), arguments[k]) for k in pair.destinations]
+    zeros = [engine.adjoints.zeros_like(Region(builder), _as_declared(engine, name, arguments[k], k)) for k in pair.destinations]
     hands_back = dict(function.inout)
     after = [bound[hands_back[k]] for k in pair.rewound]
     found = builder.call(
         pair.backward, *sizes, *again, residual, *given, *zeros, *after, names=["d"] * (len(pair.wanted) + len(pair.rewound))
     )
     return bound, dict(zip(pair.wanted, found, strict=False))
+
+
+def _as_declared(engine: Engine, function: str, argument: Atom, position: int) -> Atom:
+    """An argument as its parameter is declared: an array that is made in sight may be an embedding table there."""
+    declared, kind = engine.state.functions[function].parameters[position].type, argument.type
+    if isinstance(argument, Variable) and isinstance(declared, ArrayType) and isinstance(kind, ArrayType) and declared.row_sparse:
+        return replace(argument, type=replace(kind, row_sparse=True))
+    return argument
 
 
 def _fitted(engine: Engine, builder: Builder, cotangent: Atom, result: Variable) -> Atom:
@@ -151,7 +159,8 @@ class Answers:
         results, gradients = statement.variables[: len(function.results)], statement.variables[len(function.results) :]
         _, found = write_vjp(engine, builder, request.function, request.arguments, asked, request.cotangents, results)
         for k, variable in zip(request.wrt, gradients, strict=True):
-            value = found[k] if k in found else engine.adjoints.zeros_like(Region(builder), request.arguments[k])
+            argument = _as_declared(engine, request.function, request.arguments[k], k)
+            value = found[k] if k in found else engine.adjoints.zeros_like(Region(builder), argument)
             bind(builder, variable, value)
         return builder.statements
 

@@ -68,6 +68,8 @@ def settled(frame: Frame, source: Type, primal: Atom, made: Atom) -> Atom:
     if frame.layouts.tangents.is_lazy(made.type):
         return opened_lazy(frame, made, wanted_type(frame, source, primal.type), lambda: zero_of(frame, source, primal),
                            lambda held: settled(frame, source, primal, held))
+    if isinstance(made.type, RowsType):
+        return made
     wanted = wanted_type(frame, source, primal.type)
     if shape_of(wanted) == shape_of(made.type):
         return resized(frame, made, wanted)

@@ -361,6 +361,8 @@ class Layouts:
     def tangent_of_place(self, source: Type, kind: Type) -> Type | None:
         """The Core type of a place of a derivative, as programs hold it: a list of lists is one, whatever differentiation makes."""
         match source:
+            case ArrayType(ScalarType(dtype), _, True) if dtype in FLOATS and isinstance(kind, ArrayType):
+                return RowsType(dtype, tuple(map(_known, kind.shape)))
             case ListType((element,)):
                 inside = self.element_types(tangent(element))
                 return ListType(inside) if inside else None
