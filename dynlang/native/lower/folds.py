@@ -81,9 +81,17 @@ class FoldingLoop(ElementLoop):
         return total
 
     def rest_one_by_one(self, starts: Sequence[str], lanes: int, totals: dict[int, str]) -> dict[int, str]:
+        """A block of lanes that are taken one by one, if there are as many elements left; the others by themselves."""
+        f, splats = self.f, self.splats(lanes)
+        kinds = [REGISTER[self.dtypes[place]] for place in self.places]
+        end = f.bit_and(self.count, -lanes)
+        before = [(kind, totals[place]) for kind, place in zip(kinds, self.places, strict=True)]
+        with f.loop(self.whole(lanes), end, lanes, before) as block:
+            made = self.turn(starts, block.index, splats, lanes, None)
+            block.next = [self.lane_by_lane(place, total, made[place], lanes, lanes)
+                          for place, total in zip(self.places, block.carried, strict=True)]
         splats = self.splats(1)
-        carried = [(REGISTER[self.dtypes[place]], totals[place]) for place in self.places]
-        with self.f.loop(self.whole(lanes), self.count, carried=carried) as loop:
+        with f.loop(end, self.count, carried=list(zip(kinds, block.carried, strict=True))) as loop:
             made = self.turn(starts, loop.index, splats, 1, None)
             loop.next = [self.step(place, 1, total, made[place]) for place, total in zip(self.places, loop.carried, strict=True)]
         return dict(zip(self.places, loop.carried, strict=True))
