@@ -25,7 +25,7 @@ ROUNDS = 40
 
 
 def pruned(engine: Engine, keep: frozenset[str]) -> Module:
-    """The module of what is reachable from `keep`. Residuals whose tangent is in use keep their fields."""
+    """The module of what is reachable from `keep`. Residuals whose tangent is in use keep their fields, but not their boxes on tapes."""
     state = engine.state
     whole = reachable(state.module(), keep)
     residuals = frozenset(name for name in state.residuals if tangent_sum_name(name) not in state.sums)
@@ -47,7 +47,7 @@ def pruned(engine: Engine, keep: frozenset[str]) -> Module:
         module = without_constant_values(module, generated)
         if module == before:
             break
-    flat = with_flat_tapes(module, residuals)
+    flat = with_flat_tapes(module, frozenset(state.residuals))
     return reachable(Module(flat.sums, {name: flat.functions.get(name, one) for name, one in whole.functions.items()}), keep)
 
 
