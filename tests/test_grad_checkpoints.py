@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import comb
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from dynlang.grad import gradient_program
 from dynlang.opt import optimise
 from dynlang.ssa.interpret import interpret
 from dynlang.ssa.lower import lower
+from test_derivative_programs import CASES, PROGRAM, callable_of
 
 LOOPS = {
     "for": """
@@ -98,3 +100,21 @@ def test_memory_does_not_grow_with_the_trips(kind: str, tmp_path: Path) -> None:
             interpret(compiled, "f_grad", arguments(trips), count=True, peak=alive[name])
     assert alive["kept"][0] == alive["kept"][1] < 40
     assert alive["plain"][1] > 3 * alive["plain"][0] > 150
+
+
+@pytest.mark.slow
+def test_every_loop_of_every_construct_with_a_schedule(tmp_path: Path) -> None:
+    """The programs of the constructs with `checkpoint(.., slots=3)` around the head of every loop: the same bits."""
+    text = PROGRAM.read_text(encoding="utf-8")
+    kept = re.sub(r"^( +)for (.+?) in (.+):$", r"\1for \2 in checkpoint(\3, slots=3):", text, flags=re.M)
+    kept = re.sub(r"^( +)while (.+):$", r"\1while checkpoint(\2, slots=3):", kept, flags=re.M)
+    assert kept.count("checkpoint(") > text.count("checkpoint(") + 30
+    names = tuple(name for case in CASES for name in (case.name, f"{case.name}_slope"))
+    ways = []
+    for name, program in (("plain", text), ("kept", kept)):
+        path = tmp_path / f"{name}.dyn"
+        path.write_text(program + "".join(case.wrapper for case in CASES), encoding="utf-8")
+        ways.append(callable_of(path, names, "2"))
+    for case in CASES:
+        expected, found = (way(f"{case.name}_slope", case.arguments) for way in ways)
+        assert all(np.array_equal(expected[one], found[one], equal_nan=True) for one in expected), case.name
