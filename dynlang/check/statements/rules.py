@@ -19,6 +19,7 @@ from dynlang.check.declarations.typenames import find_symbol
 from dynlang.check.declarations.world import ParameterInfo, Signature, show
 from dynlang.check.fitting.fit import article
 from dynlang.diag import Diagnostics, Label, NotBuilt
+from dynlang.ops.table import SURFACE
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import UNIT, ErrorType, FunctionType, Size, TupleType, Type, TypeVariable, substitute, tangent, unknowns
@@ -38,6 +39,8 @@ def read_rule(context: Context, decorator: ast.Decorator, signature: Signature) 
     of = function_of(context, path)
     if of is None or not has_rule(context, of, path.span):
         return None
+    if of.name == signature.name:
+        return refuse(context, f"`{of.short}` can't be its own rule", path.span)
     if not same_parameters(context, signature, of) or not same_result(context, signature, of):
         return None
     return of.name, isinstance(flag, ast.Boolean) and flag.value
@@ -62,6 +65,9 @@ def function_of(context: Context, path: ast.Dotted) -> Signature | None:
     if owner is not None and owner.kind in ("record", "sum", "type"):
         hint = "let the method call a function of the file's top, and give that one the rule"
         return refuse(context, f"`{path.text}` is a method, and rules are for functions at the top of a file", path.span, hint)
+    if path.text in SURFACE:
+        return refuse(context, f"`{path.text}` is an operation of the language, and has its derivative", path.span,
+                      "rules are for functions at the top of a file: write one that calls it")
     hint = errors.suggest(path.text, context.world.visible(context.module))
     return refuse(context, f"`{path.text}` is no function at the top of a file", path.span, hint)
 
