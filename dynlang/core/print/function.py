@@ -40,7 +40,7 @@ from dynlang.core.print.spelling import (
     size_text,
 )
 from dynlang.core.print.statements import writer_of
-from dynlang.core.sizes import may_wrap, size_of, size_of_right
+from dynlang.core.sizes import expand, expand_size, may_wrap, size_of, size_of_right
 from dynlang.core.walk import Names, atoms_of, blocks_of, sizes_in
 from dynlang.diag import NotBuilt
 from dynlang.ops import OPS
@@ -179,10 +179,10 @@ class FunctionPrinter:
         return found if found is not None else name
 
     def type(self, kind: Type) -> str:
-        return self.module.type(kind, self.size_name)
+        return self.module.type(expand(kind, self.known), self.size_name)
 
     def size(self, size: Size) -> str:
-        return size_text(size, self.size_name)
+        return size_text(expand_size(size, self.known), self.size_name)
 
     # -- lines
 
@@ -439,7 +439,7 @@ class FunctionPrinter:
         (variable,) = statement.variables
         name = self.module.constructors[kind.name, constructor]
         reads = self.reads(arguments)
-        annotate = bool(kind.arguments) and variable.name not in self.scope.returned
+        annotate = bool(kind.arguments) and not (variable.name in self.scope.returned and self.module.tells(kind.name, constructor))
         text = call(name, [one.text for one in self.atoms(arguments)]) if arguments else Text(name)
         self.wait_or_bind(variable, text, reads, annotate, bool(kind.arguments))
 

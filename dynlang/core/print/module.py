@@ -10,7 +10,7 @@ from dynlang.core.nodes import Module, SumDeclaration
 from dynlang.core.print.function import FunctionPrinter
 from dynlang.core.print.names import RESERVED, field_name, identifier
 from dynlang.core.print.places import lent_parameters
-from dynlang.core.print.sizes import determined_sizes, packed
+from dynlang.core.print.sizes import determined_sizes, packed, sizes_of
 from dynlang.core.print.spelling import type_text
 from dynlang.core.walk import Names
 from dynlang.types import INT, SumType, Type, map_type
@@ -37,6 +37,14 @@ class ModulePrinter:
 
         self.lent, self.places = lent_parameters(module)
         """Parameters that are printed `inout`, and in each function the values that are states of one variable."""
+
+    def tells(self, name: str, constructor: str) -> bool:
+        """Whether the fields of a constructor tell all sizes of its type."""
+        declaration = self.module.sums[name]
+        fields = declaration.constructor(constructor).fields
+        own = {one.name for one in fields if one.type == INT}
+        told = {size.single_variable for one in fields for size in sizes_of(packed(one.type, own))}
+        return set(declaration.sizes) <= told
 
     @cached_property
     def written(self) -> frozenset[str]:

@@ -181,6 +181,8 @@ class Analysis:
             if rest or root not in place or sum(root in others for others in ends) != 1:
                 continue
             parameter = function.parameters[place[root]]
+            if all(leaf[number] == parameter for leaf in self.leaves):
+                continue  # handed back as it came
             if may_change(parameter.type) and parameter.type == function.results[number].type:
                 found[place[root]] = number
         return found
