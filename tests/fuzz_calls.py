@@ -65,7 +65,7 @@ def fitting(draw: np.random.Generator) -> dict[str, np.ndarray]:
     """Arguments that fit."""
     n, d = int(draw.integers(1, 4)), int(draw.integers(1, 4))
     return {
-        "line.w": draw.standard_normal(n).astype("f4"), "line.b": np.float16(0.5), "line.deep": np.array(True),
+        "line.w": draw.standard_normal(n).astype("f4"), "line.b": np.array(0.5, "f2"), "line.deep": np.array(True),
         "x": draw.standard_normal((n, 2 * d)).astype("f4"), "t.tag": np.array([1, 0, 2]), "t.Leaf.word": np.array([7]),
         "t.Leaf.x": draw.standard_normal((1, d)).astype("f4"), "t.Note.n": np.array([2]), "t.Note.pitches": draw.standard_normal(2),
         "t.Note.loud": np.array([True]), "i": np.array(int(draw.integers(n))), "p.0": np.array(3), "p.1": draw.standard_normal(d),
