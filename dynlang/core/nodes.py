@@ -62,6 +62,8 @@ class Block:
     """What `walk.free_variables` found."""
     lean: bool = field(default=False, init=False, compare=False, repr=False)
     """`grad.dead` has been here: nothing is dead while all results are read."""
+    simple: bool = field(default=False, init=False, compare=False, repr=False)
+    """`core.simplify` has been here: `fold` leaves it as it is, but for calls that it expands."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -328,11 +328,13 @@ def renamed_function(function: Function, wishes: Mapping[str, str]) -> Function:
 
 
 def map_blocks(block: Block, change: Callable[[Block], Block]) -> Block:
-    """`change` applied to every block, innermost first."""
-    statements = tuple(
-        replace(one, right=rebuild(one.right, lambda atom: atom, lambda inner: map_blocks(inner, change)))
-        if blocks_of(one.right) else one for one in block.statements)
-    return change(Block(statements, block.results))
+    """`change` applied to every block, innermost first; what isn't changed stays the same object."""
+
+    def let(one: Let) -> Let:
+        right = with_blocks(one.right, lambda inner: map_blocks(inner, change))
+        return one if right is one.right else Let(one.variables, right, one.span)
+
+    return change(with_statements(block, let))
 
 
 def statements_in(block: Block) -> Iterator[Let]:

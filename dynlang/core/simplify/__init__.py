@@ -33,13 +33,17 @@ def simplify(module: Module, roots: Collection[str] = (), expand_calls: bool = T
             functions = spread_constants(reachable(functions, keep), keep)
             fewer = drop_unread_parameters(functions, keep)
             functions = without_dead_code(fewer) if fewer is not functions else functions
-    functions = {name: replace(one, body=sink_updates(one.body)) for name, one in functions.items()}
+    functions = {name: _with_body(one, sink_updates(one.body)) for name, one in functions.items()}
     return Module(module.sums, functions, keep)
 
 
 def without_dead_code(functions: dict[str, Function]) -> dict[str, Function]:
     vanishing = vanishing_functions(functions)
-    return {name: replace(one, body=remove_dead(one, vanishing)) for name, one in functions.items()}
+    return {name: _with_body(one, remove_dead(one, vanishing)) for name, one in functions.items()}
+
+
+def _with_body(function: Function, body: Block) -> Function:
+    return function if body is function.body else replace(function, body=body)
 
 
 def reachable(functions: dict[str, Function], keep: Collection[str]) -> dict[str, Function]:

@@ -6,7 +6,6 @@ What can fail, write, or run forever stays, whatever becomes of its value.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 
 from dynlang.core.nodes import (
     Arm,
@@ -82,7 +81,11 @@ class _Sweep:
             found = self.statement(statement)
             if found is not None:
                 kept.append(found)
-        return Block(tuple(reversed(kept)), results)
+        kept.reverse()
+        whole = len(kept) == len(block.statements) and len(results) == len(block.results)
+        if whole and all(new is old for new, old in zip(kept, block.statements, strict=True)):
+            return block
+        return Block(tuple(kept), results)
 
     def read(self, atoms: Sequence[Atom]) -> None:
         for atom in atoms:
@@ -122,7 +125,9 @@ class _Sweep:
                 self.live.update(sizes_in(right))
                 return statement
         variables = tuple(one for one, want in zip(statement.variables, wanted, strict=True) if want)
-        return replace(statement, variables=variables, right=changed)
+        if all(wanted) and all(new is old for (_, new), (_, old) in zip(blocks_of(changed), blocks_of(right), strict=True)):
+            return statement
+        return Let(variables, changed, statement.span)
 
     def arm(self, arm: Arm, wanted: Sequence[bool]) -> Arm:
         body = self.block(arm.body, wanted)

@@ -59,22 +59,32 @@ class Folder:
         self.names = Names(one.name for one in (*function.parameters, *function.results, *bound_in(function.body)))
         self.substitution = Substitution()
         self.known: dict[str, Size] = {}
-        self.available: list[dict[object, tuple[Variable, ...]]] = [{}]
+        self.available: dict[object, tuple[Variable, ...]] = {}
+        self.found_here: list[list[object]] = []
         self.made_by: dict[str, Right] = {}
 
     def run(self) -> Function:
-        return replace(self.function, body=self.block(self.function.body))
+        """The function simplified. One that is as simple as can be already is remembered, and left alone from then on."""
+        before = self.function.body
+        if before.simple and self.small.keys().isdisjoint(functions_called(before)):
+            return self.function
+        body = self.block(before)
+        if body != before:
+            return replace(self.function, body=body)
+        object.__setattr__(before, "simple", True)
+        return self.function
 
     # -- blocks
 
     def block(self, block: Block) -> Block:
-        self.available.append({})
+        self.found_here.append([])
         known = dict(self.known)
         statements: list[Let] = []
         for statement in block.statements:
             self.statement(statement, statements)
         results = tuple(map(self.substitution.atom, block.results))
-        self.available.pop()
+        for key in self.found_here.pop():
+            del self.available[key]
         self.known = known
         return Block(tuple(statements), results)
 
@@ -152,10 +162,10 @@ class Folder:
     def keep(self, statement: Let, right: Right, out: list[Let]) -> None:
         key = self.key(right)
         if key is not None:
-            for scope in self.available:
-                if key in scope:
-                    self.bind(statement, scope[key])
-                    return
+            same = self.available.get(key)
+            if same is not None:
+                self.bind(statement, same)
+                return
         variables = tuple(map(self.substitution.binder, statement.variables))
         if len(variables) == 1:
             size = size_of_right(right, self.known)
@@ -163,8 +173,9 @@ class Folder:
                 self.known[variables[0].name] = size
             self.made_by[variables[0].name] = right
         if key is not None:
-            self.available[-1][key] = variables
-        out.append(replace(statement, variables=variables, right=right))
+            self.available[key] = variables
+            self.found_here[-1].append(key)
+        out.append(Let(variables, right, statement.span))
 
     def splice(self, statement: Let, block: Block, out: list[Let]) -> None:
         for one in block.statements:

@@ -37,7 +37,8 @@ def _sunk(block: Block) -> Block:
                 statements.insert(target, statements.pop(position))
                 reads.insert(target, reads.pop(position))
         position -= 1
-    return Block(tuple(statements), block.results)
+    stays = all(new is old for new, old in zip(statements, block.statements, strict=True))
+    return block if stays else Block(tuple(statements), block.results)
 
 
 def _consumed(statement: Let) -> str | None:
