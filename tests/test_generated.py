@@ -18,6 +18,9 @@ COUNT = 12
 BATCHES = (range(100, 103), range(106, 109), range(209, 213))
 """Seeds of random programs of random types, in files of a few."""
 
+FOUND = ((3, 16, 34), (37, 46, 47), (57, 64, 112), (236, 1006, 1011))
+"""Seeds that once failed: in elaboration, in derivatives, as printed programs."""
+
 
 @pytest.mark.parametrize("seed", range(COUNT))
 def test_generated_program(seed: int, tmp_path: Path) -> None:
@@ -33,6 +36,13 @@ def test_programs_of_random_types(seeds: range, tmp_path: Path) -> None:
     failure = oracle.failure_of(seeds, tmp_path, count, laws=oracle.ALL if seeds[0] % 2 == 0 else oracle.GRADIENTS)
     assert failure is None, f"{failure}\n{together([part(seed) for seed in seeds])}"
     assert count.programs == len(seeds) and max(count.compared, 10 * count.differences) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", FOUND, ids=str)
+def test_programs_that_failed(seeds: tuple[int, ...], tmp_path: Path) -> None:
+    failure = oracle.failure_of(seeds, tmp_path, oracle.Count())
+    assert failure is None, failure
 
 
 def test_programs_are_reproducible() -> None:

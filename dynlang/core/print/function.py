@@ -469,6 +469,8 @@ class FunctionPrinter:
             written(self, statement, operation)
             return
         reads = self.reads(operation.arguments)
+        if operation.op == "slice":
+            self.settle(operation.arguments[1:])
         result = statement.variables[0].type if statement.variables else INT
         starts = {one.name: self.known[one.name] for one in operation.arguments if isinstance(one, Variable) and one.name in self.known}
         typed = operation.arguments[1:] if operation.op == "select" else operation.arguments

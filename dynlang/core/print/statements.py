@@ -29,6 +29,7 @@ def _windows(printer: FunctionPrinter, operation: Operation) -> str:
     """The place of the part that is written, the last operand: ``0:n, i:i + 2*m - 1:2``"""
     starts, whole, kind = operation.arguments[1:-1], operation.arguments[0].type, operation.arguments[-1].type
     assert isinstance(whole, ArrayType) and isinstance(kind, ArrayType)
+    printer.settle(starts)
     steps = operation.attribute("steps")
     by = steps if isinstance(steps, tuple) else (1,) * len(starts)
     counts = [one for one in kind.shape if isinstance(one, Size)]
