@@ -19,6 +19,7 @@ SHORT = ("sums", "records", "lists", "text", "control", "function_values", "ever
 def test_programs_in_small_pieces_give_the_same(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Everything that can cross from one piece to another does: sizes, blocks, booleans, fields, values of loops."""
     monkeypatch.setattr(outline, "LONGEST", 6)
+    monkeypatch.setattr(outline, "OWN", 2)
     monkeypatch.setattr(outline, "PIECE", 3)
     assert not ways(FOLDER / f"{name}.dyn", "0")
 
@@ -33,6 +34,7 @@ def test_pieces_leave_every_bit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     found = []
     for longest in (100_000, 10):
         monkeypatch.setattr(outline, "LONGEST", longest)
+        monkeypatch.setattr(outline, "OWN", 2)
         monkeypatch.setattr(outline, "PIECE", 5)
         found += [compile_module(ssa, level, ["slope"], cache=False).call("slope", [0.5]) for level in (0, 2)]
     assert found == [found[0]] * 4 and found[0][0] != 0.0, found

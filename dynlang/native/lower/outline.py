@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 LONGEST = 3_000
 """Operations of a region, those inside it included, that stay in one function."""
 PIECE = 300
+OWN = 64
+"""A region with fewer operations of its own isn't cut: branches inside of one another would each be looked through whole."""
 
 
 def is_long(region: Region) -> bool:
     """Whether a region is to be cut. Whatever has few operations of its own holds the long region inside."""
-    return len(region.operations) > 2 and sum(1 for _ in operations_in(region)) > LONGEST
+    return len(region.operations) > OWN and sum(1 for _ in operations_in(region)) > LONGEST
 
 
 def lower_in_pieces(frame: Frame, region: Region, box: str = "") -> None:
