@@ -45,7 +45,7 @@ def chosen_along(pick: Any) -> Any:
         rows = np.transpose(x, [*kept, *axes]).reshape(int(np.prod(shape)), int(np.prod([x.shape[axis] for axis in axes])))
         if rows.shape[1] == 0:
             return np.full(shape, -np.inf if pick is np.argmax else np.inf, np.complex128)
-        return rows[np.arange(len(rows)), pick(rows.real, axis=1)].reshape(shape)
+        return rows[np.arange(len(rows)), pick(np.real(rows), axis=1)].reshape(shape)
 
     return meaning
 

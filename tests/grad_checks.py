@@ -346,7 +346,7 @@ class Space:
                 return SumValue(value.constructor, tuple(fields))
         raise AssertionError(kind)
 
-    def _move_element(self, one: tuple[Value, ...], d: tuple[Value, ...], step: float, elements: tuple[Type, ...]) -> tuple[Value, ...]:
+    def _move_element(self, one: tuple[Value, ...], d: tuple[Value, ...], step: complex, elements: tuple[Type, ...]) -> tuple[Value, ...]:
         rest = iter(d)
         return tuple(
             self.move(part, next(rest), step, kind) if self.tangents.carries(kind) else part
