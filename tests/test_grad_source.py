@@ -411,6 +411,25 @@ fn f(x: f64, y: f64) -> f64:
         [0.7, -0.4],
         [0, 1],
     ),
+    "a rule that leaves a function as it is": (
+        """
+record Scaled:
+    w: f64
+    shift: f64 -> f64
+
+fn apply(s: Scaled, x: f64) -> f64:
+    return s.w * x
+
+@derivative(of=apply)
+fn apply_rule(s: Scaled, x: f64) -> (f64, f64 -> (Tangent<Scaled>, f64)):
+    return s.w * x, ct => (Scaled(w=ct * x), ct * s.w)
+
+fn f(w: f64, x: f64) -> f64:
+    return apply(Scaled(w, v => v + 1.0), x) ** 2
+""",
+        [0.7, -0.4],
+        [0, 1],
+    ),
 }
 
 EXEMPT = {"Format", "MakeLeaves", "Missing"}

@@ -21,7 +21,7 @@ CHEAP_SHAPES = frozenset({"slice", "concat", "at", "fill", "broadcast", "reshape
 
 AGAIN = 8
 """The largest cost of an array's element that is computed again: that of `exp`, `tanh`, `sigmoid`, which many at a time take as long
-as to write an element to memory and to read it. Up to 60 % fewer bytes for at most half a primal."""
+as to write an element to memory and to read it. Up to 60 % fewer bytes for at most 0.7 of a primal."""
 
 
 def is_cheap(statement: Let) -> bool:
