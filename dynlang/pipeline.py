@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -158,11 +159,19 @@ def build(request: Request, until: str = "llvm") -> Any:
     raise ValueError(f"there is no stage {until!r}")
 
 
+BUILDS = itertools.count()
+BUILDS_KEPT = 16
+"""Programs that a process builds before it looks for garbage."""
+
+
 @contextlib.contextmanager
 def garbage_kept() -> Iterator[None]:
     """Cycles aren't collected inside: a compiler makes millions of objects that live to its end, and looking through them
-    again and again took most of the time of large programs. Afterwards they count as old, not as all to be looked through at once."""
+    again and again took most of the time of large programs. Afterwards they count as old, not as all to be looked through at once.
+    A process that builds many programs collects what the earlier ones left, now and then."""
     collecting = gc.isenabled()
+    if collecting and next(BUILDS) % BUILDS_KEPT == BUILDS_KEPT - 1:
+        gc.collect()
     gc.disable()
     try:
         yield

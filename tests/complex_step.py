@@ -70,6 +70,7 @@ MEANINGS: dict[str, Any] = {
     "erf": lambda a, *_: error_function(a[0]),
     "maximum": lambda a, *_: np.where(np.real(a[0]) >= np.real(a[1]), a[0], a[1]),
     "minimum": lambda a, *_: np.where(np.real(a[0]) <= np.real(a[1]), a[0], a[1]),
+    "multiply_add": lambda a, *_: a[0] * a[1] + a[2],
     "select": lambda a, *_: np.where(a[0], a[1], a[2]),
     "sign": lambda a, *_: np.sign(np.real(a[0])),
     "floor": lambda a, *_: np.floor(np.real(a[0])),

@@ -9,6 +9,7 @@ import pytest
 import printed_derivatives
 from dynlang import pipeline
 from dynlang.core.nodes import Module
+from marks import LONG
 from printed_derivatives import derivatives, failures, hold
 
 ROOT = Path(__file__).parent.parent
@@ -31,11 +32,12 @@ def test_printed(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("file", ["tests/language/_derivatives.dyn", "examples/treelstm/model.dyn", "stdlib/nn.dyn", "stdlib/numeric.dyn"])
+@pytest.mark.parametrize("file", [pytest.param("tests/language/_derivatives.dyn", marks=LONG), "examples/treelstm/model.dyn",
+                                  pytest.param("stdlib/nn.dyn", marks=LONG), "stdlib/numeric.dyn"])
 def test_whole_files(file: str, tmp_path: Path) -> None:
     count: dict[str, int] = {}
     assert not list(failures(ROOT / file, tmp_path, count))
-    assert count["derivatives"] > 5
+    assert count["derivatives"] >= 5
 
 
 def test_a_difference_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

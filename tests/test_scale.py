@@ -7,16 +7,15 @@ Seconds are of CPU time on a machine that other work slows down, so they are gen
 from __future__ import annotations
 
 import math
-import os
 import subprocess
 import sys
 
 import pytest
 
+from marks import LONG
 from scale_measure import GIB, cost
 from scale_programs import FAMILIES, LIMITS, modules, realistic
 
-LONG = pytest.mark.skipif("DYN_LONG" not in os.environ, reason="takes many minutes: DYN_LONG=1 asks for it")
 SECONDS = 40
 QUADRATIC = {"arm gradient"}
 """Two tangents of a sum of k alternatives are added by k * k arms; above 160 alternatives the compiler says so."""

@@ -36,7 +36,7 @@ from dynlang.core.nodes import (
 from dynlang.diag import Diagnostic, Label
 from dynlang.grad.errors import NonlinearRule
 from dynlang.ops import OPS
-from dynlang.source import Span
+from dynlang.source import Span, in_library
 from dynlang.types import FLOATS, ArrayType, ListType, RowsType, ScalarType, SumType, Type
 
 
@@ -107,7 +107,7 @@ class Pullback:
         for one, place in zip(gradients, rule.results[len(function.results):], strict=True):
             if isinstance(one, Fault):
                 here = one.span is not None and rule.span is not None and one.span.source is rule.span.source
-                where = labels if here or one.span is None else (Label(one.span, "here"),)
+                where = labels if here or one.span is None or in_library(one.span.source.name) else (Label(one.span, "here"),)
                 return NonlinearRule(f"{title}: {one.why}", one.span if here else rule.span, secondary=where,
                                      hint="`@derivative(of=..., surrogate=true)` makes no claim to be a derivative")
             if one is CONSTANT and carries(place.type):
