@@ -18,6 +18,7 @@ from dynlang.grad import gradient_program
 from dynlang.opt import optimise
 from dynlang.ssa.interpret import interpret
 from dynlang.ssa.lower import lower
+from marks import LONG
 from test_derivative_programs import CASES, PROGRAM, callable_of
 
 LOOPS = {
@@ -102,7 +103,7 @@ def test_memory_does_not_grow_with_the_trips(kind: str, tmp_path: Path) -> None:
     assert alive["plain"][1] > 3 * alive["plain"][0] > 150
 
 
-@pytest.mark.slow
+@LONG
 def test_every_loop_of_every_construct_with_a_schedule(tmp_path: Path) -> None:
     """The programs of the constructs with `checkpoint(.., slots=3)` around the head of every loop: the same bits."""
     text = PROGRAM.read_text(encoding="utf-8")

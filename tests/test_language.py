@@ -11,6 +11,7 @@ from dynlang.source import resource
 from dynlang.ssa import interpret
 from dynlang.tools.execute import compiled
 from dynlang.tools.running import failure
+from marks import LONG
 
 FOLDER = Path(__file__).parent / "language"
 LIBRARY = [path for path in sorted(resource("stdlib").glob("*.dyn")) if "\ntest " in path.read_text()]
@@ -45,8 +46,15 @@ def ways(path: Path, way: str) -> list[str]:
     return failed
 
 
-@pytest.mark.parametrize("way", ["0", "2", "interp"])
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+HEAVY = {"every_precision", "function_gradients", "layers", "rule_19", "rule_31", "stdlib_gradients", "stdlib_gradients_nn",
+         "stdlib_gradients_optim", "tangents"}
+"""Files that take many seconds each way: CI runs them as programs run, with optimisation; DYN_LONG=1 the other ways, too."""
+
+RUNS = [pytest.param(path, way, id=f"{path.stem}-{way}", marks=[LONG] if path.stem in HEAVY and way != "2" else [])
+        for path in FILES for way in ("0", "2", "interp")]
+
+
+@pytest.mark.parametrize(("path", "way"), RUNS)
 def test_language(path: Path, way: str) -> None:
     failed = ways(path, way)
     assert not failed, "\n".join(failed)
