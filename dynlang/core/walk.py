@@ -285,11 +285,6 @@ class Substitution:
         return Block(statements, tuple(map(self.atom, block.results)))
 
 
-def substitute_block(block: Block, mapping: Mapping[str, Atom]) -> Block:
-    """A block with atoms in the places of free variables; sizes that mention them follow."""
-    return Substitution(mapping).block(block) if mapping else block
-
-
 def rename_block(block: Block, names: Names, mapping: Mapping[str, Atom] | None = None) -> Block:
     """A copy whose binders are all new: what inlining needs."""
     return Substitution(mapping, names).block(block)

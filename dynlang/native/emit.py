@@ -184,10 +184,6 @@ class ModuleText:
         inside = "".join(chr(b) if 32 <= b < 127 and b not in b'"\\' else f"\\{b:02X}" for b in data)
         return self.constant(f"[{len(data)} x i8]", f'c"{inside}"', align, "bytes")
 
-    def global_text(self, line: str) -> None:
-        """A global written by hand, such as an exported constant."""
-        self._globals.append(line)
-
     def text(self) -> str:
         """The whole module."""
         parts = [f'target triple = "{self.target.triple}"']
@@ -528,14 +524,6 @@ class Function:
             self.emit(f"call {kind} @{name}({inside})")
             return ""
         return self.value(f"call {kind} @{name}({inside})")
-
-    def call_pointer(self, result: str, pointer: Operand, arguments: Sequence[tuple[str, Operand]]) -> str:
-        """Call through a pointer, with the types spelled out."""
-        inside = ", ".join(f"{kind} {operand}" for kind, operand in arguments)
-        if result == "void":
-            self.emit(f"call void {pointer}({inside})")
-            return ""
-        return self.value(f"call {result} {pointer}({inside})")
 
     def copy_bytes(self, destination: Operand, source: Operand, count: Operand) -> None:
         """`memcpy`; the two ranges do not overlap."""

@@ -33,11 +33,6 @@ class Heap(Protocol):
     def allocate(self, size: int) -> int: ...
 
 
-def store_dtype(dtype: str) -> np.dtype[Any]:
-    """The NumPy dtype of elements as they lie in a block; bf16 is two bytes there."""
-    return np.dtype("uint16") if dtype == "bf16" else np.dtype(NUMPY[dtype])
-
-
 def elements_to_bytes(array: Any, dtype: str) -> bytes:
     """The little-endian bytes of an array in row-major order."""
     if dtype == "bf16":

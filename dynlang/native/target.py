@@ -120,11 +120,6 @@ def compile_assembly(ir_text: str, target: Target, optimisation: int = 2) -> str
     return machine.emit_assembly(module)
 
 
-def optimised_text(ir_text: str, target: Target, optimisation: int = 2) -> str:
-    """The LLVM IR after the optimiser, for reading."""
-    return str(_optimised(ir_text, target, optimisation)[0])
-
-
 @dataclass(slots=True)
 class Loaded:
     """Object code living in this process. Keep it alive as long as any of its addresses is used."""

@@ -7,7 +7,6 @@ an example before and after, which a test runs. What must stand before what is a
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,14 +105,3 @@ def verify_after(name: str, position: int, module: Module) -> None:
         path = folder / f"{position:02d}-{name}.ssa"
         path.write_text(print_module(module), encoding="utf-8")
         raise InternalError(f"after the pass {name}: {error.diagnostics[0].title}\nthe module is in {path}") from None
-
-
-def timings(module: Module, level: int = 2) -> list[tuple[str, float]]:
-    """Seconds of each pass."""
-    found = []
-    for one in PASSES:
-        if one.level <= level:
-            start = time.perf_counter()
-            module = one.run(module)
-            found.append((one.name, time.perf_counter() - start))
-    return found

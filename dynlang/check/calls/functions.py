@@ -12,7 +12,7 @@ from dynlang.check.declarations.world import Generic, Signature, Symbol, show
 from dynlang.check.expressions.simple import given
 from dynlang.check.fitting.fit import unknowns_inside
 from dynlang.check.fitting.guards import guarded
-from dynlang.check.fitting.solve import HOLE, Solver, has_hole, rename
+from dynlang.check.fitting.solve import Solver, has_hole, rename
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import F32, FunctionType, RecordType, ScalarType, Size, SumType, Type, substitute
@@ -213,8 +213,3 @@ def callable_type(context: Context, value: typed.Expression) -> FunctionType | N
         found = substitute(kind, sizes, types)  # type: ignore[arg-type]
         return found if isinstance(found, FunctionType) else None
     return None
-
-
-def partial_hint(parameters: list[Type | None], result: Type = HOLE) -> FunctionType:
-    """A function type of which only some parameter types are known."""
-    return FunctionType(tuple(one if one is not None else HOLE for one in parameters), result)

@@ -22,17 +22,6 @@ def at(source: Source, offset: int, text: str, title: str) -> Repair:
 # ---------------------------------------------------------------- declarations
 
 
-def as_variable(declared: Span) -> Repairs:
-    """``var`` for the ``let`` that declares a name."""
-    source, line = declared.source, declared.line
-    start = source.line_starts[line - 1]
-    found = list(re.finditer(r"\blet\b", source.text[start : declared.start]))
-    if not found:
-        return ()
-    word = source.span(start + found[-1].start(), start + found[-1].end())
-    return (replacing("declare it with `var`", word, "var"),)
-
-
 def declaring(name: Span) -> Repairs:
     """``let x = ...``, or ``var``, for an assignment to a name that nothing declares."""
     line = name.source.line(name.line).strip()

@@ -209,8 +209,3 @@ def prepared_apply(frame: Frame, function: StoredFunction, arguments: Sequence[V
     for value, wanted in zip(arguments, function.type.parameters, strict=True):
         atoms += frame.stored(frame.retyped(value, wanted))
     return Prepared(frame.elaborator.signatures[name], tuple(atoms))
-
-
-def function_type_of(value: Value) -> FunctionType:
-    assert isinstance(value.type, FunctionType)
-    return value.type

@@ -14,7 +14,7 @@ from dynlang.check import typed
 from dynlang.core.nodes import Atom, Constructor, SumDeclaration, Variable
 from dynlang.core.tangents import TangentTypes, tangent_sum_name
 from dynlang.core.walk import Names
-from dynlang.diag import InternalError, LimitReached, NotBuilt
+from dynlang.diag import InternalError, LimitReached
 from dynlang.types import (
     FLOATS,
     INT,
@@ -609,11 +609,6 @@ def matched_sizes(wanted: Type, found: Type) -> list[Size]:
 
     walk(wanted, found)
     return list(pairs.values())
-
-
-def refuse_functions(value: Value, what: str) -> None:
-    if value.functions:
-        raise NotBuilt(f"a function {what}")
 
 
 __all__ = ["NOTHING", "Abstraction", "AnyFunction", "Entry", "FunctionSum", "FunctionValue", "Layouts", "StoredFunction", "Value",
