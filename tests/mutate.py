@@ -350,7 +350,7 @@ def hold_check(text: str, count: Count) -> typed.Program | None:
 def hold_stages(text: str, folder: Path) -> None:
     """A program that checks goes through the stages, verified after each, or is told why not."""
     path = folder / "program.dyn"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
     request = pipeline.Request(path, tests=True, verify=True)
     try:
         with in_time(60.0):
@@ -369,7 +369,7 @@ def run_tests(text: str) -> str | None:
     resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "program.dyn"
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors="surrogatepass")
         try:
             request = pipeline.Request(path, tests=True)
             titles = [block.title for block in pipeline.build(request, until="typed").tests]

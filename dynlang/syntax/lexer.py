@@ -80,9 +80,16 @@ def _stray(text: str, start: int, end: int) -> Token | None:
 
 def tokens(tables: Tables, text: str) -> Iterator[Token]:
     """The tokens of a file: newlines are free in brackets, and end a statement elsewhere; indentation makes blocks."""
-    if not text.endswith('\n'):
-        text += '\n'
-    return _layout(raw_tokens(tables, text), text)
+    if text.endswith('\n'):
+        return _layout(raw_tokens(tables, text), text)
+    return _within(len(text), _layout(raw_tokens(tables, text + '\n'), text + '\n'))
+
+
+def _within(size: int, stream: Iterable[Token]) -> Iterator[Token]:
+    """The same tokens; none ends behind the text, though a newline that it lacks was read."""
+    for token in stream:
+        token.start, token.end = min(token.start, size), min(token.end, size)
+        yield token
 
 
 def _layout(stream: Iterable[Token], text: str) -> Iterator[Token]:
