@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from dynlang.check import typed
 from dynlang.core.nodes import SumDeclaration
 from dynlang.diag import CompileError, Diagnostic, NotBuilt
-from dynlang.native.library.loaders import exports_of
+from dynlang.native.library.loaders import exports_of, handle_name, is_handle
 from dynlang.native.lower.layout import of_core
 from dynlang.source import Span
 from dynlang.ssa.nodes import Array, Box, Function, Module, Scalar, String, Value, ValueType
@@ -160,11 +160,10 @@ class _Describing:
                 return Part(name, "array", slots, element.element.dtype, shape=sizes, inout=inout, bound=bound)
             case StringType() if not inout:
                 return Part(name, "text", slots)
-            case RecordType(record, arguments) if all(isinstance(one, Size) for one in arguments):
-                return self.record(name, record, arguments, slots, values, labels, inout)  # type: ignore[arg-type]
-            case TangentType(RecordType(record, arguments)) if all(isinstance(one, Size) for one in arguments) and all(
-                    map(is_plain, (values[place].type for place in slots))):
-                return self.record(name, f"{record}Tangent", arguments, slots, values, labels, inout)  # type: ignore[arg-type]
+            case RecordType() if is_handle(kind):
+                return self.record(name, kind, "", slots, values, labels, inout)
+            case TangentType(RecordType() as record) if is_handle(record) and all(is_plain(values[place].type) for place in slots):
+                return self.record(name, record, "Tangent", slots, values, labels, inout)
             case SumType():
                 box = values[slots[-1]].type
                 assert isinstance(box, Box)
@@ -174,9 +173,11 @@ class _Describing:
         raise NotBuilt(f"{kind} in the C interface: '{name}' of '{self.function.name}'", self.span,
                        hint="scalars, arrays of known sizes, strings as arguments, records and sum types can be exported")
 
-    def record(self, name: str, record: str, sizes: tuple[Size, ...], slots: range, values: Sequence[Value], labels: Sequence[str],
+    def record(self, name: str, kind: RecordType, ending: str, slots: range, values: Sequence[Value], labels: Sequence[str],
                inout: bool) -> Part:
-        short = c_identifier(record.rpartition(".")[2])
+        record = f"{kind.name}{ending}"
+        short = c_identifier(f"{handle_name(kind)}{ending}")
+        sizes = tuple(one for one in kind.arguments if isinstance(one, Size))
         fields = tuple(values[place].type for place in slots)
         paths = tuple(labels[place].partition(".")[2] for place in slots)
         generics = tuple(f"size{place}" for place in range(len(sizes)))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dynlang.check import typed
-from dynlang.types import UNIT, Argument, RecordType, Size, StringType, Type
+from dynlang.types import UNIT, Argument, RecordType, ScalarType, Size, StringType, Type
 
 LOAD, SAVE = "safetensors.load", "safetensors.save"
 
@@ -23,8 +23,8 @@ def with_loaders(program: typed.Program) -> typed.Program:
     functions = dict(program.functions)
     for one in exports_of(program):
         for record in records_of(one):
-            if all(isinstance(argument, Size) for argument in record.arguments):
-                for made in _pair(program, record.name, one):
+            if is_handle(record):
+                for made in _pair(program, record, one):
                     functions.setdefault(made.name, made)
     return replace(program, functions=functions)
 
@@ -36,13 +36,25 @@ def records_of(function: typed.Function) -> Iterator[RecordType]:
             yield kind
 
 
-def _pair(program: typed.Program, name: str, near: typed.Function) -> Iterator[typed.Function]:
+def is_handle(record: RecordType) -> bool:
+    """Whether C can hold it: all arguments of its type are sizes and number types."""
+    return all(isinstance(one, Size | ScalarType) for one in record.arguments)
+
+
+def handle_name(record: RecordType) -> str:
+    """The name in C: `Model` of `net.Model<v, d>` and of `net.Model<v, d, f32>`, but `Model_f64` of `net.Model<v, d, f64>`."""
+    numbers = [one.dtype for one in record.arguments if isinstance(one, ScalarType) and one.dtype != "f32"]
+    return "_".join([record.name.rpartition(".")[2], *numbers])
+
+
+def _pair(program: typed.Program, given_type: RecordType, near: typed.Function) -> Iterator[typed.Function]:
     """`proc Model_load<v, d>(path: str) -> Model<v, d>` and `proc Model_save<v, d>(model: Model<v, d>, path: str)`."""
-    record = program.records[name]
-    sizes = tuple(one.name for one in record.generics)
-    arguments: tuple[Argument, ...] = tuple(Size.variable(one) for one in sizes)
-    kind = RecordType(name, arguments)
-    short = name.rpartition(".")[2]
+    generics = program.records[given_type.name].generics
+    sizes = tuple(one.name for one in generics if one.kind == "size")
+    arguments: tuple[Argument, ...] = tuple(
+        Size.variable(one.name) if one.kind == "size" else given for one, given in zip(generics, given_type.arguments, strict=True))
+    kind = RecordType(given_type.name, arguments)
+    short = handle_name(kind)
     path = typed.Local("path", StringType())
     value = typed.Local(short.lower(), kind)
     given = typed.LocalReference(StringType(), near.span, path)
