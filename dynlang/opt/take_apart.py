@@ -359,7 +359,8 @@ class _Apart:
             self.constants[index] = turn
             for parameter, state in zip(body.parameters, [index, *states], strict=True):
                 self.bind(parameter, state)
-            self.into(made, body.operations[:-1])
+            with self.copier.turn():
+                self.into(made, body.operations[:-1])
             states = [self.state(value) for value in body.operations[-1].operands]
         for value, state in zip(one.results, states, strict=True):
             self.bind(value, state)

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from dynlang.source import Span, blamed
 from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Rows, Scalar, Value, ValueType
@@ -199,6 +200,16 @@ class Copier:
     def region(self, old: Region) -> Region:
         parameters = [self.define(one) for one in old.parameters]
         return Region(parameters, [self.operation(one) for one in old.operations])
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Around operations that are copied several times: sizes that they compute, and types that mention them, differ each time."""
+        late, kinds = len(self.late), dict(self.kinds)
+        yield
+        for fresh, kind in self.late[late:]:
+            fresh.type = self.kind(kind)
+        del self.late[late:]
+        self.kinds = kinds
 
     def finish(self) -> None:
         """Give every copied value the final form of its type."""
