@@ -76,6 +76,9 @@ class Builder(ExpressionBuilder):
     def pass_line(self, kids: list[Token]) -> Group:
         return Group('pass', (), self.span(kids))
 
+    def named_size(self, kids: list[Any]) -> nodes.NamedSize:
+        return nodes.NamedSize(self.identifier(kids[1]), kids[3], span=self.span(kids))
+
     def field(self, kids: list[Any]) -> nodes.Field:
         default = kids[4] if len(kids) > 4 else None
         return nodes.Field(self.identifier(kids[0]), kids[2], default, span=self.span(kids))

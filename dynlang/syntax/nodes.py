@@ -129,7 +129,7 @@ class Record(Node):
     name: Identifier
     generics: tuple[Generic, ...]
     doc: str | None
-    members: tuple[Field | Function, ...]
+    members: tuple[Field | NamedSize | Function, ...]
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -146,6 +146,13 @@ class Field(Node):
     name: Identifier
     type: Type
     default: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSize(Node):
+    """`let nodes = n` in a record: a size that its values give by name, made of the record's parameters."""
+    name: Identifier
+    size: Type
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,6 +186,7 @@ _UNFOLD: dict[type, Callable[[Any], Work]] = {
     nodes.Alternative: _alternative,
     nodes.Record: _record,
     nodes.Field: lambda n: [(0, f'{n.name}{_type_suffix(n.type)}{_default(n.default)}')],
+    nodes.NamedSize: lambda n: [(0, f'let {n.name} = {print_node(n.size)}')],
     nodes.Test: lambda n: [(0, f'test "{escape(n.title)}"{_generated(n.params)}:'), *_inside(n.body)],
     nodes.Bench: lambda n: [(0, f'bench "{escape(n.title)}":'), *_inside(n.body)],
     nodes.Function: _function,

@@ -241,6 +241,8 @@ def call_member(context: Context, node: ast.Call, function: ast.Attribute, hint:
             found = field_of(context, receiver, function.name)
             if found is not None:
                 return call_value(context, context.open(found, f"`.{name}`"), node.arguments, node.span, hint)
+            if context.world.records[receiver.type.name].size(name) is not None:
+                return call_value(context, context.infer(function), node.arguments, node.span, hint)
         case TangentType():
             found = field_of(context, receiver, function.name)
             if found is not None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from dynlang.check import errors, typed
 from dynlang.check.context import ERROR, Context, LocalEntry, SizeEntry, generic_entries, is_int
 from dynlang.check.declarations.kinds import KINDS, has_kind
-from dynlang.check.declarations.typenames import NAMED, named_sizes, no_member, read_size_argument, read_type
+from dynlang.check.declarations.typenames import NAMED, named_sizes, no_member, read_size, read_size_argument, read_type
 from dynlang.check.declarations.world import (
     AliasInfo,
     ConstructorInfo,
@@ -22,6 +22,7 @@ from dynlang.check.declarations.world import (
     ParameterInfo,
     RecordInfo,
     Signature,
+    SizeInfo,
     SumInfo,
     Symbol,
     SymbolKind,
@@ -263,7 +264,8 @@ def read_members(module: ast.Module, interface: Interface, world: World, diagnos
                 context.scopes[-1].update(generic_entries(info.generics))
                 fields = read_fields(context, item.fields)
                 methods = {one.name.text: f"{info.name}.{one.name.text}" for one in item.methods}
-                done = RecordInfo(info.name, info.module, info.generics, fields, methods, info.span, info.documentation)
+                sizes = read_named_sizes(context, item, fields)
+                done = replace(info, fields=fields, methods=methods, sizes=sizes)
                 interface.records[info.name] = world.records[info.name] = done
             case ast.TypeDef(name) if is_own(interface, name):
                 sum_info = world.sums[f"{interface.name}.{name.text}"]
@@ -284,6 +286,22 @@ def read_fields(context: Context, nodes: Iterable[ast.Field | ast.Payload]) -> t
             continue
         default = node.default if isinstance(node, ast.Field) else None
         found.append(FieldInfo(node.name.text, read_type(context, node.type), node.span, default))
+    return tuple(found)
+
+
+def read_named_sizes(context: Context, item: ast.Record, fields: tuple[FieldInfo, ...]) -> tuple[SizeInfo, ...]:
+    """The sizes that a record names, ``let nodes = n``: each is made of the record's parameters."""
+    found: list[SizeInfo] = []
+    for node in (one for one in item.members if isinstance(one, ast.NamedSize)):
+        seen = (*fields, *found)
+        first = next((one for one in seen if one.name == node.name.text), None)
+        if first is not None:
+            label = Label(first.span, "first here")
+            context.report(errors.DuplicateName(f"`{node.name.text}` is declared twice", node.name.span, secondary=(label,)))
+            continue
+        size = read_size(context, node.size)
+        if size is not None:
+            found.append(SizeInfo(node.name.text, size, node.span))
     return tuple(found)
 
 
@@ -354,7 +372,7 @@ def read_signatures(module: ast.Module, interface: Interface, world: World, diag
         elif isinstance(item, (ast.Record, ast.TypeDef)) and is_own(interface, item.name):
             name = f"{interface.name}.{item.name.text}"
             info = world.records[name] if isinstance(item, ast.Record) else world.sums[name]
-            seen: dict[str, Span] = {one.name: one.span for one in info.fields} if isinstance(info, RecordInfo) else {}
+            seen: dict[str, Span] = {one.name: one.span for one in (*info.fields, *info.sizes)} if isinstance(info, RecordInfo) else {}
             for method in item.methods:
                 if method.name.text in seen:
                     first = Label(seen[method.name.text], "first here")

@@ -377,9 +377,36 @@ def combine(left: Size, operator: str, right: Size) -> Size | None:
     return None
 
 
+def size_of_variable(context: Context, path: ast.Dotted) -> Size | None:
+    """``g.nodes`` or ``batch.graph.nodes`` of a variable: a size that a record names, where the variable's type tells it."""
+    first, *rest = (one.text for one in path.parts)
+    entry = context.find(first)
+    kind = entry.local.type if isinstance(entry, LocalEntry) else None
+    for place, name in enumerate(rest):
+        if not isinstance(kind, RecordType):
+            return None
+        if place == len(rest) - 1:
+            return size_of_record(context, kind, name)
+        info = context.world.records[kind.name]
+        field = info.field(name)
+        kind = put(field.type, *bindings(info.generics, kind.arguments)) if field is not None else None
+    return None
+
+
+def size_of_record(context: Context, kind: RecordType, name: str) -> Size | None:
+    """The size that a record gives a name, ``let nodes = n``, in terms of the arguments of its type, if they tell it."""
+    info = context.world.records[kind.name]
+    named = info.size(name)
+    sizes = {one: size for one, size in bindings(info.generics, kind.arguments)[0].items() if isinstance(size, Size)}
+    return named.size.substitute(sizes.get) if named is not None and named.size.variables() <= set(sizes) else None
+
+
 def read_size_name(context: Context, path: ast.Dotted) -> Size | None:
     name = path.text
     entry = context.find(name)
+    named = size_of_variable(context, path)
+    if named is not None:
+        return named
     match entry:
         case SizeEntry(size):
             return size

@@ -117,6 +117,15 @@ class FieldInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class SizeInfo:
+    """A size that the values of a record give by name: ``let nodes = n``, a polynomial of the record's parameters."""
+
+    name: str
+    size: Size
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class RecordInfo:
     name: str
     module: str
@@ -125,10 +134,14 @@ class RecordInfo:
     methods: dict[str, str]
     span: Span
     documentation: str = ""
+    sizes: tuple[SizeInfo, ...] = ()
 
     @property
     def type(self) -> RecordType:
         return RecordType(self.name, tuple(one.argument for one in self.generics))
+
+    def size(self, name: str) -> SizeInfo | None:
+        return next((one for one in self.sizes if one.name == name), None)
 
     def field(self, name: str) -> FieldInfo | None:
         return next((one for one in self.fields if one.name == name), None)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from dynlang.check import errors, typed
 from dynlang.check.calls.functions import eta
 from dynlang.check.context import ERROR, Context, handles
-from dynlang.check.declarations.typenames import bindings, put
+from dynlang.check.declarations.typenames import bindings, put, size_of_record
 from dynlang.check.declarations.world import Signature, Symbol
 from dynlang.check.expressions.simple import given, infer_symbol
 from dynlang.check.fitting.fit import article
@@ -49,7 +49,7 @@ def infer_attribute(context: Context, node: ast.Attribute, hint: Type | None) ->
     value = context.infer(node.value)
     if isinstance(value.type, ErrorType):
         return value
-    found = field_of(context, value, node.name)
+    found = field_of(context, value, node.name) or named_size(context, value, node)
     if found is not None:
         return found
     if isinstance(value.type, ArrayType) and node.name.text == "shape":
@@ -109,6 +109,12 @@ def field_of(context: Context, value: typed.Expression, name: ast.Identifier) ->
     return typed.Field(kind, Span(value.span.source, value.span.start, name.span.end), value, name.text)
 
 
+def named_size(context: Context, value: typed.Expression, node: ast.Attribute) -> typed.Expression | None:
+    """A size that a record names: `g.nodes` of a ``Graph<n, e>`` is `n` itself, so ``for v in g.nodes`` gives an ``idx<n>``."""
+    size = size_of_record(context, value.type, node.name.text) if isinstance(value.type, RecordType) else None
+    return evaluated_first(context, value, typed.SizeValue(INT, node.span, size)) if size is not None else None
+
+
 def unknown_member(context: Context, kind: Type, name: ast.Identifier, receiver: Span) -> Diagnostic:
     from dynlang.check.expressions.maps import is_map, unknown_map_member
 
@@ -116,7 +122,8 @@ def unknown_member(context: Context, kind: Type, name: ast.Identifier, receiver:
     match kind:
         case RecordType(record) | TangentType(RecordType(record)):
             info = context.world.records[record]
-            known = {one.name for one in info.fields} | (set(info.methods) if isinstance(kind, RecordType) else set())
+            known = {one.name for one in info.fields}
+            known |= {one.name for one in info.sizes} | set(info.methods) if isinstance(kind, RecordType) else set()
             if is_map(kind):
                 return unknown_map_member(kind, name, info.methods)
         case ArrayType():

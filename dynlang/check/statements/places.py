@@ -129,6 +129,10 @@ def field_place(context: Context, inner: typed.Place, name: ast.Identifier, span
         kind = field_type(context, inner.type, name.text)
         if kind is not None:
             return typed.Place(inner.root, (*inner.steps, name.text), kind, span)
+        if (named := context.world.records[inner.type.name].size(name.text)) is not None:
+            title = f"`{name.text}` can't change: it is a size, a part of the type"
+            context.report(errors.AssignImmutable(title, name.span, secondary=(Label(named.span, "declared here"),)))
+            return None
     context.report(unknown_member(context, inner.type, name, inner.span))
     return None
 

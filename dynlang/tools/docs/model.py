@@ -97,8 +97,10 @@ def entries_of(item: ast.Item) -> Iterator[Entry]:
             yield Entry("constant", name, print_item(item).strip().partition("\n")[0])
 
 
-def member_entries(member: ast.Field | ast.Function) -> Iterator[Entry]:
-    if isinstance(member, ast.Field):
+def member_entries(member: ast.Field | ast.NamedSize | ast.Function) -> Iterator[Entry]:
+    if isinstance(member, ast.NamedSize):
+        yield Entry("size", member.name.text, print_item(member).strip())
+    elif isinstance(member, ast.Field):
         default = f" = {print_node(member.default)}" if member.default is not None else ""
         yield Entry("field", member.name.text, f"{member.name.text}: {print_node(member.type)}{default}")
     else:
