@@ -169,7 +169,7 @@ def is_subtype(actual: Type, wanted: Type) -> bool:
             if actual.shape != wanted.shape or actual.row_sparse != wanted.row_sparse:
                 return False
             return actual.element == wanted.element or (
-                isinstance(actual.element, IndexType) and is_subtype(actual.element, wanted.element)
+                isinstance(actual.element, (IndexType, TupleType)) and is_subtype(actual.element, wanted.element)
             )
         case FunctionType(parameters, result), FunctionType(others, returned):
             return (
