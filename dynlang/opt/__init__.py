@@ -20,6 +20,7 @@ from dynlang.opt.fold_sums import fold_sums
 from dynlang.opt.fuse import fuse
 from dynlang.opt.hoist import hoist
 from dynlang.opt.inline import inline
+from dynlang.opt.nest import nest
 from dynlang.opt.own_parameters import own_parameters
 from dynlang.opt.recall import recall
 from dynlang.opt.reuse import reuse
@@ -51,6 +52,8 @@ PASSES: tuple[Pass, ...] = (
     Pass("share", share, ("simplify",), 1, "behind simplify, which makes equal what only looked different"),
     Pass("hoist", hoist, ("share",), 1, "sizes and scalars leave loops, so that what is fused inside is small"),
     Pass("drop_unused", drop_unused, ("simplify", "share"), 1, "what the others replaced is still there"),
+    Pass("nest", nest, ("hoist", "drop_unused"), 1,
+         "behind hoist, so that what is the same in all turns stands outside; before small arrays become numbers and loops, fused"),
     Pass("take_apart", take_apart, ("share", "drop_unused"), 1,
          "behind hoist, so that loops written out hold what depends on the turn alone; before fusion, which makes loops of what is left"),
     Pass("recall", recall, ("take_apart",), 1, "behind what turns switches of derivatives into branches on the primal's conditions"),

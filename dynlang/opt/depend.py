@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dynlang.ops import OPS
 from dynlang.opt.drop_unused import must_stay
 from dynlang.ssa.build import operations_in, sizes_of
+from dynlang.ssa.lanes import written_into
 from dynlang.ssa.nodes import Operation, Value
 
 Owned = Mapping[str, frozenset[int]]
@@ -134,6 +135,8 @@ def written(one: Operation, owned: Owned) -> set[Value]:
             found.update(each.operands[:1])
         elif each.name == "call":
             found.update(each.operands[position] for position in owned[str(each.attributes["function"])])
+        elif each.name == "nest":
+            found.update(each.operands[position] for position in written_into(each))
         elif each.name in ("for", "while", "switch"):
             found.update(value for value in each.operands if value.counted)
     return found

@@ -30,9 +30,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from dynlang.ops import OPS
-from dynlang.ssa.build import Copier, map_functions, sizes_of, with_body
+from dynlang.ssa.build import Copier, map_functions, operations_in, sizes_of, with_body
 from dynlang.ssa.nodes import Function, Module, Operation, Region, Value
 
+WHOLE = frozenset({"fused", "nest"})
+"""What is kept with all that stands in it, or not at all."""
 KEPT = frozenset({"call", "while", "retain", "release", "return"})
 
 
@@ -75,7 +77,7 @@ class _Dropping:
         for one in region.operations[:-1]:
             if one not in self.live or (one.name in ("if", "switch", "for", "while") and not self.needed.issuperset(one.results)):
                 return False
-            if one.name != "fused" and not all(map(self.everything_is_needed, one.regions)):
+            if one.name not in WHOLE and not all(map(self.everything_is_needed, one.regions)):
                 return False
         return True
 
@@ -110,6 +112,8 @@ class _Dropping:
                 self.need(one.regions[0].operations[-1].operands)
             elif one.name != "yield":
                 self.need(one.operands)
+                if one.name == "nest":
+                    self.need(value for each in operations_in(one.regions[0]) for value in each.operands)
             if one.name not in ("if", "switch", "for", "while"):
                 self.need(size for value in one.results for size in sizes_of(value.type))
             if one.name == "switch":
@@ -156,7 +160,7 @@ class _Dropping:
         return made
 
     def operation(self, one: Operation, copier: Copier) -> Operation:
-        if not one.regions or one.name == "fused":
+        if not one.regions or one.name in WHOLE:
             return copier.operation(one)
         kept = [i for i, value in enumerate(one.results) if value in self.needed]
         shift = 1 if one.name == "for" else 0

@@ -44,6 +44,7 @@ from __future__ import annotations
 
 from dynlang.ops import OPS
 from dynlang.ssa.build import map_functions, operations_in
+from dynlang.ssa.lanes import written_into
 from dynlang.ssa.nodes import Function, Module, Operation, Value
 
 
@@ -81,6 +82,8 @@ class _Flow:
         row = OPS.get(one.name)
         if row is not None and row.has("consumes"):
             self.roots += one.operands[:1]
+        elif one.name == "nest":
+            self.roots += [one.operands[position] for position in written_into(one)]
         elif one.name == "call":
             self.calls.append(one)
         elif one.name in ("if", "switch"):

@@ -26,6 +26,7 @@ from dynlang.ops.memory import Failure
 from dynlang.source import Span, in_library
 from dynlang.ssa.build import folds_of, fused_offsets
 from dynlang.ssa.errors import RunTimeError
+from dynlang.ssa.lanes import rows_written
 from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Scalar, String, Value, ValueType
 from dynlang.ssa.ownership import consumed_operands, is_element, reused
 
@@ -465,12 +466,7 @@ class _Machine:
                 value = value.ravel()[start:start + int(np.prod(sizes, dtype=np.int64))].reshape(sizes)
             inside[parameter] = value
         for inner in region.operations[:-1]:
-            if inner.name == "constant":
-                inside[inner.results[0]] = self.constant(inner, inside)[0]
-                continue
-            found = OPS[inner.name].meaning(np, [inside[each] for each in inner.operands], inner.attributes, ())
-            kind = inner.results[0].type
-            inside[inner.results[0]] = stored(found, Array(kind, ()) if isinstance(found, np.ndarray) and found.ndim else kind)
+            inside[inner.results[0]] = self.constant(inner, inside)[0] if inner.name == "constant" else on_elements(inner, inside)
         whole = [np.broadcast_to(inside[each], sizes).copy() for each in region.operations[-1].operands]
         for place, fold in enumerate(folds_of(one)):
             if fold is not None:
@@ -479,11 +475,67 @@ class _Machine:
             return self.in_place(one, [values[each] for each in one.operands], whole)
         return [self.counted_result(stored(each, value.type), value) for each, value in zip(whole, one.results, strict=True)]
 
+    def nest(self, one: Operation, values: dict[Any, Any]) -> list[Any]:
+        """All elements go through the region together."""
+        sizes = tuple(each if isinstance(each, int) else int(values[each]) for each in one.sizes)
+        yielded = [np.broadcast_to(each, sizes) for each in self.lanes(one.regions[0], values, sizes)]
+        results = []
+        for (place, word, operand), value in zip(rows_written(one), one.results, strict=True):
+            if word is None:
+                results.append(self.counted_result(stored(yielded[place].copy(), value.type), value))
+                continue
+            target = values[one.operands[operand]]
+            whole = np.array(self.heap.read(target))
+            start = int(values[one.operands[operand + 1]])
+            row = whole.reshape(-1)[start:start + yielded[place].size]
+            row[:] = yielded[place].ravel() if word == "set" else row + yielded[place].ravel()
+            results.append(self.written(one, target, whole, value))
+        return results
+
+    def written(self, one: Operation, target: Any, payload: Any, value: Value) -> Any:
+        """The block of `target`, which is taken over, with other elements; a copy where it has other owners."""
+        if isinstance(target, Block) and target.count == 1:
+            target.payload = payload
+            return target
+        if isinstance(target, Block):
+            self.heap.copies(one, target)
+            self.heap.release(target)
+        return self.counted_result(payload, value)
+
+    def lanes(self, region: Region, values: dict[Any, Any], sizes: tuple[int, ...]) -> list[Any]:
+        """What a region of a nest yields: numbers that are the same for all elements, or arrays of one for each."""
+        for one in region.operations[:-1]:
+            if one.name == "element":
+                start = int(values[one.operands[1]])
+                count = int(np.prod(sizes, dtype=np.int64))
+                found = [self.heap.read(values[one.operands[0]]).ravel()[start:start + count].reshape(sizes)]
+            elif one.name == "for":
+                (body,) = one.regions
+                found = [values[each] for each in one.operands[1:]]
+                for trip in range(int(values[one.operands[0]])):
+                    values.update(zip(body.parameters, [np.int64(trip), *found], strict=True))
+                    found = self.lanes(body, values, sizes)
+            elif one.name == "if":
+                found = self.lanes(one.regions[0 if values[one.operands[0]] else 1], values, sizes)
+            elif OPS.get(one.name) and OPS[one.name].has("elementwise"):
+                found = [on_elements(one, values)]
+            else:
+                found = self.constant(one, values) if one.name == "constant" else self.row(one, values)
+            values.update(zip(one.results, found, strict=True))
+        return [values[each] for each in region.operations[-1].operands]
+
+
+def on_elements(one: Operation, values: Mapping[Any, Any]) -> Any:
+    """A scalar operation on numbers, or on whole arrays of them."""
+    found = OPS[one.name].meaning(np, [values[each] for each in one.operands], one.attributes, ())
+    kind = one.results[0].type
+    return stored(found, Array(kind, ()) if isinstance(found, np.ndarray) and found.ndim else kind)
+
 
 _STRUCTURAL: dict[str, Callable[[_Machine, Operation, dict[Any, Any]], list[Any]]] = {
     "constant": _Machine.constant, "call": _Machine.call_operation, "construct": _Machine.construct, "switch": _Machine.switch,
     "if": _Machine.conditional, "for": _Machine.counted_loop, "while": _Machine.open_loop, "retain": _Machine.retain,
-    "release": _Machine.release, "fused": _Machine.fused,
+    "release": _Machine.release, "fused": _Machine.fused, "nest": _Machine.nest,
     "yield": lambda machine, one, values: [],
     "return": lambda machine, one, values: [],
 }

@@ -24,6 +24,8 @@ Ops: every row of the op table, plus
   yield values (ends a region)          | return values (ends a function)
   retain %x / release %x (after the `count_references` pass)
   fused inputs.., offsets.. sizes [shape] (one scalar parameter an input) {scalar rows}: one loop over all elements (after `fuse`)
+  nest {into} array, offset.. sizes [shape], one region: one loop over all elements with loops inside of it (after `nest`)
+  element %array, %from: in a nest, the number at `from` plus the place of the element at hand
 
 `constant` of an integer is sign-extended or cut to its dtype; of a string it is a block that lives as long as the program
 runs. `list_empty` has its element types in its result's type (Core's attribute `elements` is gone). An operation's `sizes`
@@ -38,6 +40,12 @@ region yields in its place, in the order of the reduction's kernel. The attribut
 says that a result may take over the block of an input, which the operation then owns: if its count is one the result is written
 into it, else the reference is released.
 Elementwise rows on arrays carry `reuse` too.
+
+`nest` computes its region once for each element of `sizes`, too, and the region may hold loops and branches, which all elements go
+through together: counts, conditions, indices and checks are the same for all of them. What differs is what `element` reads, and
+what depends on it (`lanes.py`). The region runs once even where there is no element, so that its checks are made. Where the attribute
+`into` (one entry a result) has a word, the result is the array among the operands, which the nest takes over, with a row written
+from the offset behind it on: "set", or "add" for adding to what stands there. Where it has none, the result is a new array.
 
 Ownership (established by `opt/count_references.py`, checked by `verify`): a parameter is borrowed unless its position is in
 `Function.owned`; results are owned by the caller. Ops consume the operands that their row marks `consumes` and write in

@@ -4,6 +4,7 @@
 - `call` takes over the positions that the callee owns.
 - A row with the trait `consumes` takes over its first operand; what it stores in a list, or as an element of an array of
   references, it takes over too. Rows and arrays of numbers copy what they are given.
+- A `nest` takes over the arrays that it writes rows into.
 - The attribute `reuse` of an elementwise loop names the operands that it takes over.
 - Every other operand is borrowed. Results are owned, but for the text of a `constant`, which is lent by the program; the
   parameters of `switch` regions are borrowed from the box.
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dynlang.ops import OPS
+from dynlang.ssa.lanes import written_into
 from dynlang.ssa.nodes import Array, Function, List, Operation
 
 TAKES_ALL = frozenset({"construct", "yield", "return", "for", "while"})
@@ -28,6 +30,8 @@ def consumed_operands(operation: Operation, functions: Mapping[str, Function] | 
             raise ValueError("which operands a call takes over is known from its function")
         callee = functions[str(operation.attributes["function"])]
         return tuple(i for i, one in enumerate(operation.operands) if i in callee.owned and one.counted)
+    if operation.name == "nest":
+        return written_into(operation)
     if "reuse" in operation.attributes:
         return tuple(sorted(operand for _, operand in reused(operation)))
     row = OPS.get(operation.name)

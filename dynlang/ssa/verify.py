@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from dynlang import types
 from dynlang.diag import InternalError
 from dynlang.ops import OPS
-from dynlang.ssa.build import BOOL, I64, folds_of, fused_offsets, repeated_ranks, sizes_of
+from dynlang.ssa.build import BOOL, I64, folds_of, fused_offsets, operations_in, repeated_ranks, sizes_of
+from dynlang.ssa.lanes import UNIFORM, lanes_of, may_stand_in_a_nest, rows_written
 from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Rows, Scalar, String, Value
 from dynlang.ssa.print import _Printer, print_type
 from dynlang.ssa.shapes import Polynomials, row_attributes
 from dynlang.types import DTYPES, FLOATS, INTEGERS, Size
 
-STRUCTURAL = frozenset({"constant", "call", "construct", "switch", "if", "for", "while", "yield", "return", "retain", "release", "fused"})
+STRUCTURAL = frozenset({"constant", "call", "construct", "switch", "if", "for", "while", "yield", "return", "retain", "release", "fused",
+                        "nest", "element"})
 TERMINATORS = frozenset({"yield", "return"})
 
 
@@ -85,6 +87,7 @@ class _FunctionCheck:
         self.names = _Names(function)
         self.visible: set[Value] = set()
         self.defined: set[Value] = set()
+        self.in_nest: set[Operation] = set()
 
     def run(self) -> None:
         for position in self.function.owned:
@@ -138,6 +141,8 @@ class _FunctionCheck:
                 self.use(size)
                 self.expect(size.type == I64, f"the size {self.names.name(size)} is no i64")
         self.known_sizes(one)
+        if one.name == "nest":
+            self.in_nest.update(each for region in one.regions for each in operations_in(region))
         for region in one.regions:
             self.region(region, "yield")
         self.define(one.results)
@@ -329,11 +334,46 @@ class _FunctionCheck:
             self.expect(fits, f"{self.names.name(value)} doesn't have the shape of the loop")
 
 
+    def nest(self, one: Operation) -> None:
+        self.expect(len(one.regions) == 1 and not one.regions[0].parameters, "nest has one region without parameters")
+        (region,) = one.regions
+        for each in operations_in(region):
+            self.expect(may_stand_in_a_nest(each), f"{each.name} can't be in a nest")
+        self.same_for_all(region, lanes_of(region))
+        shape = self.names.many(one.sizes)
+        yielded = region.operations[-1].operands
+        self.expect(len(yielded) == len(one.results), "a nest yields a number for each result")
+        for (_, word, operand), value, result in zip(rows_written(one), yielded, one.results, strict=True):
+            have, element = self.core(result), self.core(value)
+            if word is None:
+                self.expect(have == types.ArrayType(element, shape), f"{self.names.name(result)} doesn't have the nest's shape")
+                continue
+            self.expect(word in ("set", "add"), f"a nest can't {word} a row")
+            self.expect(operand + 1 < len(one.operands), "a nest has an array and an offset for each row that it writes")
+            array, start = one.operands[operand:operand + 2]
+            self.expect(self.core(array) == have and start.type == I64, f"{self.names.name(result)} isn't the array that is written")
+            self.expect(isinstance(have, types.ArrayType) and have.element == element, f"a row of {have} isn't made of {element}")
+
+    def same_for_all(self, region: Region, lanes: set[Value]) -> None:
+        """What decides, counts, checks and indexes in a nest is the same for all elements."""
+        for one in operations_in(region):
+            asked = one.operands if one.name in UNIFORM else one.operands[1:] if one.name == "element" else one.operands[:1]
+            if one.name in ("for", "if", "element") or one.name in UNIFORM:
+                self.expect(lanes.isdisjoint(asked), f"{one.name} asks for something that differs from element to element")
+
+    def element(self, one: Operation) -> None:
+        self.expect(one in self.in_nest, "an element stands in a nest")
+        self.expect(len(one.operands) == 2 and len(one.results) == 1 and one.operands[1].type == I64, "element takes an array and a place")
+        kind = one.operands[0].type
+        self.expect(isinstance(kind, Array) and kind.element == one.results[0].type, "an element has the type of the array's")
+
+
 _CHECKS: dict[str, Callable[[_FunctionCheck, Operation], None]] = {
     "constant": _FunctionCheck.constant, "call": _FunctionCheck.call, "construct": _FunctionCheck.construct,
     "switch": _FunctionCheck.switch, "if": _FunctionCheck.conditional, "for": _FunctionCheck.counted_loop,
     "while": _FunctionCheck.open_loop, "yield": lambda check, one: None, "return": _FunctionCheck.give_back,
     "retain": _FunctionCheck.count, "release": _FunctionCheck.count, "fused": _FunctionCheck.fused,
+    "nest": _FunctionCheck.nest, "element": _FunctionCheck.element,
 }
 
 _ACCEPTS: dict[str, Callable[[Value], bool]] = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dynlang.native.lower import arrays, control, elementwise, lists, reductions, rows, text  # noqa: F401  (they register their handlers)
+from dynlang.native.lower import arrays, control, elementwise, lists, nest, reductions, rows, text  # noqa: F401  (they register their handlers)
 from dynlang.native.lower.entry import define_entry
 from dynlang.native.lower.frame import Lowering
 from dynlang.native.target import Target

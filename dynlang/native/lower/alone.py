@@ -64,7 +64,7 @@ def _of_numbers(value: Value) -> bool:
 
 def _only_reads(one: Operation) -> bool:
     """Whether no operand has another owner, or is lent to somebody who could own it, behind the operation."""
-    if one.name in HANDING_ON or one.name in WRITERS or one.name == "fused":
+    if one.name in HANDING_ON or one.name in WRITERS or one.name in ("fused", "nest", "element"):
         return True
     if one.name == "at":
         return isinstance(one.results[0].type, Scalar)
@@ -75,7 +75,7 @@ def _only_reads(one: Operation) -> bool:
 def _sources(one: Operation) -> Iterator[tuple[Value, tuple[Value, ...]]]:
     """Values that an operation makes or binds, each with those that must have one owner for it to have one."""
     row = OPS.get(one.name)
-    if one.name in WRITERS or one.name in ("fill", "empty", "fused") or (row is not None and row.has("elementwise")):
+    if one.name in WRITERS or one.name in ("fill", "empty", "fused", "nest") or (row is not None and row.has("elementwise")):
         yield from ((value, ()) for value in one.results)
     elif one.name == "for":
         (body,) = one.regions

@@ -1,0 +1,257 @@
+"""Rows as nests see them: what of a loop can be done for each element alone, where a piece of an array begins, and the region of a nest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+
+from dynlang.ops import OPS
+from dynlang.opt.depend import used
+from dynlang.opt.drop_unused import must_stay
+from dynlang.opt.fuse import DTYPES, SCALAR_FORM, Steps, dtype_of, is_elementwise
+from dynlang.ssa.build import I64, Builder, operations_in
+from dynlang.ssa.lanes import UNIFORM
+from dynlang.ssa.nodes import Array, Function, Operation, Region, Scalar, Value
+from dynlang.ssa.shapes import Polynomials
+from dynlang.types import Size
+
+FEWEST = 5
+"""Elements of a row: shorter ones become numbers (`take_apart`)."""
+Shape = tuple[Size, ...]
+
+
+def is_row(value: Value) -> bool:
+    """An array of numbers."""
+    return isinstance(value.type, Array) and dtype_of(value) in DTYPES
+
+
+class Reading:
+    """Sizes and definitions of a function."""
+
+    def __init__(self, function: Function) -> None:
+        self.sizes = Polynomials()
+        self.sizes.visit_all(function.body)
+        self.definitions = {value: one for one in operations_in(function.body) for value in one.results}
+        self.used = {value for one in operations_in(function.body) for value in one.operands}
+
+    def shape(self, value: Value) -> Shape | None:
+        return self.sizes.many(value.type.shape) if isinstance(value.type, Array) else None
+
+    def is_short(self, row: Value) -> bool:
+        count = prod(self.shape(row) or (), start=Size.constant(1)).value
+        return count is not None and 0 < count < FEWEST
+
+    # -- pieces of arrays
+
+    def step(self, one: Operation) -> Steps | None:
+        """The offset of a piece's first element in the array that it is taken from; None if the operation takes no piece."""
+        kind = one.operands[0].type if one.operands else None
+        if not isinstance(kind, Array) or not isinstance(kind.element, Scalar):
+            return None
+        if one.name == "reshape":
+            return ()
+        if one.name == "at" and isinstance(one.results[0].type, Array):
+            return tuple((index, kind.shape[axis + 1:]) for axis, index in enumerate(one.operands[1:]))
+        if one.name == "slice" and self.is_leading_window(one, kind):
+            return ((one.operands[1], kind.shape[1:]),)
+        return None
+
+    def is_leading_window(self, one: Operation, kind: Array) -> bool:
+        """A slice that takes whole rows: step 1, every axis but the first from 0 to its end."""
+        steps = one.attributes.get("steps")
+        if isinstance(steps, tuple) and any(step != 1 for step in steps):
+            return False
+        return all(self.sizes(start).value == 0 and self.sizes(count) == self.sizes(whole)
+                   for start, count, whole in zip(one.operands[2:], one.sizes[1:], kind.shape[1:], strict=True))
+
+    def offset(self, b: Builder, steps: Steps) -> Value:
+        """The sum of index times stride."""
+        total: Value | None = None
+        for index, sizes in steps:
+            if self.sizes(index).value != 0:
+                term = index
+                for size in sizes:
+                    factor = b.constant(size, "i64") if isinstance(size, int) else size
+                    term = b.value("mul", [term, factor], I64, hint="offset") if size != 1 else term
+                total = term if total is None else b.value("add", [total, term], I64, hint="offset")
+        return total or b.constant(0, "i64")
+
+
+class Body:
+    """A loop, as far as some of its results need it."""
+
+    def __init__(self, reading: Reading, loop: Operation, rows: list[Value]) -> None:
+        self.reading = reading
+        self.loop = loop
+        (self.region,) = loop.regions
+        self.shape = reading.shape(rows[0])
+        self.origin = {value: one for one in self.region.operations for value in one.results}
+        self.kept = {place for place, value in enumerate(loop.results) if value in rows}
+        """Which of the carried values are needed, and which operations."""
+        self.needed: set[Operation] = set()
+        self.follow()
+        self.convertible = self.can_be()
+
+    def follow(self) -> None:
+        parameters = {value: place for place, value in enumerate(self.region.parameters[1:])}
+        ends = self.region.operations[-1].operands
+        work = [ends[place] for place in self.kept]
+        for one in self.region.operations:
+            if must_stay(one) or any(must_stay(each) for region in one.regions for each in operations_in(region)):
+                self.needed.add(one)
+                work += used(one)
+        seen: set[Value] = set()
+        while work:
+            value = work.pop()
+            if value in seen:
+                continue
+            seen.add(value)
+            if value in parameters and parameters[value] not in self.kept:
+                self.kept.add(parameters[value])
+                work.append(ends[parameters[value]])
+            one = self.origin.get(value)
+            if one is not None:
+                self.needed.add(one)
+                work += used(one)
+
+    def operations(self) -> list[Operation]:
+        return [one for one in self.region.operations if one in self.needed]
+
+    def can_be(self) -> bool:
+        carried = [self.region.parameters[place + 1] for place in self.kept]
+        rows = {value for value in carried if isinstance(value.type, Array)}
+        if not all(isinstance(value.type, Scalar) or self.is_row(value) for value in carried):
+            return False
+        return all(self.fits(one, rows) for one in self.operations())
+
+    def is_row(self, value: Value) -> bool:
+        return is_row(value) and self.reading.shape(value) == self.shape
+
+    def fits(self, one: Operation, rows: set[Value]) -> bool:
+        """Whether an operation can stand in a nest. `rows`: the arrays that are made in the loop, which have elements only there."""
+        if one.regions:
+            return one.name == "if" and self.branch(one, rows)
+        if all(isinstance(value.type, Scalar) for value in one.results):
+            row = OPS.get(one.name)
+            return one.name == "constant" or (rows.isdisjoint(one.operands) and row is not None
+                                              and (one.name in UNIFORM or row.has("elementwise")))
+        if len(one.results) != 1 or not self.is_row(one.results[0]):
+            return False
+        rows.add(one.results[0])
+        if self.reading.step(one) is not None:
+            return one.operands[0] not in rows
+        if is_elementwise(one):
+            return all(isinstance(value.type, Scalar) or self.is_row(value) for value in one.operands)
+        return one.name == "fill"
+
+    def branch(self, one: Operation, rows: set[Value]) -> bool:
+        if not all(isinstance(value.type, Scalar) or self.is_row(value) for value in one.results):
+            return False
+        rows.update(value for value in one.results if isinstance(value.type, Array))
+        return all(self.fits(each, rows) for region in one.regions for each in region.operations[:-1])
+
+
+class Nest:
+    """The region of a nest: `members` are the operations that are done in it. `is_near(first)` says whether an operation stands in the
+    region of the nest, and `may_read(array, first)` whether a piece of an array that such a one takes can be read from the array itself."""
+
+    def __init__(self, reading: Reading, members: set[Operation], is_near: Callable[[Operation], bool],
+                 may_read: Callable[[Value, Operation], bool]) -> None:
+        self.reading = reading
+        self.members = members
+        self.is_near = is_near
+        self.may_read = may_read
+        self.bodies: set[Operation] = set()
+        """What the loops hold that are turned inside out."""
+        self.top = Builder(Region([]))
+        self.inside: dict[Value, Value] = {}
+        """The number that stands in the region for a value outside."""
+
+    def yielding(self, rows: list[Value]) -> Region:
+        yielded = [self.number(row) for row in rows]
+        self.top.emit("yield", yielded)
+        return self.top.region
+
+    def number(self, value: Value) -> Value:
+        """What stands for a value in the region; for what isn't there yet, it is made at its top."""
+        if value in self.inside:
+            return self.inside[value]
+        if isinstance(value.type, Scalar):
+            return value
+        one = self.reading.definitions.get(value)
+        if one is None or one not in self.members:
+            self.inside[value] = self.element(self.top, value, self.piece(value))
+        elif one.name == "for":
+            self.loop(self.top, one)
+        else:
+            self.top.span = one.span
+            self.computed(self.top, one)
+        return self.inside[value]
+
+    def piece(self, value: Value) -> tuple[Value, Steps] | None:
+        """Where a piece of an array lies in it, if it can be read there."""
+        steps: Steps = ()
+        first = None
+        while (one := self.reading.definitions.get(value)) is not None and (found := self.reading.step(one)) is not None:
+            if one not in self.bodies and not self.is_near(one):
+                break
+            steps, value, first = steps + found, one.operands[0], one
+        return (value, steps) if first is not None and (first in self.bodies or self.may_read(value, first)) else None
+
+    def element(self, b: Builder, value: Value, piece: tuple[Value, Steps] | None) -> Value:
+        base, steps = piece or (value, ())
+        steps = tuple((self.inside.get(index, index), sizes) for index, sizes in steps)
+        return b.value("element", [base, self.reading.offset(b, steps)], Scalar(dtype_of(value)), hint=value.name)
+
+    def computed(self, b: Builder, one: Operation) -> None:
+        """An operation on rows, or on numbers, as one on numbers."""
+        (result,) = one.results
+        if one.name == "fill":
+            self.inside[result] = self.number(one.operands[0])
+            return
+        name = SCALAR_FORM.get(one.name, one.name)
+        given = [self.number(value) for value in one.operands]
+        self.inside[result] = b.value(name, given, Scalar(dtype_of(result)), one.attributes, hint=result.name)
+
+    def loop(self, b: Builder, one: Operation) -> None:
+        body = Body(self.reading, one, [value for value in one.results if is_row(value) and value in self.reading.used])
+        places = sorted(body.kept)
+        firsts = [self.number(one.operands[place + 1]) for place in places]
+        parameters = [body.region.parameters[0], *(body.region.parameters[place + 1] for place in places)]
+        inner = Builder(Region([self.define(value) for value in parameters]))
+        self.bodies.update(each for each in operations_in(body.region))
+        for each in body.operations():
+            self.inner(inner, each)
+        ends = body.region.operations[-1].operands
+        inner.emit("yield", [self.number(ends[place]) for place in places])
+        b.span = one.span
+        b.emit("for", [one.operands[0], *firsts], [self.define(one.results[place]) for place in places], {}, [inner.region])
+
+    def inner(self, b: Builder, one: Operation) -> None:
+        """An operation of a loop's body."""
+        b.span = one.span
+        if one.name == "if":
+            self.branch(b, one)
+        elif all(isinstance(value.type, Scalar) for value in one.results):
+            operands = [self.number(value) if isinstance(value.type, Scalar) else value for value in one.operands]
+            b.emit(one.name, operands, [self.define(value) for value in one.results], one.attributes)
+        elif self.reading.step(one) is not None:
+            (result,) = one.results
+            self.inside[result] = self.element(b, result, self.piece(result))
+        else:
+            self.computed(b, one)
+
+    def branch(self, b: Builder, one: Operation) -> None:
+        arms = []
+        for region in one.regions:
+            arm = Builder(Region([]))
+            for each in region.operations[:-1]:
+                self.inner(arm, each)
+            arm.emit("yield", [self.number(value) for value in region.operations[-1].operands])
+            arms.append(arm.region)
+        b.span = one.span
+        b.emit("if", [self.number(one.operands[0])], [self.define(value) for value in one.results], {}, arms)
+
+    def define(self, value: Value) -> Value:
+        self.inside[value] = Value(value.name, Scalar(dtype_of(value)))
+        return self.inside[value]
