@@ -1,0 +1,156 @@
+"""Graphs: the design's programs run as they stand, and layers give what their formulas give, written out in NumPy."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dyn_calls import Call, callable_program
+
+FOLDER = Path(__file__).parent
+Array = np.ndarray
+
+
+def output(name: str, *flags: str) -> str:
+    command = [sys.executable, "-m", "dynlang", "run", str(FOLDER / "programs" / name), *flags]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
+
+
+def test_a_convolutional_network_learns() -> None:
+    losses = [float(one) for one in re.findall(r"epoch \d+: (\S+)", output("gcn.dyn"))]
+    assert len(losses) == 50 and losses[-1] < 0.5 * losses[0]
+
+
+def test_energy_of_a_molecule() -> None:
+    assert np.isfinite(float(output("mpnn.dyn")))
+
+
+# ---------------------------------------------------------------- layers, written out
+
+random = np.random.default_rng(11)
+NODES, ARCS = 6, 14
+arcs = random.integers(NODES - 1, size=(ARCS, 2))
+arcs[1], arcs[2] = arcs[0], (2, 2)
+x = random.standard_normal((NODES, 3))
+bond = random.standard_normal((ARCS, 2))
+
+
+def into(v: int) -> list[int]:
+    """The arcs into a node."""
+    return [k for k, (_, target) in enumerate(arcs) if target == v]
+
+
+def heard(v: int, h: Array) -> list[Array]:
+    return [h[arcs[k, 0]] for k in into(v)]
+
+
+def sigmoid(z: Array) -> Array:
+    return 1 / (1 + np.exp(-z))
+
+
+def gru(w: dict[str, Array], message: Array, h: Array) -> Array:
+    reset, keep = np.split(sigmoid(w["m.update.gates.w"] @ np.concatenate([message, h]) + w["m.update.gates.b"]), 2)
+    fresh = np.tanh(w["m.update.candidate.w"] @ np.concatenate([message, reset * h]) + w["m.update.candidate.b"])
+    return (1 - keep) * h + keep * fresh
+
+
+def gcn(w: dict[str, Array]) -> Array:
+    adjacency = np.eye(NODES)
+    for source, target in arcs:
+        adjacency[target, source] += 1
+    scale = np.diag(adjacency.sum(axis=1) ** -0.5)
+    return scale @ adjacency @ scale @ x @ w["m.w"] + w["m.bias"]
+
+
+def sage(w: dict[str, Array]) -> Array:
+    mean = [np.mean(heard(v, x), axis=0) if into(v) else np.zeros(3) for v in range(NODES)]
+    return x @ w["m.own"] + np.array(mean) @ w["m.heard"] + w["m.bias"]
+
+
+def sage_max(w: dict[str, Array]) -> Array:
+    h = np.maximum(x @ w["m.pool.w"].T + w["m.pool.b"], 0)
+    most = [np.max(heard(v, h), axis=0) if into(v) else np.zeros(4) for v in range(NODES)]
+    return x @ w["m.own"] + np.array(most) @ w["m.heard"] + w["m.bias"]
+
+
+def gat(w: dict[str, Array]) -> Array:
+    heads = []
+    for k in range(2):
+        h = x @ w["m.w"][:, 3 * k:3 * k + 3]
+        rows = []
+        for v in range(NODES):
+            others = np.array([h[v], *heard(v, h)])
+            scores = others @ w["m.from"][k] + h[v] @ w["m.to"][k]
+            weights = np.exp(np.where(scores > 0, scores, 0.2 * scores))
+            rows.append(weights @ others / weights.sum())
+        heads.append(np.array(rows))
+    return np.concatenate(heads, axis=1) + w["m.bias"]
+
+
+def gin(w: dict[str, Array]) -> Array:
+    z = (1 + w["m.eps"]) * x + np.array([np.sum(heard(v, x), axis=0) + np.zeros(3) for v in range(NODES)])
+    return np.maximum(z @ w["m.mlp.first.w"].T + w["m.mlp.first.b"], 0) @ w["m.mlp.second.w"].T + w["m.mlp.second.b"]
+
+
+def mpnn(w: dict[str, Array]) -> Array:
+    h = x
+    for _ in range(2):
+        message = [(w["m.matrix.w"] @ bond[k] + w["m.matrix.b"]).reshape(3, 3) @ h[arcs[k, 0]] for k in range(ARCS)]
+        h = np.array([gru(w, w["m.bias"] + sum(message[k] for k in into(v)), h[v]) for v in range(NODES)])
+    return h
+
+
+def gated(w: dict[str, Array]) -> Array:
+    h = x
+    for _ in range(2):
+        there, back = (h @ w[f"m.{name}.w"].T + w[f"m.{name}.b"] for name in ("along", "against"))
+        messages = [np.concatenate([sum(heard(v, there), np.zeros(3)), sum((back[b] for a, b in arcs if a == v), np.zeros(3))])
+                    for v in range(NODES)]
+        h = np.array([gru(w, messages[v], h[v]) for v in range(NODES)])
+    return h
+
+
+kind = random.integers(2, size=ARCS)
+
+
+def relational(w: dict[str, Array]) -> Array:
+    y = x @ w["m.own"] + w["m.bias"]
+    for r in range(2):
+        for v in range(NODES):
+            chosen = [x[arcs[k, 0]] @ w["m.w"][r] for k in into(v) if kind[k] == r]
+            y[v] += np.mean(chosen, axis=0) if chosen else 0
+    return y
+
+
+GRU = {"update.gates.w": (6, 6), "update.gates.b": (6,), "update.candidate.w": (3, 6), "update.candidate.b": (3,)}
+LAYERS: list[tuple[Callable[[dict[str, Array]], Array], dict[str, tuple[int, ...]], dict[str, Array]]] = [
+    (gcn, {"w": (3, 4), "bias": (4,)}, {}),
+    (sage, {"own": (3, 4), "heard": (3, 4), "bias": (4,)}, {}),
+    (sage_max, {"pool.w": (4, 3), "pool.b": (4,), "own": (3, 2), "heard": (4, 2), "bias": (2,)}, {}),
+    (gat, {"w": (3, 6), "from": (2, 3), "to": (2, 3), "bias": (6,)}, {}),
+    (gin, {"eps": (), "mlp.first.w": (5, 3), "mlp.first.b": (5,), "mlp.second.w": (2, 5), "mlp.second.b": (2,)}, {}),
+    (mpnn, {"matrix.w": (9, 2), "matrix.b": (9,), "bias": (3,), **GRU}, {"bond": bond}),
+    (gated, {"along.w": (3, 3), "along.b": (3,), "against.w": (3, 3), "against.b": (3,), **GRU, "update.gates.w": (6, 9),
+             "update.candidate.w": (3, 9)}, {}),
+    (relational, {"w": (2, 3, 4), "own": (3, 4), "bias": (4,)}, {"kind": kind}),
+]
+
+
+@pytest.fixture(scope="module")
+def call() -> Iterator[Call]:
+    with callable_program(FOLDER / "language" / "_graph_layers.dyn", [layer.__name__ for layer, _, _ in LAYERS], "2") as found:
+        yield found
+
+
+@pytest.mark.parametrize(("layer", "shapes", "more"), LAYERS, ids=lambda one: getattr(one, "__name__", ""))
+def test_a_layer_is_its_formula(call: Call, layer: Callable[[dict[str, Array]], Array], shapes: dict[str, tuple[int, ...]],
+                                more: dict[str, Array]) -> None:
+    weights = {f"m.{name}": np.asarray(random.standard_normal(shape)) for name, shape in shapes.items()}
+    found = call(layer.__name__, **weights, arcs=arcs, x=x, **more)["result"]
+    assert np.allclose(found, layer(weights), rtol=0, atol=1e-12)
