@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from dynlang.core.nodes import Atom, Block, Call, For, Function, Let, Operation, Variable, While
-from dynlang.core.walk import Names, Substitution, free_variables, rebuild, statements_in
+from dynlang.core.nodes import Atom, Block, Call, Case, For, Function, If, Let, Operation, Variable, While
+from dynlang.core.walk import Names, Substitution, blocks_of, free_variables, rebuild, statements_in
 from dynlang.grad.dead import MayGo, without_dead_code
 from dynlang.ops import OPS
 from dynlang.types import INT, ArrayType, ListType, size_variables
@@ -55,7 +55,8 @@ class Packed:
 
 
 def consumed_arrays(function: Function, inout: Callable[[str], tuple[int, ...]]) -> set[str]:
-    """Names of values that an op or an `inout` call updates in place, through loops: the least fixpoint.
+    """Names of values that an op or an `inout` call updates in place, through loops and branches: the least fixpoint. What a trip
+    leaves is updated by the next one.
 
     `inout` gives the consumed parameters of each function."""
     found: set[str] = set()
@@ -67,10 +68,14 @@ def consumed_arrays(function: Function, inout: Callable[[str], tuple[int, ...]])
                     found.add(arguments[0].name)
                 case Call(name, arguments):
                     found.update(one.name for position in inout(name) if isinstance(one := arguments[position], Variable))
-                case For(_, _, carried, initial, _) | While(carried, initial, _, _):
-                    found.update(
-                        start.name for one, start in zip(carried, initial, strict=True) if one.name in found and isinstance(start, Variable)
-                    )
+                case For(_, _, carried, initial, body) | While(carried, initial, _, body):
+                    for one, *values in zip(carried, initial, body.results, strict=True):
+                        if one.name in found:
+                            found.update(value.name for value in values if isinstance(value, Variable))
+                case Case() | If():
+                    for _, block in blocks_of(statement.right):
+                        found.update(value.name for one, value in zip(statement.variables, block.results, strict=True)
+                                     if one.name in found and isinstance(value, Variable))
         if len(found) == before:
             return found
 
