@@ -4,6 +4,7 @@
     dead.py     one walk upwards: what nothing reads
     constants.py   parameters that are one literal in all calls
     parameters.py  parameters that no one reads
+    handed_back.py  results of calls that are their arguments
     order.py    updates sink below the last reads of the array that they change, so that they can be done in place
 """
 
@@ -16,6 +17,7 @@ from dynlang.core.nodes import Block, Function, Module
 from dynlang.core.simplify.constants import spread_constants
 from dynlang.core.simplify.dead import remove_dead, vanishing_functions
 from dynlang.core.simplify.fold import Folder, expandable_functions
+from dynlang.core.simplify.handed_back import use_arguments
 from dynlang.core.simplify.order import sink_updates
 from dynlang.core.simplify.parameters import drop_unread_parameters
 from dynlang.core.walk import functions_called
@@ -30,6 +32,7 @@ def simplify(module: Module, roots: Collection[str] = (), expand_calls: bool = T
         functions = {name: Folder(function, small).run() for name, function in functions.items()}
         functions = without_dead_code(functions)
         if keep:
+            functions = use_arguments(functions, keep)
             functions = spread_constants(reachable(functions, keep), keep)
             fewer = drop_unread_parameters(functions, keep)
             functions = without_dead_code(fewer) if fewer is not functions else functions
