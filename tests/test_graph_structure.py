@@ -4,6 +4,7 @@ nodes among them, down to graphs without arcs and without nodes."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def induced(nodes: list[int], arcs: Arcs) -> tuple[list[list[int]], list[int]]:
 def test_indices(call: Call, n: int, arcs: Arcs) -> None:
     into = [[k for k, (_, b) in enumerate(arcs) if b == v] for v in range(n)]
     out = [[k for k, (a, _) in enumerate(arcs) if a == v] for v in range(n)]
-    in_edges, out_edges = sum(into, []), sum(out, [])
+    in_edges, out_edges = [k for row in into for k in row], [k for row in out for k in row]
     assert results(call, "indexed", n, arcs) == [list(map(len, into)), list(map(len, out)), in_edges, [arcs[k][0] for k in in_edges],
                                                  out_edges, [arcs[k][1] for k in out_edges]]
 
@@ -98,7 +99,7 @@ def test_walks(call: Call, n: int, arcs: Arcs) -> None:
     for start in range(n):
         (nodes,) = results(call, "walk", n, arcs, start=start, steps=8, seed=start)
         assert nodes[0] == start and len(nodes) == 9
-        for a, b in zip(nodes, nodes[1:], strict=False):
+        for a, b in pairwise(nodes):
             assert (a, b) in arcs or (a == b and all(one != a for one, _ in arcs))
 
 
