@@ -9,9 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from dynlang.core.nodes import Arm, Atom, Block, Case, Construct, Constructor, Function, Let, Module, Right, SumDeclaration, Variable
+from dynlang.core.nodes import (
+    Arm,
+    Atom,
+    Block,
+    Case,
+    Construct,
+    Constructor,
+    Function,
+    Let,
+    Module,
+    Operation,
+    Right,
+    SumDeclaration,
+    Variable,
+)
 from dynlang.core.walk import Substitution, blocks_of, free_variables, rebuild, statements_in, with_blocks, with_statements
-from dynlang.types import INT, ArrayType, ListType, Size, SumType, Type, map_type, size_variables, substitute
+from dynlang.types import INT, ArrayType, ListType, Size, SumType, Type, map_type, size_variables, sizes_in, substitute
 
 
 def map_rights(function: Function, change: Callable[[Right], Right]) -> Function:
@@ -175,6 +189,17 @@ class Retyped(Substitution):
     def binder(self, variable: Variable) -> Variable:
         return Variable(variable.name, self.type(variable.type))
 
+    def let(self, statement: Let) -> Let:
+        return with_own_sizes(super().let(statement))
+
+
+def with_own_sizes(statement: Let) -> Let:
+    """A `retype` says the sizes of its result; its type may have fewer of them than before."""
+    right = statement.right
+    if isinstance(right, Operation) and right.op == "retype":
+        return replace(statement, right=replace(right, sizes=sizes_in(statement.variables[0].type)))
+    return statement
+
 
 # ---------------------------------------------------------------- residuals that hold one residual, or nothing
 
@@ -315,3 +340,6 @@ class _Aliases(Substitution):
 
     def binder(self, variable: Variable) -> Variable:
         return Variable(variable.name, self.type(variable.type))
+
+    def let(self, statement: Let) -> Let:
+        return with_own_sizes(super().let(statement))
