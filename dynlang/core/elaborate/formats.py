@@ -38,6 +38,7 @@ from dynlang.types import (
     TupleType,
     Type,
     Unknown,
+    open_unknowns,
     unknowns,
 )
 
@@ -53,6 +54,8 @@ def format_expression(frame: Frame, node: typed.Format) -> Value:
 def formatted(frame: Frame, value: Value, specification: str = "", nested: bool = False) -> Atom:
     """The text of a value. Strings inside of others stand in quotes."""
     builder = frame.builder
+    if not isinstance(value.type, TupleType) and unknowns(value.type):
+        return formatted(frame, opened(frame, value), specification, nested)
     match value.type:
         case StringType():
             if nested:
@@ -77,16 +80,16 @@ def formatted(frame: Frame, value: Value, specification: str = "", nested: bool 
         case RowsType():
             table = ArrayType(ScalarType(value.type.dtype), value.type.shape)
             return formatted(frame, Value(table, (dense(frame, value.atom),)), specification)
-    if unknowns(value.type):
-        from dynlang.types import open_unknowns
-
-        names = [atom.name if isinstance(atom, Variable) else str(atom) for atom in value.atoms[:len(unknowns(value.type))]]
-        count = len(names)
-        for name, atom in zip(names, value.atoms, strict=False):
-            frame.sizes.setdefault(name, builder.size_of(atom))
-        kind = frame.type(open_unknowns(value.type, tuple(names)))
-        return formatted(frame, Value(kind, value.atoms[count:]), specification, nested)
     return generated(frame, value, specification)
+
+
+def opened(frame: Frame, value: Value) -> Value:
+    """The value with names for its own unknown sizes, which are its first atoms."""
+    count = len(unknowns(value.type))
+    names = tuple(atom.name if isinstance(atom, Variable) else str(atom) for atom in value.atoms[:count])
+    for name, atom in zip(names, value.atoms, strict=False):
+        frame.sizes.setdefault(name, frame.builder.size_of(atom))
+    return Value(frame.type(open_unknowns(value.type, names)), value.atoms[count:])
 
 
 def quoted(frame: Frame, value: Value) -> Atom:
