@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 from dynlang.sizes import Atom as Atom
 from dynlang.sizes import FloorDivision as FloorDivision
@@ -88,7 +88,8 @@ class ArrayType:
             raise _too_heavy(f"an array of {len(self.shape)} axes, more than {AXES_LIMIT}", self)
 
     def __str__(self) -> str:
-        return f"{self.element}[{', '.join(map(str, self.shape))}]"
+        element = f"({self.element})" if is_sparse(self.element) else str(self.element)
+        return f"{element}[{', '.join(map(str, self.shape))}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +248,27 @@ UNIT = TupleType(())
 BOOL, INT, F32, F64 = ScalarType("bool"), ScalarType("i64"), ScalarType("f32"), ScalarType("f64")
 
 
+SPARSE = ("sparse.Vector", "sparse.Matrix")
+"""The library's records that `sparse T[n]` and `sparse T[n, m]` stand for; their arguments are the sizes, then the number type."""
+
+
+def sparse_type(kind: ArrayType) -> RecordType | None:
+    """What ``sparse kind`` is; None if no such sparse value exists.
+
+    >>> str(sparse_type(ArrayType(F32, (Size.variable("n"),)))), sparse_type(ArrayType(F32, (Size.constant(2),) * 3))
+    ('sparse f32[n]', None)
+    """
+    rank = len(kind.shape)
+    return RecordType(SPARSE[rank - 1], (*kind.shape, kind.element)) if 0 < rank <= len(SPARSE) and not kind.row_sparse else None
+
+
+def is_sparse(kind: Type) -> TypeGuard[RecordType]:
+    return isinstance(kind, RecordType) and kind.name in SPARSE
+
+
 def _nominal(name: str, arguments: tuple[Argument, ...]) -> str:
+    if name in SPARSE:
+        return f"sparse {arguments[-1]}[{', '.join(map(str, arguments[:-1]))}]"
     return f"{name}<{', '.join(map(str, arguments))}>" if arguments else name
 
 

@@ -31,7 +31,7 @@ from dynlang.syntax import nodes as ast
 
 # The handlers of expressions register themselves when their modules are read.
 from dynlang.check.calls import builtins, call, derivatives, jacobians, leaves  # noqa: F401  isort: skip
-from dynlang.check.expressions import arithmetic, comprehensions, debugging, elementary, indexing, joining, logic, members, simple  # noqa: F401  isort: skip
+from dynlang.check.expressions import arithmetic, comprehensions, debugging, elementary, indexing, joining, logic, members, simple, sparse  # noqa: F401  isort: skip
 from dynlang.check.fitting import casts  # noqa: F401  isort: skip
 
 RECURSION = 20_000

@@ -38,6 +38,7 @@ from dynlang.types import (
     Type,
     TypeVariable,
     array_of,
+    is_sparse,
 )
 
 Failed = typed.Literal | None
@@ -263,7 +264,12 @@ def call_transpose(context: Context, node: ast.Call, hint: Type | None) -> typed
     """``transpose(x)``: the axes backwards; ``transpose(x, 1, 2, 0)``: in this order."""
     if not plain_arguments(context, node, "transpose", 1):
         return failed(node.span)
-    value = array_argument(context, node.arguments[0].value, "transpose")
+    value = context.infer(node.arguments[0].value)
+    if is_sparse(value.type) and len(node.arguments) == 1:
+        from dynlang.check.expressions.sparse import transposed
+
+        return transposed(context, value, node.span)
+    value = array_argument(context, given(value), "transpose")
     if value is None:
         return failed(node.span)
     assert isinstance(value.type, ArrayType)

@@ -12,7 +12,7 @@ from dynlang.check.declarations.kinds import has_kind, kind_hint, kind_words
 from dynlang.check.declarations.world import AliasInfo, Generic, Interface, RecordInfo, SumInfo, Symbol, show
 from dynlang.check.fitting.fit import article
 from dynlang.check.messages import words
-from dynlang.diag import LimitReached, NotBuiltYet
+from dynlang.diag import LimitReached
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
@@ -37,6 +37,7 @@ from dynlang.types import (
     Unknown,
     array_of,
     map_type,
+    sparse_type,
     tangent,
 )
 
@@ -73,13 +74,30 @@ def type_of(context: Context, node: ast.Type) -> Type:
         case ast.LentType():
             title = "`inout` belongs to a parameter, of a function or of a function type: `(inout T) -> U`"
             context.report(errors.WrongKind(title, node.span))
-        case ast.SparseType():
-            context.report(NotBuiltYet("not built yet: sparse types", node.span))
+        case ast.SparseType(inner):
+            return read_sparse(context, inner, node.span)
         case ast.Unknown():
             context.report(errors.WrongKind("`?` stands for a size, and a type is needed", node.span))
         case _:
             context.report(errors.WrongKind("a size stands where a type is needed", node.span))
     return ERROR
+
+
+def read_sparse(context: Context, node: ast.Type, span: Span) -> Type:
+    """``sparse T[n]``, ``sparse T[n, m]``: the library's record of the entries that are stored."""
+    dense = read_type(context, node)
+    if dense == ERROR:
+        return ERROR
+    found = sparse_type(dense) if isinstance(dense, ArrayType) else None
+    if found is None:
+        title = f"what is sparse is an array of rank 1 or 2, not {article(dense)}"
+        context.report(errors.WrongKind(title, span, hint="`sparse T[n]` is a vector, `sparse T[n, m]` a matrix"))
+        return ERROR
+    if isinstance(dense, ArrayType) and (not has_kind(dense.element, "number") or isinstance(dense.element, IndexType)):
+        title = f"a sparse array holds numbers, not {article(dense.element)}"
+        context.report(errors.WrongKind(title, span, hint=kind_hint(dense.element, "number")))
+        return ERROR
+    return found
 
 
 def read_named(context: Context, node: ast.TypeName) -> Type:

@@ -21,6 +21,7 @@ from dynlang.types import (
     SumType,
     Type,
     TypeVariable,
+    is_sparse,
 )
 
 SymbolKind = Literal["function", "record", "sum", "constructor", "alias", "constant", "module", "ambiguous"]
@@ -282,7 +283,7 @@ def show(kind: Type) -> str:
     def on_type(one: Type) -> Type | None:
         match one:
             case RecordType(name, arguments):
-                short = name.rpartition(".")[2]
+                short = name if is_sparse(one) else name.rpartition(".")[2]
                 return RecordType(short, tuple(shorten(a) for a in arguments)) if "." in name else None
             case SumType(name, arguments):
                 short = name.rpartition(".")[2]

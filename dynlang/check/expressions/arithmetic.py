@@ -32,7 +32,9 @@ from dynlang.types import (
     StringType,
     Type,
     TypeVariable,
+    Unknown,
     array_of,
+    is_sparse,
 )
 
 BINARY = {"+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floor_division", "%": "floor_modulo"}
@@ -176,6 +178,10 @@ def elementwise(context: Context, op: str, values: Sequence[typed.Expression], s
     if any(isinstance(value.type, ErrorType) for value in values):
         return typed.Literal(ERROR, span, 0)
     row, word = OPS[op], symbol or op
+    if any(is_sparse(value.type) for value in values):
+        from dynlang.check.expressions.sparse import no_function
+
+        return context.fail(no_function(word, values, span))
     conditions = [value for value, accepted in zip(values, row.accepts, strict=True) if accepted == "bool"]
     for value in conditions:
         if scalar_part(value.type) != BOOL:
@@ -287,6 +293,9 @@ def told_by(left: typed.Expression) -> Type | None:
     """What the left operand tells the right one, where nothing else does: its float type, or that of its list."""
     if isinstance(left.type, ListType):
         return left.type
+    if is_sparse(left.type):
+        *_, number = left.type.arguments
+        return number if not isinstance(number, (Size, Unknown)) and is_float(number) else None
     number = number_type(left.type)
     return number if is_float(number) and not is_adaptable(left) else None
 
@@ -317,6 +326,10 @@ def has_own_type(context: Context, node: ast.Expr) -> bool:
 def binary(context: Context, operator: str, left: typed.Expression, right: typed.Expression, span: Span, at: Span) -> typed.Expression:
     if isinstance(left.type, ErrorType) or isinstance(right.type, ErrorType):
         return typed.Literal(ERROR, span, 0)
+    if is_sparse(left.type) or is_sparse(right.type):
+        from dynlang.check.expressions.sparse import operate
+
+        return operate(context, operator, left, right, span, at)
     if operator == "@":
         return contract(context, left, right, span, at)
     if operator == "+" and isinstance(left.type, StringType) and isinstance(right.type, StringType):
@@ -439,6 +452,10 @@ def infer_negate(context: Context, node: ast.Negate, hint: Type | None) -> typed
         return typed.Literal(value.type, node.span, -value.value)
     if isinstance(value, typed.SizeValue):
         return typed.SizeValue(INT, node.span, -value.size)
+    if is_sparse(value.type):
+        from dynlang.check.expressions.sparse import of_one
+
+        return of_one(context, "negate", value, node.span)
     return elementwise(context, "neg", (value,), node.span, "-")
 
 

@@ -32,6 +32,7 @@ from dynlang.types import (
     TypeVariable,
     Unknown,
     array_of,
+    is_sparse,
     size_variables,
     unknowns,
 )
@@ -264,6 +265,10 @@ def call_reduction(context: Context, node: ast.Call, hint: Type | None) -> typed
         return comprehend(context, items, name, None, node.span)
     if isinstance(array.type, ErrorType):
         return array
+    if is_sparse(array.type):
+        from dynlang.check.expressions.sparse import reduced
+
+        return reduced(context, name, array, bool(named), node.span)
     if not isinstance(array.type, ArrayType) or scalar_part(array.type) is None:
         return context.fail(
             errors.OperandTypes(

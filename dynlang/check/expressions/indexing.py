@@ -27,6 +27,7 @@ from dynlang.types import (
     TupleType,
     Type,
     array_of,
+    is_sparse,
 )
 
 Item = typed.Expression | typed.SliceItem
@@ -49,6 +50,10 @@ def infer_index(context: Context, node: ast.Index, hint: Type | None) -> typed.E
             return typed.Literal(ERROR, node.span, 0) if index is None else typed.ListItem(elements[0], node.span, value, index)
         case RecordType() if is_map(value.type):
             return map_item(context, value, node)
+        case RecordType() if is_sparse(value.type):
+            from dynlang.check.expressions.sparse import item
+
+            return item(context, value, node)
         case StringType():
             return index_string(context, value, node)
         case ArrayType():

@@ -33,6 +33,7 @@ from dynlang.types import (
     TupleType,
     Type,
     array_of,
+    is_sparse,
 )
 
 ItemRule = Callable[[typed.Expression], typed.Expression]
@@ -83,6 +84,10 @@ def source(context: Context, node: ast.Expr, is_loop: bool = False, target: ast.
         return int_source(context, value)
     if is_map(value.type):
         return list_of(context, method_call(value, "keys", (), value.span), KEYS)
+    if is_sparse(value.type):
+        from dynlang.check.expressions.sparse import indices_of
+
+        return array_source(context, context.infer(indices_of(value)))
     if isinstance(value.type, StringType):
         return list_of(context, method_call(value, "characters", (), value.span), "characters")
     hint = ""

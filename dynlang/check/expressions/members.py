@@ -31,6 +31,7 @@ from dynlang.types import (
     TangentType,
     TupleType,
     Type,
+    is_sparse,
     tangent,
 )
 
@@ -49,7 +50,7 @@ def infer_attribute(context: Context, node: ast.Attribute, hint: Type | None) ->
     value = context.infer(node.value)
     if isinstance(value.type, ErrorType):
         return value
-    found = field_of(context, value, node.name) or named_size(context, value, node)
+    found = field_of(context, value, node.name) or named_size(context, value, node) or sparse_member(context, value, node)
     if found is not None:
         return found
     if isinstance(value.type, ArrayType) and node.name.text == "shape":
@@ -61,6 +62,14 @@ def infer_attribute(context: Context, node: ast.Attribute, hint: Type | None) ->
             errors.UnknownField(f"{article(value.type)} has no `{node.name.text}`", node.name.span, hint="take it apart: `let a, b = ...`")
         )
     return context.fail(unknown_member(context, value.type, node.name, node.value.span))
+
+
+def sparse_member(context: Context, value: typed.Expression, node: ast.Attribute) -> typed.Expression | None:
+    """What is stored of a sparse value, or of its tangent."""
+    from dynlang.check.expressions.sparse import member
+
+    kind = value.type.of if isinstance(value.type, TangentType) else value.type
+    return member(context, value, kind, node.name, node.span) if is_sparse(kind) else None
 
 
 def shape_value(kind: ArrayType, span: Span) -> typed.Expression:
@@ -222,8 +231,10 @@ def length(context: Context, value: typed.Expression, span: Span) -> typed.Expre
     from dynlang.check.expressions.maps import is_map, method_call
 
     match value.type:
-        case ArrayType(_, shape) if isinstance(shape[0], Size):
-            return evaluated_first(context, value, typed.SizeValue(INT, span, shape[0]))
+        case ArrayType(_, (Size() as size, *_)):
+            return evaluated_first(context, value, typed.SizeValue(INT, span, size))
+        case RecordType(_, (Size() as size, *_)) if is_sparse(value.type):
+            return evaluated_first(context, value, typed.SizeValue(INT, span, size))
         case ListType():
             return typed.Primitive(INT, span, "list_length", (value,))
         case StringType():
