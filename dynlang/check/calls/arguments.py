@@ -19,7 +19,7 @@ from dynlang.check.expressions.simple import is_open
 from dynlang.check.fitting.fit import adapt, fit, fitting, is_float, is_subtype, mismatch, number_type, unknowns_inside, with_numbers
 from dynlang.check.fitting.guards import explained, guards
 from dynlang.check.fitting.settle import asked_again, demand_argument
-from dynlang.check.fitting.solve import HOLE, Solver, has_hole
+from dynlang.check.fitting.solve import HOLE, Solver, has_hole, type_variables
 from dynlang.check.messages import rewrites
 from dynlang.check.messages.misfits import misfit, with_origins, with_swap
 from dynlang.diag import Label
@@ -31,6 +31,7 @@ from dynlang.types import (
     ArrayType,
     ErrorType,
     FunctionType,
+    IndexType,
     RecordType,
     ScalarType,
     Size,
@@ -178,7 +179,10 @@ def solve_arguments(
             if not is_bad(slot.passed) and isinstance(slot.passed, typed.Lend):
                 use.solver.match(pattern, slot.passed.place.type)
         else:
-            slot.passed = value_argument(context, use, hints, pattern, slot.argument, f"the argument `{slot.name}` of {what}", beforehand)
+            role = f"the argument `{slot.name}` of {what}"
+            if isinstance(pattern, FunctionType):
+                widen_indices(context, use, hints, pattern, slot.argument, role)
+            slot.passed = value_argument(context, use, hints, pattern, slot.argument, role, beforehand)
         bad = bad or is_bad(slot.passed)
         give_size(context, use, slot, what)
     if bad or any(isinstance(slot.type, ErrorType) for slot in slots):
@@ -355,6 +359,27 @@ def value_argument(
             match_callable(context, use, pattern, value)
     return value
 
+
+def widen_indices(context: Context, use: Use, hints: Solver, pattern: FunctionType, argument: ast.Argument, role: str) -> None:
+    """What was an index so far is an int where a function gives back an int for it: ``fold(xs, i, (count, x) => count + x)``.
+
+    Where a function works with neither, its error speaks of the index."""
+    found = use.solver.types
+    if not any(isinstance(found.get(one.name), IndexType) for one in type_variables(pattern.result)):
+        return
+    narrow, wide = use.solver, use.solver.copy()
+    wide.widen()
+    chosen = next((one for one in (narrow, wide) if takes(context, use, one, hints, pattern, argument, role)), narrow)
+    use.solver = chosen
+
+
+def takes(context: Context, use: Use, solver: Solver, hints: Solver, pattern: FunctionType, argument: ast.Argument, role: str) -> bool:
+    """Whether the argument fits its parameter with what the solver knows; nothing is learnt from it here."""
+    use.solver = solver.copy()
+    with context.trial() as problems:
+        value = value_argument(context, use, hints, pattern, argument, role, {})
+        fit(context, value, use.solver.resolve(pattern), role)
+    return not problems.errors
 
 def match_value(use: Use, pattern: Type, value: typed.Expression) -> None:
     """What a value tells of a parameter's type. Numbers written down adapt: to floats where those are asked for, or stand beside."""
