@@ -171,17 +171,15 @@ def solve_arguments(
         forget_unknown_numbers(use, hints)
     beforehand = told_by_functions(context, use, slots)
     bad = False
-    for slot in sorted((one for one in slots if one.argument is not None), key=lambda one: rank(context, one)):
+    for slot in sorted((one for one in slots if one.argument is not None), key=partial(rank, context)):
         assert slot.argument is not None
-        pattern = use.rename(slot.type)
+        pattern, role = use.rename(slot.type), f"the argument `{slot.name}` of {what}"
         if slot.inout:
             slot.passed = lend(context, slot.argument, None, pattern)
             if not is_bad(slot.passed) and isinstance(slot.passed, typed.Lend):
                 use.solver.match(pattern, slot.passed.place.type)
         else:
-            role = f"the argument `{slot.name}` of {what}"
-            if isinstance(pattern, FunctionType):
-                widen_indices(context, use, hints, pattern, slot.argument, role)
+            widen_indices(context, use, hints, pattern, slot.argument, role)
             slot.passed = value_argument(context, use, hints, pattern, slot.argument, role, beforehand)
         bad = bad or is_bad(slot.passed)
         give_size(context, use, slot, what)
@@ -360,12 +358,12 @@ def value_argument(
     return value
 
 
-def widen_indices(context: Context, use: Use, hints: Solver, pattern: FunctionType, argument: ast.Argument, role: str) -> None:
+def widen_indices(context: Context, use: Use, hints: Solver, pattern: Type, argument: ast.Argument, role: str) -> None:
     """What was an index so far is an int where a function gives back an int for it: ``fold(xs, i, (count, x) => count + x)``.
 
     Where a function works with neither, its error speaks of the index."""
     found = use.solver.types
-    if not any(isinstance(found.get(one.name), IndexType) for one in type_variables(pattern.result)):
+    if not isinstance(pattern, FunctionType) or not any(isinstance(found.get(one.name), IndexType) for one in type_variables(pattern.result)):
         return
     narrow, wide = use.solver, use.solver.copy()
     wide.widen()
