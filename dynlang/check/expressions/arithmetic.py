@@ -332,6 +332,8 @@ def binary(context: Context, operator: str, left: typed.Expression, right: typed
         return operate(context, operator, left, right, span, at)
     if operator == "@":
         return contract(context, left, right, span, at)
+    if operator == "**":
+        return power(context, left, right, span)
     if operator == "+" and isinstance(left.type, StringType) and isinstance(right.type, StringType):
         return typed.Primitive(left.type, span, "string_concat", (left, right))
     if operator == "+" and isinstance(left.type, ListType):
@@ -464,16 +466,20 @@ def infer_power(context: Context, node: ast.Power, hint: Type | None) -> typed.E
     """``x ** y``; a square is a product, and an int to a variable power is the library's."""
     base = context.infer(node.base, operand_hint(context, node.base, hint))
     exponent = context.infer(node.exponent, operand_hint(context, node.exponent, hint))
+    return power(context, base, exponent, node.span)
+
+
+def power(context: Context, base: typed.Expression, exponent: typed.Expression, span: Span) -> typed.Expression:
     if isinstance(base.type, ErrorType) or isinstance(exponent.type, ErrorType):
-        return typed.Literal(ERROR, node.span, 0)
+        return typed.Literal(ERROR, span, 0)
     amount = exponent.value if isinstance(exponent, typed.Literal) else None
     integral = number_type(base.type) is not None and not is_float(number_type(base.type))
     if isinstance(base, typed.Literal) and integral and not is_int(exponent.type):
         integral = False
     if integral and isinstance(amount, int) and not isinstance(amount, bool) and 0 <= amount <= 64:
-        return repeated_product(context, base, amount, node.span)
+        return repeated_product(context, base, amount, span)
     if is_int(base.type) and is_int(exponent.type):
-        return int_power(context, base, exponent, node.span)
+        return int_power(context, base, exponent, span)
     if integral:
         return context.fail(
             errors.OperandTypes(
@@ -484,8 +490,8 @@ def infer_power(context: Context, node: ast.Power, hint: Type | None) -> typed.E
             )
         )
     if amount == 2 and number_type(base.type) is not None:
-        return repeated_product(context, base, 2, node.span)
-    return elementwise(context, "power", (base, exponent), node.span, "**")
+        return repeated_product(context, base, 2, span)
+    return elementwise(context, "power", (base, exponent), span, "**")
 
 
 def int_power(context: Context, base: typed.Expression, exponent: typed.Expression, span: Span) -> typed.Expression:

@@ -120,7 +120,8 @@ class FunctionReversal:
         }
         hands_back = dict(function.inout)
         self.finals = {
-            k: Variable(names.fresh(f"{function.parameters[k].name}_after"), inside(function.results[hands_back[k]].type))
+            k: Variable(
+                names.fresh(f"{function.parameters[k].name}_after"), substitute(function.results[hands_back[k]].type, self.result_sizes))
             for k in pair.rewound
         }
         results = [Variable(names.fresh(f"d_{function.parameters[k].name}"), tangents.of(function.parameters[k].type)) for k in pair.wanted]
