@@ -362,13 +362,12 @@ def widen_indices(context: Context, use: Use, hints: Solver, pattern: Type, argu
     """What was an index so far is an int where a function gives back an int for it: ``fold(xs, i, (count, x) => count + x)``.
 
     Where a function works with neither, its error speaks of the index."""
-    found = use.solver.types
-    if not isinstance(pattern, FunctionType) or not any(isinstance(found.get(one.name), IndexType) for one in type_variables(pattern.result)):
+    given_back = type_variables(pattern.result) if isinstance(pattern, FunctionType) else ()
+    if not isinstance(pattern, FunctionType) or not any(isinstance(use.solver.types.get(one.name), IndexType) for one in given_back):
         return
     narrow, wide = use.solver, use.solver.copy()
     wide.widen()
-    chosen = next((one for one in (narrow, wide) if takes(context, use, one, hints, pattern, argument, role)), narrow)
-    use.solver = chosen
+    use.solver = next((one for one in (narrow, wide) if takes(context, use, one, hints, pattern, argument, role)), narrow)
 
 
 def takes(context: Context, use: Use, solver: Solver, hints: Solver, pattern: FunctionType, argument: ast.Argument, role: str) -> bool:
