@@ -4,7 +4,6 @@ What prepares their data runs too, on a package of the same files that holds a s
 
 from __future__ import annotations
 
-import gzip
 import os
 import re
 import shutil
@@ -12,7 +11,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -23,7 +21,8 @@ def run(*command: object, path: Path | None = None, fails: bool = False) -> str:
     """What a command prints; `path` is a folder of Python packages."""
     places = [str(ROOT), *([str(path)] if path is not None else [])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places), "NO_COLOR": "1"}
-    done = subprocess.run([str(word) for word in command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    words = [str(word) for word in command]
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode != 0) == fails, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     return done.stderr if fails else done.stdout
 
@@ -44,9 +43,12 @@ def numbers(text: str, before: str) -> list[float]:
 # ---------------------------------------------------------------- molecules
 
 
-MOLECULES = """C CC CCC CCCC CCCCC CO CCO CCCO CC(C)O CC(C)CO C=C CC=C C#C CC#N CCl CCCl ClCCl BrCC FC(F)F c1ccccc1 Cc1ccccc1 Oc1ccccc1
-CC(=O)O CC(=O)C CCOCC C1CCCCC1 C1CCOC1 c1ccncc1 c1cc[nH]c1 CN CNC CN(C)C NCCO OCCO CC(=O)N CS(=O)C CC(=O)OC O=[N+]([O-])c1ccccc1
-N[C@@H](C)C(=O)O F/C=C/F""".split()
+MOLECULES = [
+    "C", "CC", "CCC", "CCCC", "CCCCC", "CO", "CCO", "CCCO", "CC(C)O", "CC(C)CO", "C=C", "CC=C", "C#C", "CC#N", "CCl", "CCCl",
+    "ClCCl", "BrCC", "FC(F)F", "c1ccccc1", "Cc1ccccc1", "Oc1ccccc1", "CC(=O)O", "CC(=O)C", "CCOCC", "C1CCCCC1", "C1CCOC1",
+    "c1ccncc1", "c1cc[nH]c1", "CN", "CNC", "CN(C)C", "NCCO", "OCCO", "CC(=O)N", "CS(=O)C", "CC(=O)OC", "O=[N+]([O-])c1ccccc1",
+    "N[C@@H](C)C(=O)O", "F/C=C/F",
+]
 
 
 def polarity(smiles: str) -> int:
@@ -103,7 +105,8 @@ def test_smiles_that_are_wrong_say_where(tmp_path: Path) -> None:
     wrong = {
         "C(": "character 3: expected ')'", "C1CC": "character 5: ring 1 isn't closed", "CX": "character 2: expected an atom",
         "C)": "character 2: expected an atom", "C[Xx]": "character 3: expected an element", "[NH4": "character 5: expected ']'",
-        "C%1C": "character 4: expected the number of a ring", "C11": "character 4: a bond that is there already", "=C": "character 1: expected",
+        "C%1C": "character 4: expected the number of a ring", "C11": "character 4: a bond that is there already",
+        "=C": "character 1: expected",
         "C12CC1C2=": "character 10: expected an atom", "C..C": "character 3: expected an atom",
         "C=1CC#1": "character 8: ring 1 was opened with another bond",
     }
