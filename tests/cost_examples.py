@@ -55,7 +55,7 @@ def _core(path: Path, addition: str, function: str) -> Module:
 
 
 def examples() -> Iterator[Example]:
-    for path in (FOLDER / "constructs.dyn", FOLDER / "layers.dyn", FOLDER / "functions.dyn"):
+    for path in (FOLDER / "constructs.dyn", FOLDER / "layers.dyn", FOLDER / "functions.dyn", FOLDER / "memories.dyn"):
         for function in ENTRY.findall(path.read_text(encoding="utf-8")):
             yield Example(f"{path.stem}.{function}", path, function)
     seen: dict[str, int] = {}

@@ -12,7 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-RECALL = Path(__file__).parent / "programs" / "recall.dyn"
+from cost_measure import Plan, growth
+from dynlang import pipeline
+
+FOLDER = Path(__file__).parent
+RECALL = FOLDER / "programs" / "recall.dyn"
 NEEDS_CC = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 
 HOST = r"""
@@ -124,3 +128,24 @@ def test_a_host_keeps_a_memory(tmp_path: Path) -> None:
 def test_recall_is_learned() -> None:
     losses = [float(line.split()[1]) for line in run(Path.cwd(), sys.executable, "-m", "dynlang", "run", str(RECALL), "--steps", "60")]
     assert len(losses) == 60 and losses[-1] < 0.05 * losses[0]
+
+
+@pytest.mark.parametrize(("name", "slots"), [("sparse", (64, 1024)), ("few", (1024, 65536))])
+def test_a_sparse_step_costs_what_it_touches(name: str, slots: tuple[int, int]) -> None:
+    """Counted: what four steps more cost and save, at few slots and at many."""
+    path = FOLDER / "costs" / "memories.dyn"
+    core = pipeline.build(pipeline.Request(path, entries=(name,)), until="core")
+    fixed = {"w": "2", "near": "np.arange(8 * t).reshape(t, 8) % s", "start": "np.sin(np.arange(s * w)).reshape(s, w)"}
+    steps = []
+    for s in slots:
+        first, last = growth(core, name, Plan("t", (4, 8), {"s": str(s), **fixed}, ("start", "keys"))).costs
+        steps.append([getattr(last, one) - getattr(first, one) for one in ("primal", "gradient", "saved")])
+    exponents = np.log(np.array(steps[1]) / np.array(steps[0])) / np.log(slots[1] / slots[0])
+    assert np.all(exponents < 0.05), (steps, exponents)
+
+
+def test_nothing_of_all_slots_is_saved_in_a_step(tmp_path: Path) -> None:
+    """`dync grad`: the polynomial of what is saved has no term in slots and trips; by methods that lend a record, too."""
+    for path, name in [(FOLDER / "costs" / "memories.dyn", "sparse"), (FOLDER / "costs" / "memories.dyn", "few")]:
+        first = run(tmp_path, sys.executable, "-m", "dynlang", "grad", str(path), name, "--wrt", "start", "--wrt", "keys")[0]
+        assert "saves" in first and "s*t" not in first, first
