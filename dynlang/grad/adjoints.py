@@ -64,6 +64,7 @@ class Adjoints:
     def accumulate(self, region: Region, x: Atom, value: Atom, active: set[str]) -> None:
         if not isinstance(x, Variable) or x.name not in active:
             return
+        value = self.marked(region.builder, value, x.type)
         before = region.adjoints.get(x.name)
         region.adjoints[x.name] = value if before is None else self.merge(region.builder, before, value, f"d_{x.name}")
 
@@ -296,12 +297,23 @@ class Adjoints:
 
         return along(builder, left, (), array_sizes(kind))
 
+    def marked(self, builder: Builder, value: Atom, place: Type) -> Atom:
+        """A tangent as that of a variable of this type: an array may be handed over as an embedding table, and a table as an array."""
+        if isinstance(value.type, RowsType) and isinstance(place, ArrayType) and not place.row_sparse:
+            return as_array(builder, value)
+        if isinstance(value.type, ArrayType) and isinstance(place, ArrayType) and place.row_sparse:
+            assert isinstance(place.element, ScalarType)
+            return as_rows(builder, value, RowsType(place.element.dtype, array_sizes(value.type)))
+        return value
+
     # -- types that differ in the name of a size
 
     def retype(self, builder: Builder, value: Atom, kind: Type) -> Atom:
         """A value under equal sizes that have other names."""
         if value.type == kind or not isinstance(value, Variable):
             return value
+        if isinstance(value.type, RowsType) != isinstance(kind, RowsType):
+            return as_rows(builder, value, kind) if isinstance(kind, RowsType) else as_array(builder, value)
         if isinstance(kind, ArrayType) and is_number(kind):
             return builder.operation("reshape", value, sizes=array_sizes(kind), name=value.name)
         if not same_but_sizes(value.type, kind):
@@ -312,3 +324,18 @@ class Adjoints:
 def fresh_fields(names: Names, fields: Sequence[Variable], sizes: dict[str, Size]) -> tuple[Variable, ...]:
     """Binders for an arm: fresh names, types over the sizes given and the int fields before."""
     return rename_telescope(tuple(fields), names.fresh, sizes, {})
+
+
+def as_array(builder: Builder, rows: Atom) -> Atom:
+    """Touched rows as an array."""
+    assert isinstance(rows.type, RowsType)
+    return builder.operation("rows_dense", rows, sizes=rows.type.shape, dtype=rows.type.dtype, name="d")
+
+
+def as_rows(builder: Builder, value: Atom, kind: RowsType) -> Atom:
+    """An array as touched rows: all of them."""
+    empty = builder.operation("rows_empty", sizes=kind.shape, dtype=kind.dtype)
+    index, carried = Variable(builder.names.fresh("i"), INT), Variable(builder.names.fresh("rows"), empty.type)
+    body = builder.inside()
+    longer = body.operation("accumulate_at", carried, index, body.operation("at", value, index), name="rows")
+    return builder.emit(For(index, builder.size(kind.shape[0]), (carried,), (empty,), body.block(longer)), ["rows"])[0]

@@ -107,6 +107,10 @@ class FunctionTangent:
             return zero_rows(builder, atom)
         return self.engine.adjoints.zeros_like(Region(builder), atom)
 
+    def like(self, builder: Builder, atom: Atom, values: Tangents, place: Type) -> Atom:
+        """The tangent of an atom, as that of the place where it is put: an array may be an embedding table there, a table an array."""
+        return self.engine.adjoints.marked(builder, self.tangent(builder, atom, values), place)
+
     def dense(self, builder: Builder, atom: Atom, values: Tangents) -> Atom:
         """The tangent as an op takes it that reads all of an embedding table."""
         found = self.tangent(builder, atom, values)
@@ -180,12 +184,11 @@ class FunctionTangent:
                     if value is not None:
                         mine[field.name] = self.engine.adjoints.force(inner, value, field)
             self.block(inner, block, mine)
-            found = [
-                self.engine.adjoints.retype(
-                    inner, self.tangent(inner, block.results[k], mine), self.engine.tangents.of(block.results[k].type)
-                )
-                for k in outputs
-            ]
+            adjoints, tangents = self.engine.adjoints, self.engine.tangents
+            found: list[Atom] = []
+            for k in outputs:
+                tangent = adjoints.retype(inner, self.tangent(inner, block.results[k], mine), tangents.of(block.results[k].type))
+                found.append(adjoints.marked(inner, tangent, statement.variables[k].type))
             return inner.block(*block.results, *found)
 
         changed: Case | If
@@ -205,11 +208,12 @@ class FunctionTangent:
         carried = tuple(
             Variable(self.names.fresh(f"d_{right.carried[k].name}"), self.engine.tangents.of(right.carried[k].type)) for k in positions
         )
-        initial = tuple(self.tangent(builder, right.initial[k], values) for k in positions)
+        kinds = [right.carried[k].type for k in positions]
+        initial = tuple(self.like(builder, right.initial[k], values, kind) for k, kind in zip(positions, kinds, strict=True))
         inner, mine = builder.inside(), dict(values)
         mine.update((right.carried[k].name, one) for k, one in zip(positions, carried, strict=True))
         self.block(inner, right.body, mine)
-        found = [self.tangent(inner, right.body.results[k], mine) for k in positions]
+        found = [self.like(inner, right.body.results[k], mine, kind) for k, kind in zip(positions, kinds, strict=True)]
         body = inner.block(*right.body.results, *found)
         changed = replace(right, carried=(*right.carried, *carried), initial=(*right.initial, *initial), body=body)  # type: ignore[arg-type]
         made = tuple(
@@ -236,7 +240,8 @@ class FunctionTangent:
             self.engine.refuse_surrogate(call.function, statement.span)
         name = self.engine.forward(call.function, active)
         results = self.engine.activity.results(call.function, active)
-        given = [self.tangent(builder, one, values) for one, on in zip(call.arguments, active, strict=True) if on]
+        given = [self.like(builder, one, values, place.type)
+                 for one, place, on in zip(call.arguments, function.parameters, active, strict=True) if on]
         outputs = [one for one, on in zip(statement.variables, results, strict=True) if on]
         made = tuple(Variable(self.names.fresh(f"d_{one.name}"), self.engine.tangents.of(one.type)) for one in outputs)
         builder.append(Let((*statement.variables, *made), Call(name, (*call.arguments, *given)), statement.span))

@@ -12,14 +12,14 @@ from functools import cache
 from typing import Any
 
 from dynlang.core.build import Builder, number
-from dynlang.core.nodes import Atom, For, Literal, Operation, Variable
+from dynlang.core.nodes import Atom, Literal, Operation, Variable
 from dynlang.diag import InternalError
 from dynlang.grad.activity import operand_names
-from dynlang.grad.adjoints import Adjoints, Region
+from dynlang.grad.adjoints import Adjoints, Region, as_rows
 from dynlang.grad.tangents import array_sizes, dense, is_number
 from dynlang.ops import OPS
 from dynlang.ops.elementwise import scalar_of
-from dynlang.types import INT, ArrayType, RowsType, ScalarType, Type
+from dynlang.types import ArrayType, RowsType, ScalarType, Type
 
 Environment = Mapping[str, Atom | Sequence[Atom]]
 
@@ -194,12 +194,7 @@ def rows_of(builder: Builder, table: Atom, value: Atom) -> Atom:
     """A dense cotangent of an embedding table as rows: every row of it."""
     if isinstance(value.type, RowsType) or not isinstance(table.type, ArrayType):
         return value
-    shape = array_sizes(table.type)
-    empty = builder.operation("rows_empty", sizes=shape, dtype=scalar_of(table.type))
-    index, carried = Variable(builder.names.fresh("i"), INT), Variable(builder.names.fresh("rows"), empty.type)
-    body = builder.inside()
-    longer = body.operation("accumulate_at", carried, index, body.operation("at", value, index), name="rows")
-    return builder.emit(For(index, builder.size(shape[0]), (carried,), (empty,), body.block(longer)), ["rows"])[0]
+    return as_rows(builder, value, RowsType(scalar_of(table.type), array_sizes(table.type)))
 
 
 def is_table(kind: Type) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dynlang.check import errors, typed
 from dynlang.check.calls.arguments import infer_all
@@ -219,8 +220,8 @@ def call_random(context: Context, node: ast.Call, hint: Type | None) -> typed.Ex
 
 def array_argument(context: Context, node: ast.Expr, name: str, hint: Type | None = None) -> typed.Expression | None:
     value = context.infer(node, hint)
-    if isinstance(value.type, ArrayType) and not value.type.row_sparse:
-        return value
+    if isinstance(value.type, ArrayType):
+        return replace(value, type=replace(value.type, row_sparse=False)) if value.type.row_sparse else value
     if not isinstance(value.type, ErrorType):
         context.report(errors.OperandTypes(f"`{name}` takes an array, not {article(value.type)}", value.span, found=show(value.type)))
     return None

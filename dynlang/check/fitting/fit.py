@@ -84,7 +84,7 @@ def fitting(context: Context, value: typed.Expression, wanted: Type) -> typed.Ex
         found = as_function(context, value, wanted)
         if found is not None:
             return found
-    if is_subtype(value.type, wanted):
+    if is_subtype(value.type, wanted) or is_subtype(marked_as(value.type, wanted), wanted):
         return value
     if isinstance(value.type, ArrayType) and isinstance(wanted, ArrayType) and unknowns_inside(wanted.element):
         return fitting_jagged(context, value, value.type, wanted)
@@ -179,6 +179,13 @@ def is_subtype(actual: Type, wanted: Type) -> bool:
                 and is_subtype(result, returned)
             )
     return False
+
+
+def marked_as(actual: Type, wanted: Type) -> Type:
+    """An array as the embedding table, or a table as the array, that is wanted: as values they are the same, only their tangents differ."""
+    if isinstance(actual, ArrayType) and isinstance(wanted, ArrayType):
+        return replace(actual, row_sparse=wanted.row_sparse)
+    return actual
 
 
 def modes_of(kind: FunctionType) -> tuple[str, ...]:

@@ -13,16 +13,15 @@ from dataclasses import dataclass, replace
 from dynlang.check import errors, typed
 from dynlang.check.declarations.world import show
 from dynlang.core.build import integer, text, truth
-from dynlang.core.elaborate.comprehensions import again
 from dynlang.core.elaborate.expressions import expression, handles
-from dynlang.core.elaborate.formats import dense
 from dynlang.core.elaborate.frame import Frame
+from dynlang.core.elaborate.rows import map_rows, touched, whole
 from dynlang.core.elaborate.settled import resized
 from dynlang.core.elaborate.structures import NUMBER, STATE, Walk, extended, holds_leaf, is_leaf, leaf_dtype, walk_inside
 from dynlang.core.elaborate.values import AnyFunction, FunctionValue, StoredFunction, Value, is_binder
-from dynlang.core.nodes import Atom, For, Literal, Variable
+from dynlang.core.nodes import Atom, Literal
 from dynlang.core.sizes import expand
-from dynlang.diag import CompileError, Diagnostic, InternalError, NotBuilt
+from dynlang.diag import CompileError, Diagnostic, InternalError
 from dynlang.source import Span
 from dynlang.types import (
     BOOL,
@@ -253,7 +252,7 @@ def visit_leaf(frame: Frame, walk: Walk, given: Sequence[Atom], path: Atom) -> A
     node, kind = walk.node, given[0].type
     if isinstance(node, typed.MapLeaves) and any(isinstance(one.type, RowsType) for one in given):
         return map_rows(frame, node, path, given)
-    atoms = given if walk.maps else [whole(frame, one) for one in given]
+    atoms = given if walk.maps else [touched(frame, one) for one in given] if len(given) == 1 else [whole(frame, one) for one in given]
     kind = expand(atoms[0].type, frame.builder.known)
     dtype = leaf_dtype(kind)
     assert dtype is not None
@@ -272,41 +271,6 @@ def matched_places(frame: Frame, walk: Walk, values: Sequence[Value]) -> list[li
     first, *others = [places_of(frame, value, walk.kind, k == 0) for k, value in enumerate(values)]
     by_path = [{one.path: one for one in own} for own in others]
     return [[place, *(own[place.path] for own in by_path)] for place in first if all(place.path in own for own in by_path)]
-
-
-def map_rows(frame: Frame, node: typed.MapLeaves, path: Atom, given: Sequence[Atom]) -> Atom:
-    """Row by touched row; the rows that aren't touched stay as they are."""
-    builder = frame.builder
-    rows_at = next(position for position, one in enumerate(given) if isinstance(one.type, RowsType))
-    rows = builder.operation("rows_merge", given[rows_at], name="rows")
-    assert isinstance(rows.type, RowsType)
-    dtype, row_shape = rows.type.dtype, rows.type.shape[1:]
-    count = builder.operation("rows_count", rows, name="touched")
-    result_kind = given[0].type
-    start = given[0]
-    if isinstance(result_kind, RowsType):
-        start = builder.operation("rows_empty", dtype=dtype, sizes=rows.type.shape, name="rows")
-    carried = Variable(builder.names.fresh("table"), expand(result_kind, builder.known))
-    index = Variable(builder.names.fresh("k"), INT)
-    others = [info_record(frame, path, given[0].type, node.function.parameters[0])] if node.with_info else []
-    with frame.inside() as inner:
-        row_index = inner.operation("rows_index", rows, index, name="i")
-        vectors: list[Atom] = []
-        for position, one in enumerate(given):
-            if position == rows_at:
-                vectors.append(inner.operation("rows_row", rows, index, name="row"))
-            elif isinstance(one.type, RowsType):
-                raise NotBuilt("leaves of two sets of touched rows", builder.span)
-            else:
-                source = carried if position == 0 else one
-                vectors.append(inner.operation("at", source, row_index, name="row"))
-        result = run_leaf(frame, node.function, [as_vector(frame, one) for one in vectors], dtype, product_of(row_shape), others)
-        new = from_vector(frame, result.atom, ArrayType(ScalarType(dtype), row_shape))
-        op = "accumulate_at" if isinstance(result_kind, RowsType) else "update"
-        changed = inner.operation(op, carried, row_index, new, name="table")
-        block = inner.block(changed)
-    body = For(index, count, (carried,), (start,), block)
-    return frame.merge(body, again([carried], builder.names.fresh), node.span)[0]
 
 
 @handles(typed.MakeLeaves)
@@ -341,10 +305,6 @@ def unmakeable(kind: Type, path: str, span: Span) -> Diagnostic:
     where = f": its `{path}` is no number, and no array whose sizes the type tells" if path else ""
     hint = "make it by its constructor, and the parts that are records by `make_leaves`"
     return errors.CannotInfer(f"`make_leaves` can't make a `{show(kind)}` from its type{where}", span, hint=hint)
-
-
-def whole(frame: Frame, atom: Atom) -> Atom:
-    return dense(frame, atom) if isinstance(atom.type, RowsType) else atom
 
 
 # ---------------------------------------------------------------- structures that go together
