@@ -35,6 +35,7 @@ HELPERS = {
     "optim.mixed": "a part of momentum",
     "optim.mixed_square": "a part of adam",
     "optim.adam_step": "a part of adam",
+    "optim.adagrad_step": "a part of adagrad",
 }
 """Parts of other functions, checked with these."""
 
