@@ -4,6 +4,7 @@ What prepares their data runs too, on a package of the same files that holds a s
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -124,3 +126,56 @@ def test_members_of_the_karate_club_are_found(tmp_path: Path) -> None:
     printed = dync("run", EXAMPLES / "karate" / "karate.dyn", "--folder", tmp_path, "--runs", 3)
     assert min(numbers(printed, "run [0-9]:")) >= 29 and len(printed.splitlines()) == 4
     assert python(EXAMPLES / "karate" / "baselines.py", "--data", tmp_path) == "label propagation: 31 of 32 members\n"
+
+
+# ---------------------------------------------------------------- Fashion-MNIST
+
+
+@pytest.fixture(scope="module")
+def clothes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fashion-MNIST in small: class k is a bright square in a place of its own, and noise."""
+    packed, out = tmp_path_factory.mktemp("packed"), tmp_path_factory.mktemp("clothes")
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 320), ("t10k", 100)):
+        labels = np.arange(count) % 10
+        images = rng.integers(0, 60, (count, 28, 28))
+        for image, label in zip(images, labels, strict=True):
+            image[4 + 10 * (label // 5):, 5 * (label % 5) + 2:][:8, :5] += 150
+        for kind, head, array in (("images-idx3", (2051, count, 28, 28), images), ("labels-idx1", (2049, count), labels)):
+            content = np.array(head, dtype=">i4").tobytes() + array.astype(np.uint8).tobytes()
+            (packed / f"{part}-{kind}-ubyte.gz").write_bytes(gzip.compress(content))
+    python(EXAMPLES / "fashion" / "prepare.py", "--from", packed, "--out", out)
+    return out
+
+
+@pytest.mark.slow
+def test_a_mixture_of_experts_learns(clothes: Path) -> None:
+    printed = dync("run", EXAMPLES / "fashion" / "experts.dyn", "--folder", clothes, "--epochs", 4, "--rate", 0.005)
+    dense, mixture = (numbers(printed, f"{name}, epoch 3: test") for name in ("dense", "mixture"))
+    assert dense[0] > 90 and mixture[0] > 90
+
+
+@pytest.mark.slow
+def test_spectral_filters_learn(clothes: Path) -> None:
+    printed = dync("run", EXAMPLES / "fashion" / "spectral.dyn", "--folder", clothes, "--epochs", 3)
+    assert numbers(printed, "epoch 2: test")[0] > 60
+    assert numbers(python(EXAMPLES / "fashion" / "baselines.py", "--data", clothes, "--most", 300), "test")[0] > 60
+
+
+# ---------------------------------------------------------------- movie ratings
+
+
+@pytest.mark.slow
+def test_a_factorisation_machine_learns_ratings(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    users, movies = rng.normal(size=(20, 2)), rng.normal(size=(30, 2))
+    names = [*(f"user {k}" for k in range(20)), *(f"movie {k}" for k in range(30))]
+    (tmp_path / "names.txt").write_text("".join(f"{name}\n" for name in names))
+    for part, count in (("train", 1500), ("valid", 200), ("test", 200)):
+        pairs = zip(rng.integers(0, 20, count), rng.integers(0, 30, count), strict=True)
+        lines = [f"{3 + users[u] @ movies[m]:.3f} {u}:1 {20 + m}:1\n" for u, m in pairs]
+        (tmp_path / f"{part}.svm").write_text("".join(lines))
+    printed = dync("run", EXAMPLES / "ratings" / "train.dyn", "--folder", tmp_path, "--penalty", 0.001, "--epochs", 40)
+    mean, averages = numbers(python(EXAMPLES / "ratings" / "baselines.py", "--data", tmp_path), "test RMSE")
+    found = numbers(printed, "test RMSE")[0]
+    assert found < 0.5 * averages and averages < mean * 1.1
