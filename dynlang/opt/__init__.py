@@ -17,9 +17,11 @@ from dynlang.opt.count_references import count_references
 from dynlang.opt.drop_functions import drop_functions
 from dynlang.opt.drop_unused import drop_unused
 from dynlang.opt.fold_sums import fold_sums
+from dynlang.opt.forget import forget
 from dynlang.opt.fuse import fuse
 from dynlang.opt.hoist import hoist
 from dynlang.opt.inline import inline
+from dynlang.opt.look_through import look_through
 from dynlang.opt.nest import nest
 from dynlang.opt.own_parameters import own_parameters
 from dynlang.opt.recall import recall
@@ -50,8 +52,10 @@ PASSES: tuple[Pass, ...] = (
     Pass("drop_functions", drop_functions, ("inline",), 1, "what stands in the place of all its calls needs no further work"),
     Pass("simplify", simplify, (), 1, "what is known needn't be looked at by the others"),
     Pass("share", share, ("simplify",), 1, "behind simplify, which makes equal what only looked different"),
+    Pass("look_through", look_through, ("simplify",), 1, "before hoist, which takes the sums of indices out of loops"),
     Pass("hoist", hoist, ("share",), 1, "sizes and scalars leave loops, so that what is fused inside is small"),
     Pass("drop_unused", drop_unused, ("simplify", "share"), 1, "what the others replaced is still there"),
+    Pass("forget", forget, ("drop_unused",), 1, "behind drop_unused, which leaves the uses that count; before rows are turned inside out"),
     Pass("nest", nest, ("hoist", "drop_unused"), 1,
          "behind hoist, so that what is the same in all turns stands outside; before small arrays become numbers and loops, fused"),
     Pass("take_apart", take_apart, ("share", "drop_unused"), 1,

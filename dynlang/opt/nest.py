@@ -85,7 +85,7 @@ class _Nesting:
     def __init__(self, function: Function, owned: Owned) -> None:
         self.function = function
         self.owned = owned
-        self.reading = Reading(function)
+        self.reading = Reading(function, owned)
 
     def run(self) -> Function:
         self.region(self.function.body)
@@ -171,7 +171,7 @@ class _Rows:
         results = list(rows)
         found = self.finish(made, Builder(Region([]), one.span), one, rows, results, (None,) * len(rows), [], members)
         if found is not None and any(value in self.users for value in one.results if value not in rows):
-            self.gone.discard(one)
+            self.gone -= members
             one.results[:] = [Value(value.name, value.type) if value in rows else value for value in one.results]
             return [one, *found]
         return found

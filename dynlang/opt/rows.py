@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from math import prod
 
 from dynlang.ops import OPS
-from dynlang.opt.depend import used
+from dynlang.opt.depend import Owned, used, written
 from dynlang.opt.drop_unused import must_stay
 from dynlang.opt.fuse import DTYPES, SCALAR_FORM, Steps, dtype_of, is_elementwise
 from dynlang.ssa.build import I64, Builder, operations_in
@@ -26,13 +27,17 @@ def is_row(value: Value) -> bool:
 
 
 class Reading:
-    """Sizes and definitions of a function."""
+    """Sizes, definitions and uses of a function."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: Function, owned: Owned) -> None:
         self.sizes = Polynomials()
         self.sizes.visit_all(function.body)
-        self.definitions = {value: one for one in operations_in(function.body) for value in one.results}
-        self.used = {value for one in operations_in(function.body) for value in one.operands}
+        operations = list(operations_in(function.body))
+        self.definitions = {value: one for one in operations for value in one.results}
+        self.used = Counter(value for one in operations for value in one.operands)
+        self.changed = {value for one in function.body.operations for value in written(one, owned)}
+        """Arrays that the function writes; others can be read anywhere."""
+        self.changed.update(function.parameters[place] for place in owned[function.name])
 
     def shape(self, value: Value) -> Shape | None:
         return self.sizes.many(value.type.shape) if isinstance(value.type, Array) else None
@@ -179,7 +184,7 @@ class Nest:
         if isinstance(value.type, Scalar):
             return value
         one = self.reading.definitions.get(value)
-        if one is None or one not in self.members:
+        if one is None or not (one in self.members or self.is_made_for_this(value, one)):
             self.inside[value] = self.element(self.top, value, self.piece(value))
         elif one.name == "for":
             self.loop(self.top, one)
@@ -188,15 +193,28 @@ class Nest:
             self.computed(self.top, one)
         return self.inside[value]
 
+    def is_made_for_this(self, value: Value, one: Operation) -> bool:
+        """Whether a row from outside of the loops around the nest is made for it alone, in single steps of arithmetic on what can be read
+        here, too: it is computed here, each time."""
+        if self.is_near(one) or self.reading.used[value] != 1 or not is_elementwise(one) or one.name in SCALAR_FORM:
+            return False
+        return OPS[one.name].cost <= 1 and all(self.is_at_hand(each) for each in one.operands if is_row(each))
+
+    def is_at_hand(self, value: Value) -> bool:
+        one = self.reading.definitions.get(value)
+        if one is not None and self.reading.step(one) is not None and one.name != "reshape":
+            return self.piece(value) is not None
+        return one is not None and self.is_made_for_this(value, one)
+
     def piece(self, value: Value) -> tuple[Value, Steps] | None:
         """Where a piece of an array lies in it, if it can be read there."""
         steps: Steps = ()
-        first = None
+        first, far = None, False
         while (one := self.reading.definitions.get(value)) is not None and (found := self.reading.step(one)) is not None:
-            if one not in self.bodies and not self.is_near(one):
-                break
-            steps, value, first = steps + found, one.operands[0], one
-        return (value, steps) if first is not None and (first in self.bodies or self.may_read(value, first)) else None
+            steps, value, first, far = steps + found, one.operands[0], one, far or (one not in self.bodies and not self.is_near(one))
+        if first is None or (value in self.reading.changed and (far or not (first in self.bodies or self.may_read(value, first)))):
+            return None
+        return value, steps
 
     def element(self, b: Builder, value: Value, piece: tuple[Value, Steps] | None) -> Value:
         base, steps = piece or (value, ())

@@ -66,9 +66,10 @@ def listing(request: pipeline.Request, program: typed.Program) -> Iterator[tuple
 
 
 def placed(module: Module) -> Iterator[tuple[Operation, Operation | None]]:
-    """Every operation that knows its place, with the fused loop around it."""
+    """Every operation that knows its place, with the fused loop or the nest around it."""
     for function in module.functions.values():
-        loops = {id(inner): one for one in operations_in(function.body) if one.name == "fused" for inner in operations_in(one.regions[0])}
+        loops = {id(inner): one for one in operations_in(function.body) if one.name in ("fused", "nest")
+                 for inner in operations_in(one.regions[0])}
         for one in operations_in(function.body):
             if one.span is not None and one.name not in STEPS:
                 yield one, loops.get(id(one))
@@ -80,9 +81,9 @@ def encloses(outer: Span, inner: Span) -> bool:
 
 def became(decision: Decision, operations: Iterable[tuple[Operation, Operation | None]]) -> str:
     """What is left of a comprehension in the optimised program."""
-    if not decision.op:
-        return decision.why if decision.why == EXISTS else f"a loop: {decision.why}"
     mine = [(one, loop) for one, loop in operations if one.span is not None and encloses(decision.span, one.span)]
+    if not decision.op:
+        return decision.why if decision.why == EXISTS else f"a loop: {decision.why}{rows(loop for _, loop in mine)}"
     if decision.op in PRODUCTS:
         kept = any(one.name == decision.op for one, _ in mine)
         return PRODUCTS[decision.op] if kept else f"{PRODUCTS[decision.op]}, which is known when compiling or not needed"
@@ -94,6 +95,14 @@ def became(decision: Decision, operations: Iterable[tuple[Operation, Operation |
     if reductions:
         parts.append(f"{'then ' if parts else ''}one reduction ({', '.join(reductions)})")
     return "; ".join(parts) or "nothing is left of it: it is known when compiling, or a part of what uses it"
+
+
+def rows(loops: Iterable[Operation | None]) -> str:
+    """What `nest` made of the rows that a loop adds up or writes."""
+    nests = [one for one in unique(loops) if one.name == "nest"]
+    if any(inner.name == "for" for one in nests for inner in operations_in(one.regions[0])):
+        return "; rows stay in registers while they are added up"
+    return "; rows are written where they belong" if nests else ""
 
 
 def unique(loops: Iterable[Operation | None]) -> list[Operation]:
@@ -110,6 +119,8 @@ def fused(loop: Operation, span: Span) -> str:
     names = ", ".join(one.name for one in inner[:8]) + (", ..." if len(inner) > 8 else "")
     others = sorted({one.span.line for one in inner if one.span is not None and not encloses(span, one.span)} - {span.line})
     shared = f", with line{'s' if len(others) > 1 else ''} {', '.join(map(str, others))}" if others else ""
+    if loop.name == "nest":
+        return f"one loop over the elements of each row, with loops inside ({names}){shared}"
     words = [word for word in dict.fromkeys(folds_of(loop)) if word is not None]
     reduced = f", reduced as it runs ({', '.join(words)})" if words else ""
     return f"one fused loop of {len(inner)} operation{'s' if len(inner) > 1 else ''} ({names}){shared}{reduced}"

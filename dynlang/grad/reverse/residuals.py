@@ -92,7 +92,8 @@ def pack(
     order = {name: position for position, name in enumerate(definitions)}
     read = free_variables(backward)
     saved = sorted((one for one in read if one.name in definitions), key=lambda one: order[one.name])
-    saved, again = _recomputed(saved, definitions, consumed, {name for one in read for name in size_variables(one.type)})
+    given = [one for one in read if one.name not in definitions or definitions[one.name][1] is None]
+    saved, again = _recomputed(saved, definitions, consumed, {name for one in given for name in size_variables(one.type)})
     again.sort(key=lambda one: order[one.variables[0].name])
     backward = _unchecked(Block((*again, *backward.statements), backward.results), again)
     held = {one.name for one in saved}
@@ -108,16 +109,18 @@ LONGEST = 20
 def _recomputed(
     saved: list[Variable], definitions: Definitions, consumed: set[str], in_types: set[str]
 ) -> tuple[list[Variable], list[Let]]:
-    """Splits the demanded variables into those that are saved and statements that compute the others again."""
+    """Splits the demanded variables into those that are saved and statements that compute the others again. The sizes of what is
+    saved, and those `in_types` of what is given, are saved, too."""
     held = {one.name for one in saved}
     moved: dict[str, Let] = {}
     for one in reversed(saved):
-        if isinstance(one.type, ListType) or one.name in in_types:
-            continue
-        held.discard(one.name)
-        found = _expression(one.name, held, moved, definitions, consumed)
+        found = None
+        if not isinstance(one.type, ListType) and one.name not in in_types:
+            held.discard(one.name)
+            found = _expression(one.name, held, moved, definitions, consumed)
         if found is None:
             held.add(one.name)
+            in_types.update(size_variables(one.type))
         else:
             moved.update(found)
     return [one for one in saved if one.name in held], list(moved.values())

@@ -1,0 +1,103 @@
+"""What is read from a slice is read from the array that it is a slice of.
+
+Law: every result has the same bits. A number, or a row, of a slice stands in the array, too, start and step further; a slice that
+nothing else asks for is never made. That holds for arrays that the function only reads: of one that it writes, the old elements would
+have to be kept.
+
+Before:
+
+    func @f(%n: i64, %x: f64[%n], %from: i64, %count: i64) -> (f64) {
+      %s: f64[%count] = slice %x, %from sizes [%count]
+      %zero: f64 = constant {value = 0.0}
+      %y: f64 = for %count, %zero (%i: i64, %total: f64) {
+        %a: f64 = at %s, %i
+        %t: f64 = add %total, %a
+        yield %t
+      }
+      return %y
+    }
+
+After (and without what is unused then):
+
+    func @f(%n: i64, %x: f64[%n], %from: i64, %count: i64) -> (f64) {
+      %zero: f64 = constant {value = 0.0}
+      %y: f64 = for %count, %zero (%i: i64, %total: f64) {
+        %j: i64 = add %from, %i
+        %a: f64 = at %x, %j
+        %t: f64 = add %total, %a
+        yield %t
+      }
+      return %y
+    }
+"""
+
+from __future__ import annotations
+
+from dynlang.opt.depend import Owned, written
+from dynlang.ssa.build import I64, Builder, copy_function, operations_in
+from dynlang.ssa.nodes import Array, Function, Module, Operation, Region, Scalar, Value
+from dynlang.ssa.shapes import Polynomials
+
+
+def look_through(module: Module) -> Module:
+    owned = {name: one.owned for name, one in module.functions.items()}
+    return Module(module.sums, {name: looked_through(one, owned) for name, one in module.functions.items()}, module.roots)
+
+
+def looked_through(function: Function, owned: Owned) -> Function:
+    slices = {one.results[0] for one in operations_in(function.body) if one.name == "slice"}
+    if not any(one.name == "at" and one.operands[0] in slices for one in operations_in(function.body)):
+        return function
+    copy = copy_function(function)
+    _Looking(copy, owned).region(copy.body)
+    return copy
+
+
+class _Looking:
+    """The pass on a function that is its own copy: regions are rewritten in place."""
+
+    def __init__(self, function: Function, owned: Owned) -> None:
+        self.sizes = Polynomials()
+        self.sizes.visit_all(function.body)
+        self.windows = {one.results[0]: one for one in operations_in(function.body) if one.name == "slice" and of_numbers(one)}
+        self.changed = {value for one in function.body.operations for value in written(one, owned)}
+        self.changed.update(function.parameters[place] for place in owned[function.name])
+
+    def region(self, region: Region) -> None:
+        made = Builder(Region([]))
+        for one in region.operations:
+            for inner in one.regions:
+                self.region(inner)
+            while one.name == "at" and (window := self.windows.get(one.operands[0])) is not None and self.shows(window, one):
+                made.span = one.span
+                one = Operation("at", [window.operands[0], *self.places(made, window, one)], one.results, one.attributes, [], (), one.span)
+            made.append(one)
+        region.operations[:] = made.region.operations
+
+    def shows(self, window: Operation, one: Operation) -> bool:
+        """Whether the array has all that is read from its slice, side by side."""
+        array = window.operands[0]
+        assert isinstance(array.type, Array)
+        if array in self.changed:
+            return False
+        taken = len(one.operands) - 1
+        rest = zip(window.operands[1 + taken:], window.sizes[taken:], array.type.shape[taken:], steps_of(window)[taken:], strict=True)
+        return all(step == 1 and self.sizes(start).value == 0 and self.sizes(count) == self.sizes(whole)
+                   for start, count, whole, step in rest)
+
+    def places(self, b: Builder, window: Operation, one: Operation) -> list[Value]:
+        found = []
+        for index, start, step in zip(one.operands[1:], window.operands[1:], steps_of(window), strict=False):
+            moved = index if step == 1 else b.value("mul", [index, b.constant(step, "i64")], I64, hint="offset")
+            found.append(moved if self.sizes(start).value == 0 else b.value("add", [start, moved], I64, hint="place"))
+        return found
+
+
+def of_numbers(one: Operation) -> bool:
+    kind = one.operands[0].type
+    return isinstance(kind, Array) and isinstance(kind.element, Scalar)
+
+
+def steps_of(one: Operation) -> tuple[int, ...]:
+    steps = one.attributes.get("steps")
+    return tuple(map(int, steps)) if isinstance(steps, tuple) else (1,) * len(one.sizes)
