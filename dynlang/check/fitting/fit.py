@@ -486,6 +486,15 @@ def article(kind: Type) -> str:
     return f"{'an' if (text[0] in 'aeiouAEIOF' and not text.startswith(('u8', 'F'))) or text.startswith(('f', 'i8')) else 'a'} `{text}`"
 
 
+def reduced_too_far(value: typed.Expression, wanted: Type) -> typed.Primitive | None:
+    """The `sum(rows)` in `sum(rows) / 2.0` that gives one number, where a row is asked for; None if that isn't the mistake."""
+    if not isinstance(value, typed.Primitive) or not isinstance(wanted, ArrayType) or isinstance(value.type, ArrayType):
+        return None
+    if value.op in REDUCING and isinstance(of := value.arguments[0].type, ArrayType) and of.shape[1:] == wanted.shape:
+        return value if not isinstance(value.arguments[0], typed.Comprehension) and value.span.text.endswith(")") else None
+    return next((found for one in value.arguments if (found := reduced_too_far(one, wanted)) is not None), None)
+
+
 def conversion(context: Context, value: typed.Expression, wanted: Type) -> shapes.Advice:
     """How a value becomes one of the wanted type, where that is one step."""
     actual, span = value.type, value.span
@@ -507,6 +516,10 @@ def conversion(context: Context, value: typed.Expression, wanted: Type) -> shape
         return shapes.Advice("take the tuple apart first: `let a, b = ...`")
     if isinstance(wanted, ScalarType) and isinstance(actual, ArrayType) and actual.element == wanted:
         return shapes.Advice("reduce it with `sum` or `mean`, or take one item")
+    reduced = reduced_too_far(value, wanted)
+    if reduced is not None:
+        kept = f"{reduced.span.text[:-1]}, axis=0)"
+        return shapes.Advice(f"along one axis: `{kept}`", (replacing("reduce along the first axis", reduced.span, kept),))
     if isinstance(wanted, ArrayType) and actual == wanted.element and nameable(context, wanted):
         sizes = ", ".join(str(size) for size in wanted.shape)
         return shapes.Advice(f"`fill({shapes.clip(value)}, {sizes})` repeats one number")
