@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from dyn_calls import WAYS, Call, callable_program
+from dynlang.diag import CompileError
+from dynlang.ssa.interpret import RunTimeError
 
 PROGRAM = """
 import memory
@@ -60,9 +62,38 @@ fn asked(words: f64[3, 7, 4], times: f64[3, 5, 4], a: idx<7>[3], b: idx<7>[2], q
 fn looked_up<n, d>(maps: f64[2, d, d], query: f64[d], keys: f64[n, d], values: f64[n, d]) -> f64[d]:
     let net: memory.KeyValue<d, 2, f64> = memory.KeyValue(maps)
     return net(query, keys, values)
+
+fn product(first: f64[4, 2], second: f64[4, 2], values: f64[16, 3], query: f64[4]) -> (int[4], f64[4], f64[3]):
+    let keys: memory.ProductKeys<4, 2, 3, f64> = memory.ProductKeys(first, second, values)
+    let at = keys.address(query, 4)
+    return at.slots, at.weights, keys(query, 3)
+
+fn dense<s, w>(rows: f64[s, w], key: f64[w]) -> (f64[s], f64[w]):
+    var mem = Memory(rows=rows, last_read=key)
+    let at = mem.address(key, 2.0)
+    mem.write(at, key, key)
+    return at, mem.read(at)
+
+fn few<s, w>(rows: f64[s, w], key: f64[w], k: int) -> (int[?], f64[?], f64[w]):
+    var mem = Memory(rows=rows, last_read=key)
+    let at = mem.address_sparse(key, k)
+    return at.slots, at.weights, mem.read_sparse(at)
+
+fn oldest(s: int) -> int:
+    let mem: memory.SparseMemory<s, 2, f64> = memory.empty_sparse()
+    return mem.oldest()
+
+fn full<t>(s: int, keys: f64[t, 2]) -> f64[2]:
+    var kept: memory.Store<s, 2, 2, f64> = memory.empty_store()
+    for key in keys:
+        kept.append(key, key)
+    return kept.attend([0.5, 1.0])
+
+fn allocated<s>(usage: f64[s]) -> f64[s]:
+    return memory.allocation(usage)
 """
 
-NAMES = ("turing", "sparsely", "computer", "stored", "asked", "looked_up")
+NAMES = tuple(line[3:].split("(")[0].split("<")[0] for line in PROGRAM.splitlines() if line.startswith("fn "))
 draw = np.random.default_rng(5)
 
 
@@ -197,3 +228,51 @@ def test_key_value_memory_network(call: Call) -> None:
     for one in maps:
         q = one @ (q + softmax(keys @ q) @ values)
     agree(call("looked_up", maps=maps, query=query, keys=keys, values=values), q)
+
+
+def test_product_keys(call: Call) -> None:
+    """The best of all pairs, although only pairs of the best halves are looked at."""
+    first, second, values, query = (draw.standard_normal(shape) for shape in [(4, 2), (4, 2), (16, 3), (4,)])
+    scores = ((first @ query[:2])[:, None] + (second @ query[2:])[None, :]).ravel()
+    best = np.argsort(-scores)
+    found = call("product", first=first, second=second, values=values, query=query)
+    agree(found, best[:4], softmax(scores[best[:4]]), softmax(scores[best[:3]]) @ values[best[:3]])
+
+
+def test_no_slots(call: Call) -> None:
+    nothing = np.zeros((0, 3))
+    agree(call("dense", rows=nothing, key=np.ones(3)), np.zeros(0), np.zeros(3))
+    agree(call("few", rows=nothing, key=np.ones(3), k=0), np.zeros(0), np.zeros(0), np.zeros(3))
+    agree(call("full", s=0, keys=np.zeros((0, 2))), np.zeros(2))
+    agree(call("allocated", usage=np.zeros(0)), np.zeros(0))
+    for name, arguments, words in [("few", {"rows": nothing, "key": np.ones(3), "k": 1}, "1 slots of a memory that has 0"),
+                                   ("oldest", {"s": 0}, "zero slots"), ("full", {"s": 0, "keys": np.ones((1, 2))}, "all 0 slots")]:
+        with pytest.raises((CompileError, RunTimeError), match=words):
+            call(name, **arguments)
+
+
+def test_more_than_there_is(call: Call) -> None:
+    rows = draw.standard_normal((4, 3))
+    for name, arguments, words in [("few", {"rows": rows, "key": np.ones(3), "k": 5}, "5 slots of a memory that has 4"),
+                                   ("few", {"rows": rows, "key": np.ones(3), "k": -1}, "-1"),
+                                   ("full", {"s": 2, "keys": np.ones((3, 2))}, "all 2 slots")]:
+        with pytest.raises((CompileError, RunTimeError), match=words):
+            call(name, **arguments)
+
+
+def test_keys_that_are_no_numbers(call: Call) -> None:
+    """NaN in a key is NaN in every weight; in a row, that row comes last."""
+    rows = draw.standard_normal((4, 3))
+    nan = np.full(3, np.nan)
+    assert np.all(np.isnan(call("dense", rows=rows, key=nan)["result.0"]))
+    found = list(call("few", rows=rows, key=nan, k=2).values())
+    assert list(found[0]) == [0, 1] and np.all(np.isnan(found[1])) and np.all(np.isnan(found[2]))
+    damaged = rows.copy()
+    damaged[1] = np.nan
+    found = list(call("few", rows=damaged, key=np.ones(3), k=3).values())
+    assert sorted(found[0]) == [0, 2, 3] and abs(found[1].sum() - 1) < 1e-12
+
+
+def test_a_memory_and_a_key_of_zeros(call: Call) -> None:
+    at, read = call("dense", rows=np.zeros((4, 3)), key=np.zeros(3)).values()
+    assert np.allclose(at, 0.25) and np.all(read == 0)
