@@ -23,6 +23,11 @@ NAME_LIMIT = 200
 """Letters of a module's name: file systems have a limit, too."""
 
 
+def means_library(found: Path, importer: Loaded, in_library: Path) -> bool:
+    """A file that is named like a module of the library, `search.dyn`, and imports that name means the library, not itself."""
+    return in_library.is_file() and found.resolve() == Path(importer.source.name).resolve()
+
+
 def too_long(path: ast.Dotted) -> ast.Identifier | None:
     """The part of a path that no file is called."""
     return next((part for part in path.parts if len(part.text) > NAME_LIMIT), None)
@@ -165,7 +170,7 @@ class Loader:
             return None
         relative = Path(*parts).with_suffix(".dyn")
         for folder in self.folders(importer):
-            if (folder / relative).is_file():
+            if (folder / relative).is_file() and not means_library(folder / relative, importer, library / relative):
                 return self.find_file(self.name_of(folder / relative), folder / relative, path, is_library=False)
         if (library / relative).is_file():
             return self.find_file(".".join(parts), library / relative, path, is_library=True)

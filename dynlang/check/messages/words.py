@@ -113,7 +113,7 @@ FUNCTIONS: Mapping[str, str] = {
 
 
 LATER = {
-    "module": {"graph", "memory", "search", "energy", "embedding"},
+    "module": {"graph", "memory", "energy", "embedding"},
     "function": {"minimize", "fixpoint", "top_k", "laplacian"},
     "type": {"Graph", "Memory"},
 }
