@@ -7,6 +7,16 @@
 
 A block has as many vectors as fit into the registers beside what the region needs; the last one goes under a mask. The region runs
 once even where there is no element, under a mask of nothing, because its checks must be made.
+
+A sum of many long rows, which lie anywhere, is made from a few rows at a time: a block of each of a hundred rows is a walk that no
+processor foresees, and eight rows from end to end are eight streams. The totals wait in the row that is written, so the order of the
+additions is the same:
+
+    for each eight neighbours:
+        for each block of elements:
+            total = y[block]
+            for k in these eight: total += w[ids[k]][block]
+            y[block] = total
 """
 
 from __future__ import annotations
@@ -28,6 +38,10 @@ VECTORS = 8
 """Registers for what loops carry: half of those that a machine has."""
 LONGEST_BLOCK = 40
 """Operations on lanes, times vectors, of a block: the code is written out for each vector."""
+TOGETHER = 8
+"""Rows that are read side by side from end to end, where they are long."""
+LONG_ROW = 1024
+"""Elements of a row that is long: less is near at hand after the first block of it."""
 
 
 @lowers("nest")
@@ -60,6 +74,8 @@ class _Nest:
         """The vectors of each lane."""
         self.start = "0"
         self.masks: list[str | None] = []
+        self.turns: tuple[str, str] | None = None
+        """Of a sum of rows: from which turn of its loop to which the blocks go now."""
 
     def vectors(self) -> int:
         """How many vectors a block has at most."""
@@ -69,6 +85,29 @@ class _Nest:
         return max(1, min(VECTORS // max(1, carried), LONGEST_BLOCK // max(1, computed)))
 
     def emit(self) -> None:
+        f = self.f
+        if not self.adds_rows() or (self.count.isdigit() and int(self.count) < LONG_ROW):
+            self.blocks()
+            return
+        rows = self.frame[self.region.operations[0].operands[0]]
+        few = f.select(f.icmp("sge", self.count, LONG_ROW), "i64", TOGETHER, f.maximum(rows, 1))
+        with f.repeat([("i64", "0")]) as stretch:
+            (start,) = stretch.carried
+            stop = f.add(start, few)
+            self.turns = start, f.minimum(stop, rows)
+            self.blocks()
+            stretch.break_if(f.icmp("sge", stop, rows))
+            self.frame.poll()
+            stretch.next = [stop]
+
+    def adds_rows(self) -> bool:
+        """Whether the region is one loop, whose totals are the rows that are written, bit for bit."""
+        one, *rest = self.region.operations
+        if one.name != "for" or len(rest) != 1 or any(word != "set" or dtype not in ("f32", "f64") for _, word, dtype in self.rows):
+            return False
+        return rest[0].operands == one.results and all(value in self.lanes for value in one.results)
+
+    def blocks(self) -> None:
         if self.count.isdigit():
             self.known(int(self.count))
         else:
@@ -184,9 +223,12 @@ class _Nest:
         """Asks now and then whether to stop."""
         f, (body,) = self.f, one.regions
         index, *parameters = body.parameters
-        count = self.frame[one.operands[0]]
+        begin, count = "0", self.frame[one.operands[0]]
         first = self.flat(one.operands[1:], parameters)
-        with f.repeat([("i64", "0"), *first]) as stretch:
+        if self.turns is not None and one is self.region.operations[0]:
+            begin, count = self.turns
+            first = self.resumed(first)
+        with f.repeat([("i64", begin), *first]) as stretch:
             stop = f.minimum(f.add(stretch.carried[0], TURNS), count)
             carried = [(kind, operand) for (kind, _), operand in zip(first, stretch.carried[1:], strict=True)]
             with f.loop(stretch.carried[0], stop, carried=carried) as loop:
@@ -198,6 +240,16 @@ class _Nest:
             self.frame.poll()
             stretch.next = [stop, *loop.carried]
         self.bind(one.results, loop.carried)
+
+    def resumed(self, first: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """What a sum of rows starts with: its first values, and later what the blocks before have left."""
+        assert self.turns is not None
+        f = self.f
+        fresh = f.icmp("eq", self.turns[0], 0)
+        left = [load_lanes(f, dtype, pointer, self.place(place), self.width, mask)
+                for pointer, _, dtype in self.rows for place, mask in enumerate(self.masks)]
+        flag = f.splat(vector("i1", self.width), fresh)
+        return [(kind, f.select(flag, kind, one, two)) for (kind, one), two in zip(first, left, strict=True)]
 
     def branch(self, one: Operation) -> None:
         """Both arms end in one block; every vector of a result comes from the arm that was taken."""
