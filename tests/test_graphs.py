@@ -142,9 +142,12 @@ LAYERS: list[tuple[Callable[[dict[str, Array]], Array], dict[str, tuple[int, ...
 ]
 
 
+SPECTRAL = ["laplacian", "eigenvectors", "chebyshev"]
+
+
 @pytest.fixture(scope="module")
 def call() -> Iterator[Call]:
-    with callable_program(FOLDER / "language" / "_graph_layers.dyn", [layer.__name__ for layer, _, _ in LAYERS], "2") as found:
+    with callable_program(FOLDER / "language" / "_graph_layers.dyn", [layer.__name__ for layer, _, _ in LAYERS] + SPECTRAL, "2") as found:
         yield found
 
 
@@ -154,3 +157,62 @@ def test_a_layer_is_its_formula(call: Call, layer: Callable[[dict[str, Array]], 
     weights = {f"m.{name}": np.asarray(random.standard_normal(shape)) for name, shape in shapes.items()}
     found = call(layer.__name__, **weights, arcs=arcs, x=x, **more)["result"]
     assert np.allclose(found, layer(weights), rtol=0, atol=1e-12)
+
+
+# ---------------------------------------------------------------- spectra
+
+
+def matrices() -> tuple[Array, Array, Array]:
+    """The Laplacian, the normalised one and the adjacency."""
+    adjacency = np.zeros((NODES, NODES))
+    for source, target in arcs:
+        adjacency[target, source] += 1
+    degree = adjacency.sum(axis=1)
+    scale = np.where(degree > 0, np.maximum(degree, 1) ** -0.5, 0)
+    return np.diag(degree) - adjacency, np.diag(1.0 * (degree > 0)) - scale[:, None] * adjacency * scale, adjacency
+
+
+def test_laplacians(call: Call) -> None:
+    plain, even, adjacency = matrices()
+    found = list(call("laplacian", arcs=arcs, x=x[:, 0]).values())
+    for one, other in zip(found, (plain, even, adjacency, even @ x[:, 0]), strict=True):
+        assert np.allclose(one, other, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("largest", [False, True])
+@pytest.mark.parametrize("count", [1, 4, NODES])
+def test_eigenvectors(call: Call, count: int, largest: bool) -> None:
+    """Two components, so the eigenvalue 0 is there twice."""
+    adjacency = matrices()[2] + matrices()[2].T
+    laplacian = np.diag(adjacency.sum(axis=1)) - adjacency
+    expected = np.sort(np.linalg.eigvalsh(laplacian))[::-1 if largest else 1][:count]
+    values, vectors, filtered = call("eigenvectors", arcs=arcs, x=x[:, 0], k=count, largest=largest).values()
+    assert np.allclose(values, expected, rtol=0, atol=1e-12)
+    assert np.allclose(vectors @ vectors.T, np.eye(count), rtol=0, atol=1e-12)
+    assert np.allclose(vectors @ laplacian, values[:, None] * vectors, rtol=0, atol=1e-11)
+    gains = np.diag(np.arange(1.0, count + 1))
+    assert np.allclose(filtered[:, 0], vectors.T @ gains @ vectors @ x[:, 0], rtol=0, atol=1e-12)
+
+
+def test_a_large_spectrum(call: Call) -> None:
+    """A grid of pixels, whose eigenvalues are known and mostly there twice."""
+    size = 14
+    edges = [(size * i + j, size * i + j + 1) for i in range(size) for j in range(size - 1)]
+    edges += [(size * i + j, size * i + size + j) for i in range(size - 1) for j in range(size)]
+    waves = 2 - 2 * np.cos(np.pi * np.arange(size) / size)
+    values, *_ = call("eigenvectors", arcs=np.array(edges), x=np.zeros(size * size), k=9, largest=False).values()
+    assert np.allclose(values, np.sort((waves[:, None] + waves).ravel())[:9], rtol=0, atol=1e-12)
+
+
+def test_chebyshev_filters(call: Call) -> None:
+    filters = random.standard_normal((4, 3, 2))
+    scaled = 2 / 1.5 * matrices()[1] - np.eye(NODES)
+    powers = [np.eye(NODES), scaled]
+    powers += [2 * scaled @ powers[1] - powers[0]]
+    powers += [2 * scaled @ powers[2] - powers[1]]
+    found = call("chebyshev", filters=filters, arcs=arcs, x=x)["result"]
+    assert np.allclose(found, sum(t @ x @ w for t, w in zip(powers, filters, strict=True)), rtol=0, atol=1e-12)
+
+
+def test_a_filter_of_a_constant() -> None:
+    assert output("chebyshev.dyn") == "[[2.0], [2.0], [2.0], [2.0]]\n"
