@@ -5,23 +5,16 @@
         for k in neighbours: total += w[ids[k]][block]
         y[block] = total
 
+Where rows are long, and many of them are added up, that would read a little of each, and again a little of each, from far apart.
+Then GROUP turns of the loop go along the row together, which is kept in memory meanwhile: the same additions in the same order.
+
 A block has as many vectors as fit into the registers beside what the region needs; the last one goes under a mask. The region runs
 once even where there is no element, under a mask of nothing, because its checks must be made.
-
-A sum of many long rows, which lie anywhere, is made from a few rows at a time: a block of each of a hundred rows is a walk that no
-processor foresees, and eight rows from end to end are eight streams. The totals wait in the row that is written, so the order of the
-additions is the same:
-
-    for each eight neighbours:
-        for each block of elements:
-            total = y[block]
-            for k in these eight: total += w[ids[k]][block]
-            y[block] = total
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dynlang.native.emit import vector
 from dynlang.native.lower.control import TURNS
@@ -36,12 +29,13 @@ from dynlang.ssa.nodes import Operation, Region, Scalar, Value
 
 VECTORS = 8
 """Registers for what loops carry: half of those that a machine has."""
+LONG = 1024
+"""Elements of a row from which on a loop goes along it, GROUP turns at a time."""
+GROUP = 8
+LONGEST_TURN = 6
+"""Operations on lanes in a turn that goes along the row with others."""
 LONGEST_BLOCK = 40
 """Operations on lanes, times vectors, of a block: the code is written out for each vector."""
-TOGETHER = 8
-"""Rows that are read side by side from end to end, where they are long."""
-LONG_ROW = 1024
-"""Elements of a row that is long: less is near at hand after the first block of it."""
 
 
 @lowers("nest")
@@ -74,8 +68,6 @@ class _Nest:
         """The vectors of each lane."""
         self.start = "0"
         self.masks: list[str | None] = []
-        self.turns: tuple[str, str] | None = None
-        """Of a sum of rows: from which turn of its loop to which the blocks go now."""
 
     def vectors(self) -> int:
         """How many vectors a block has at most."""
@@ -85,27 +77,19 @@ class _Nest:
         return max(1, min(VECTORS // max(1, carried), LONGEST_BLOCK // max(1, computed)))
 
     def emit(self) -> None:
-        f = self.f
-        if not self.adds_rows() or (self.count.isdigit() and int(self.count) < LONG_ROW):
+        loop = self.long_loop()
+        if loop is None or (self.count.isdigit() and int(self.count) < LONG):
             self.blocks()
             return
-        rows = self.frame[self.region.operations[0].operands[0]]
-        few = f.select(f.icmp("sge", self.count, LONG_ROW), "i64", TOGETHER, f.maximum(rows, 1))
-        with f.repeat([("i64", "0")]) as stretch:
-            (start,) = stretch.carried
-            stop = f.add(start, few)
-            self.turns = start, f.minimum(stop, rows)
+        f = self.f
+        many = f.icmp("sge", self.frame[loop.operands[0]], GROUP)
+        if not self.count.isdigit():
+            many = f.binary("and", "i1", many, f.icmp("sge", self.count, LONG))
+        choice = f.choose(many)
+        with choice.yes():
+            self.groups(loop)
+        with choice.no():
             self.blocks()
-            stretch.break_if(f.icmp("sge", stop, rows))
-            self.frame.poll()
-            stretch.next = [stop]
-
-    def adds_rows(self) -> bool:
-        """Whether the region is one loop, whose totals are the rows that are written, bit for bit."""
-        one, *rest = self.region.operations
-        if one.name != "for" or len(rest) != 1 or any(word != "set" or dtype not in ("f32", "f64") for _, word, dtype in self.rows):
-            return False
-        return rest[0].operands == one.results and all(value in self.lanes for value in one.results)
 
     def blocks(self) -> None:
         if self.count.isdigit():
@@ -143,6 +127,87 @@ class _Nest:
             loop.break_if(f.icmp("sge", following, self.count))
             loop.next = [following]
 
+    # -- long rows
+
+    def long_loop(self) -> Operation | None:
+        """The one loop of the region, if it adds up the row that is written, in few and straight operations."""
+        loops = [one for one in self.region.operations if one.name in ("for", "if")]
+        if len(loops) != 1 or loops[0].name != "for" or len(self.rows) != 1 or self.rows[0][1] != "set":
+            return None
+        (loop,) = loops
+        (body,) = loop.regions
+        own = {value for one in self.region.operations for value in one.results}
+        simple = len(loop.results) == 1 and loop.results[0] in self.lanes and loop.operands[0] not in own
+        lanes = sum(1 for one in body.operations if not self.lanes.isdisjoint(one.results))
+        straight = not any(one.regions for one in body.operations) and lanes <= LONGEST_TURN
+        return loop if simple and straight and dtype_of(loop.results[0]) == self.rows[0][2] else None
+
+    def groups(self, loop: Operation) -> None:
+        """The row in memory: its first value, then the turns of the loop, several at once, then what is done to the sum."""
+        f, (body,) = self.f, loop.regions
+        place = self.region.operations.index(loop)
+        before, behind = self.region.operations[:place], self.region.operations[place + 1:-1]
+        same = [one for one in before if self.lanes.isdisjoint(one.results)]
+        differing = [one for one in before if one not in same]
+        (yielded,) = self.region.operations[-1].operands
+        self.run(same)
+        self.columns(differing, lambda: self.vectors_of(loop.operands[1]))
+        count = self.frame[loop.operands[0]]
+        whole = f.bit_and(count, -GROUP)
+        for start, stop, turns in (("0", whole, GROUP), (whole, count, 1)):
+            with f.loop(start, stop, turns) as group:
+                self.frame.poll()
+                known = [self.turn(body, group.index if not turn else f.add(group.index, turn)) for turn in range(turns)]
+                self.columns(differing, lambda known=known: self.turns(body, known))
+        if behind or yielded is not loop.results[0]:
+            def finish() -> list[str]:
+                self.values[loop.results[0]] = self.loaded()
+                self.run(behind)
+                return self.vectors_of(yielded)
+
+            self.columns(differing, finish)
+
+    def turn(self, body: Region, index: str) -> dict[Value, str]:
+        """What is the same for all elements in one turn of the loop."""
+        self.frame.define(body.parameters[0], index)
+        same = [one for one in body.operations[:-1] if self.lanes.isdisjoint(one.results)]
+        self.run(same)
+        values = [body.parameters[0], *(value for one in same for value in one.results)]
+        return {value: self.frame[value] for value in values}
+
+    def turns(self, body: Region, known: Sequence[dict[Value, str]]) -> list[str]:
+        """Several turns on the elements at hand, one behind the other."""
+        found = self.loaded()
+        for one in known:
+            for value, operand in one.items():
+                self.frame.define(value, operand)
+            self.values[body.parameters[1]] = found
+            self.run([one for one in body.operations[:-1] if not self.lanes.isdisjoint(one.results)])
+            found = self.vectors_of(body.operations[-1].operands[0])
+        return found
+
+    def loaded(self) -> list[str]:
+        pointer, _, dtype = self.rows[0]
+        return [load_lanes(self.f, dtype, pointer, self.place(place), self.width, mask) for place, mask in enumerate(self.masks)]
+
+    def columns(self, before: Sequence[Operation], made: Callable[[], list[str]]) -> None:
+        """Along the row, vector by vector: what `made` gives stands there afterwards."""
+        f = self.f
+        pointer, _, dtype = self.rows[0]
+
+        def at(start: str, mask: str | None) -> None:
+            self.start, self.masks = start, [mask]
+            self.values.clear()
+            self.run(before)
+            store_lanes(f, dtype, made()[0], pointer, start, self.width, mask)
+
+        whole = str(int(self.count) // self.width * self.width) if self.count.isdigit() else f.bit_and(self.count, -self.width)
+        with f.loop(0, whole, self.width) as loop:
+            at(loop.index, None)
+        if whole != self.count:
+            with f.when(f.icmp("slt", whole, self.count)):
+                at(whole, first_lanes(f, f.sub(self.count, whole), self.width))
+
     def block(self, start: str, masks: Sequence[str | None]) -> None:
         """The region for the elements from `start` on, a vector for each mask."""
         f = self.f
@@ -175,7 +240,11 @@ class _Nest:
     # -- the region
 
     def operations(self, region: Region) -> list[Value]:
-        for one in region.operations[:-1]:
+        self.run(region.operations[:-1])
+        return region.operations[-1].operands
+
+    def run(self, operations: Sequence[Operation]) -> None:
+        for one in operations:
             if one.name == "for":
                 self.loop(one)
             elif one.name == "if":
@@ -190,7 +259,6 @@ class _Nest:
                 self.values[one.results[0]] = [
                     apply(self.f, one.name, one.attributes, dtypes, [each[place] for each in operands], self.width)
                     for place in range(len(self.masks))]
-        return region.operations[-1].operands
 
     def element(self, one: Operation) -> None:
         array, start = one.operands
@@ -223,12 +291,9 @@ class _Nest:
         """Asks now and then whether to stop."""
         f, (body,) = self.f, one.regions
         index, *parameters = body.parameters
-        begin, count = "0", self.frame[one.operands[0]]
+        count = self.frame[one.operands[0]]
         first = self.flat(one.operands[1:], parameters)
-        if self.turns is not None and one is self.region.operations[0]:
-            begin, count = self.turns
-            first = self.resumed(first)
-        with f.repeat([("i64", begin), *first]) as stretch:
+        with f.repeat([("i64", "0"), *first]) as stretch:
             stop = f.minimum(f.add(stretch.carried[0], TURNS), count)
             carried = [(kind, operand) for (kind, _), operand in zip(first, stretch.carried[1:], strict=True)]
             with f.loop(stretch.carried[0], stop, carried=carried) as loop:
@@ -240,16 +305,6 @@ class _Nest:
             self.frame.poll()
             stretch.next = [stop, *loop.carried]
         self.bind(one.results, loop.carried)
-
-    def resumed(self, first: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-        """What a sum of rows starts with: its first values, and later what the blocks before have left."""
-        assert self.turns is not None
-        f = self.f
-        fresh = f.icmp("eq", self.turns[0], 0)
-        left = [load_lanes(f, dtype, pointer, self.place(place), self.width, mask)
-                for pointer, _, dtype in self.rows for place, mask in enumerate(self.masks)]
-        flag = f.splat(vector("i1", self.width), fresh)
-        return [(kind, f.select(flag, kind, one, two)) for (kind, one), two in zip(first, left, strict=True)]
 
     def branch(self, one: Operation) -> None:
         """Both arms end in one block; every vector of a result comes from the arm that was taken."""
