@@ -51,6 +51,9 @@ class Literal:
 
 Atom = Variable | Literal
 
+CAPTURED = ":"
+"""Between a parameter and what a function in it captured, in a label: ``energy:w``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -210,11 +213,13 @@ class SumDeclaration:
 
 @dataclass(frozen=True, slots=True)
 class CustomDerivative:
-    """``@derivative(of=f)``: `rule` takes f's arguments and one cotangent per differentiable result and returns f's results,
-    then the cotangents of its differentiable parameters. `surrogate` lifts the claim that it is the true derivative."""
+    """``@derivative(of=f)``: `rule` takes f's arguments, those of f's results that it reads (`reads`, their positions) and one cotangent
+    for each differentiable result; it returns the cotangents of f's differentiable parameters. `surrogate` lifts the claim that it is
+    the true derivative."""
 
     rule: str
     surrogate: bool = False
+    reads: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from dynlang.core.nodes import Atom, Call, Let, Operation, Variable, Vjp
+from dynlang.core.nodes import CAPTURED, Atom, Call, Let, Operation, Variable, Vjp
 from dynlang.core.walk import statements_in
 from dynlang.diag import Diagnostic, Label
 from dynlang.grad.activity import Activity, differentiable_operands
@@ -23,14 +23,15 @@ LAMBDA = re.compile(r"_lambda\d*$")
 
 
 def zero_gradients(state: State, activity: Activity, statement: Let, request: Vjp, shown: Mapping[str, str]) -> list[Diagnostic]:
-    """An error for each argument that has no gradient at all, a warning for a leaf of one that has."""
+    """An error for each argument that has no gradient at all, a warning for a leaf of one that has. What a function captured is its
+    own matter: all kinds of functions are given to the same code, and each captures something else."""
     function = state.functions[request.function]
     asked = tuple(k in request.wrt for k in range(len(function.parameters)))
     reached = activity.reached(request.function, asked, [one is not None for one in request.cotangents])
     carrying = [k for k in request.wrt if activity.tangents.carries(function.parameters[k].type)]
-    dead = [k for k in carrying if not reached[k]]
     labels = function.parameter_labels or tuple(one.name for one in function.parameters)
-    owners = [label.split(".")[0] for label in labels] if function.parameter_labels else [""] * len(labels)
+    dead = [k for k in carrying if not reached[k] and CAPTURED not in labels[k]]
+    owners = [re.split(rf"[.{CAPTURED}]", label)[0] for label in labels] if function.parameter_labels else [""] * len(labels)
     whole = [k for k in dead if all(other in dead for other in carrying if owners[other] == owners[k])]
     name = shown.get(function.name, function.name)
     name = "a lambda" if LAMBDA.search(name) else f"`{name}`"

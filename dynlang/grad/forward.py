@@ -255,14 +255,16 @@ class FunctionTangent:
         rule = engine.state.functions[function.derivative.rule]
         engine.refuse_surrogate(rule.name, statement.span)
         zeros = [engine.adjoints.zeros_like(Region(builder), one) for one in statement.variables if tangents.carries(one.type)]
-        given = (*call.arguments, *zeros)
-        asked = [k >= len(call.arguments) for k in range(len(given))]
+        read = [statement.variables[k] for k in function.derivative.reads]
+        known = len(call.arguments) + len(read)
+        given = (*call.arguments, *read, *zeros)
+        asked = [k >= known for k in range(len(given))]
         along = [self.tangent(builder, one, values) if self.is_on(one) else None for one in call.arguments if tangents.carries(one.type)]
-        _, found = write_vjp(engine, builder, rule.name, given, asked, [*(None for _ in function.results), *along])
+        _, found = write_vjp(engine, builder, rule.name, given, asked, along)
         outputs = [one for one in statement.variables if tangents.carries(one.type)]
         for k, one in enumerate(outputs):
-            if len(call.arguments) + k in found:
-                values[one.name] = found[len(call.arguments) + k]
+            if known + k in found:
+                values[one.name] = found[known + k]
 
     # -- ops
 

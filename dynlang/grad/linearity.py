@@ -33,6 +33,7 @@ from dynlang.core.nodes import (
     Vjp,
     While,
 )
+from dynlang.core.tangents import TangentTypes, tangent_sum_name
 from dynlang.diag import Diagnostic, Label
 from dynlang.grad.errors import NonlinearRule
 from dynlang.ops import OPS
@@ -98,13 +99,14 @@ class Pullback:
         self.working: set[tuple[str, tuple[Dependence, ...]]] = set()
 
     def fault_of(self, rule: Function, function: Function) -> Diagnostic | None:
-        count = len(function.parameters)
+        assert function.derivative is not None
+        count = len(function.parameters) + len(function.derivative.reads)
         given = [CONSTANT if k < count else LINEAR for k in range(len(rule.parameters))]
-        gradients = self.call(rule.name, given)[len(function.results):]
+        gradients = self.call(rule.name, given)
         name = rule.span.text if rule.span is not None else rule.name
         labels = (Label(rule.span, "the rule"),) if rule.span is not None else ()
         title = f"the pullback of `{name}` isn't linear in its cotangent"
-        for one, place in zip(gradients, rule.results[len(function.results):], strict=True):
+        for one, place in zip(gradients, rule.results, strict=True):
             if isinstance(one, Fault):
                 here = one.span is not None and rule.span is not None and one.span.source is rule.span.source
                 where = labels if here or one.span is None or in_library(one.span.source.name) else (Label(one.span, "here"),)
@@ -118,7 +120,27 @@ class Pullback:
     # -- functions
 
     def call(self, name: str, given: Sequence[Dependence]) -> tuple[Dependence, ...]:
-        """The levels of a function's results; recursion begins with zeros and goes on until nothing changes."""
+        """The levels of a function's results: by its rule, if that tells, else by its body."""
+        function = self.module.functions[name]
+        if function.derivative is not None and LINEAR in given and self.is_linear_by_rule(function, given):
+            return (LINEAR,) * len(function.results)
+        return self.by_body(name, given)
+
+    def is_linear_by_rule(self, function: Function, given: Sequence[Dependence]) -> bool:
+        """Whether the derivative with respect to the arguments that are linear in the cotangent doesn't depend on them: a linear
+        solver goes by what is left of its residual, and is linear all the same."""
+        if any(isinstance(one, Fault) or one is UNCLEAR for one in given):
+            return False
+        assert function.derivative is not None
+        tangents = TangentTypes(dict(self.module.sums), lambda one: tangent_sum_name(one) in self.module.sums)
+        carrying = [k for k, one in enumerate(function.parameters) if tangents.carries(one.type)]
+        rule = self.module.functions[function.derivative.rule]
+        others = [CONSTANT] * (len(rule.parameters) - len(given))
+        gradients = self.by_body(rule.name, [*given, *others])
+        return all(one in (CONSTANT, ZERO) for k, one in zip(carrying, gradients, strict=True) if given[k] is LINEAR)
+
+    def by_body(self, name: str, given: Sequence[Dependence]) -> tuple[Dependence, ...]:
+        """Recursion begins with zeros and goes on until nothing changes."""
         key = name, tuple(given)
         function = self.module.functions[name]
         if key in self.working or key in self.known:

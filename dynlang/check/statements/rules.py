@@ -18,11 +18,11 @@ from dynlang.check.context import Context
 from dynlang.check.declarations.typenames import find_symbol
 from dynlang.check.declarations.world import ParameterInfo, Signature, show
 from dynlang.check.fitting.fit import article
-from dynlang.diag import Diagnostics, Label, NotBuilt
+from dynlang.diag import Diagnostics, Label
 from dynlang.ops.table import SURFACE
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
-from dynlang.types import UNIT, ErrorType, FunctionType, Size, TupleType, Type, TypeVariable, substitute, tangent, unknowns
+from dynlang.types import UNIT, ErrorType, FunctionType, Size, TupleType, Type, TypeVariable, substitute, tangent
 
 SHAPE = "a rule takes what its function takes, and returns its result with the pullback: from a cotangent to the tangents"
 
@@ -83,12 +83,6 @@ def has_rule(context: Context, of: Signature, span: Span) -> bool:
         title = f"`{of.short}` changes its argument `{changed.name}`, and a rule is for a function that changes nothing"
         refuse(context, title, span, hint, of)
         return False
-    taken = next((one for one in of.parameters if holds_function(one.type)), None)
-    if taken is not None:
-        hint = "what the function has captured would need a cotangent, too: pass it as an argument of its own"
-        raise NotBuilt(f"a rule for a function that takes a function (`{taken.name}` of `{of.short}`)", span, hint)
-    if unknowns(of.returns):
-        raise NotBuilt(f"a rule for a function whose result has a size of its own (`{of.short}` gives {article(of.returns)})", span)
     if tangent(of.returns) == UNIT:
         refuse(context, f"`{of.short}` gives {article(of.returns)}, which has no derivative", span, of=of)
         return False
@@ -96,15 +90,6 @@ def has_rule(context: Context, of: Signature, span: Span) -> bool:
         refuse(context, f"no parameter of `{of.short}` has a derivative", span, of=of)
         return False
     return True
-
-
-def holds_function(kind: Type) -> bool:
-    match kind:
-        case FunctionType():
-            return True
-        case TupleType(items):
-            return any(map(holds_function, items))
-    return False
 
 
 def active(of: Signature) -> list[ParameterInfo]:

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 
 from dynlang.check import errors, typed
 from dynlang.check.declarations.world import show
-from dynlang.core.build import Builder, number
+from dynlang.core.build import number
+from dynlang.core.elaborate.captures import joined_changes, parted_change, width
 from dynlang.core.elaborate.expressions import expression, handles
 from dynlang.core.elaborate.frame import Frame
-from dynlang.core.elaborate.functions import argument_atoms, call_function, expand_call, prepared_apply, results_of, tamed
+from dynlang.core.elaborate.functions import argument_atoms, prepared_apply, results_of, tamed
 from dynlang.core.elaborate.leaves import check_structure, has_structure
-from dynlang.core.elaborate.module import Elaborator, Instance, Prepared
+from dynlang.core.elaborate.module import Prepared
 from dynlang.core.elaborate.order import in_order
 from dynlang.core.elaborate.places import read_place, write_place
 from dynlang.core.elaborate.settled import settled, unsettled
-from dynlang.core.elaborate.values import AnyFunction, FunctionValue, StoredFunction, Value
-from dynlang.core.nodes import Atom, Call, Function, Jvp, Let, Right, Variable, Vjp
+from dynlang.core.elaborate.values import FunctionValue, StoredFunction, Value
+from dynlang.core.nodes import Atom, Call, Jvp, Let, Right, Variable, Vjp
 from dynlang.core.sizes import expand, rename_telescope, size_of
-from dynlang.core.walk import Names
-from dynlang.diag import CompileError, Diagnostic, InternalError, NotBuilt
+from dynlang.diag import CompileError, Diagnostic, InternalError
 from dynlang.types import FLOATS, INT, ArrayType, FunctionType, ScalarType, Size, SumType, TupleType, Type, substitute, unknowns
 
 
@@ -37,7 +37,6 @@ def derivative(frame: Frame, node: typed.Derivative) -> Value:
     (callee, *values) = in_order(frame, parts, read)
     function = callee.functions[0]
     extra = [expression(frame, one) for one in node.extra]
-    values = [opaque(frame, one) if position in node.wrt else one for position, one in enumerate(values)]
     frame.builder.span = node.span
     if isinstance(function, StoredFunction):
         values = [frame.unstored(one.type, frame.stored(one)) for one in values]
@@ -45,35 +44,12 @@ def derivative(frame: Frame, node: typed.Derivative) -> Value:
     else:
         everything = [tamed(frame, one) for one in (*function.bound, *values)]
         prepared = frame.elaborator.instance(function.function, function.types, function.sizes, everything)
-        request = Request(frame, prepared, len(function.bound), values, node)
+        request = Request(frame, prepared, len(function.bound), everything[len(function.bound):], node)
     result, backs = request.answer(extra)
     for place, back, steps in zip(places, backs, held, strict=True):
         if place is not None and back is not None:
             write_place(frame, place, back, steps)
     return result
-
-
-def opaque(frame: Frame, value: Value) -> Value:
-    """The value with its functions stored, where they have captured what varies: the derivative with respect to a stored function
-    is of one type, whichever function it is (rule 28)."""
-    kinds = [one for one in frame.layouts.entries(value.type) if isinstance(one, FunctionType)]
-    functions = tuple(StoredFunction(kind, frame.stored_function(one, kind)) if captures_floats(frame, one) else one
-                      for one, kind in zip(value.functions, kinds, strict=True))
-    return Value(value.type, value.atoms, functions)
-
-
-def captures_floats(frame: Frame, function: AnyFunction) -> bool:
-    """Whether what a function has captured carries derivatives."""
-    return isinstance(function, StoredFunction) or any(
-        any(frame.layouts.tangent(atom.type) is not None for atom in value.atoms)
-        or any(captures_floats(frame, inner) for inner in value.functions) for value in function.bound)
-
-
-def width(function: AnyFunction) -> int:
-    """How many parameters of an instance a function argument is."""
-    if isinstance(function, StoredFunction):
-        return 1
-    return sum(len(value.atoms) + sum(map(width, value.functions)) for value in function.bound)
 
 
 @handles(typed.NoChange)
@@ -139,27 +115,39 @@ class Request:
 
     # -- positions
 
-    def positions(self, parameter: int) -> list[int | None]:
-        """For each place of a parameter's value as it is stored, where it stands among the instance's parameters. A function that
-        is known has none: nothing that it has captured varies."""
+    def positions(self, parameter: int) -> list[range]:
+        """For each place of a parameter's value as it is stored, where it stands among the instance's parameters. A function that is
+        known stands there as its captures."""
         value = self.values[parameter]
         start, after = self.instance.spread[self.bound + parameter]
-        if after - start == len(self.frame.layouts.entries(value.type)):
-            return list(range(start, after))
         data, functions = iter(range(start, after)), iter(value.functions)
-        found: list[int | None] = []
+        found: list[range] = []
         for entry in self.frame.layouts.entries(value.type):
             if isinstance(entry, Variable):
-                found.append(next(data))
+                position = next(data)
+                found.append(range(position, position + 1))
                 continue
-            function = next(functions)
-            found.append(after if isinstance(function, StoredFunction) else None)
-            after += width(function)
+            count = width(next(functions))
+            found.append(range(after, after + count))
+            after += count
         return found
+
+    def known_functions(self, parameter: int) -> dict[int, tuple[FunctionType, FunctionValue]]:
+        """The functions of a parameter's value that are known when compiling, by their places as it is stored."""
+        value = self.values[parameter]
+        places = [(position, one) for position, one in enumerate(self.frame.layouts.entries(value.type)) if isinstance(one, FunctionType)]
+        return {position: (kind, function) for (position, kind), function in zip(places, value.functions, strict=True)
+                if isinstance(function, FunctionValue)}
 
     def active_positions(self, parameter: int) -> list[int]:
         """Where the places of a parameter that carry a derivative stand."""
-        return [position for position in self.positions(parameter) if position is not None and self.tangent_at(position) is not None]
+        return [position for places in self.positions(parameter) for position in places if self.tangent_at(position) is not None]
+
+    def is_handed_on(self, parameter: int) -> bool:
+        """Whether a function to differentiate by is one that this function was given: its callers' matter."""
+        given = self.node.arguments[parameter]
+        own = {one.local.name for one in self.frame.elaborator.expanding[-1].parameters}
+        return isinstance(given, typed.LocalReference) and isinstance(given.type, FunctionType) and given.local.name in own
 
     def nothing_varies(self, parameter: int) -> Diagnostic:
         kind = self.values[parameter].type
@@ -169,6 +157,11 @@ class Request:
 
     def tangent_at(self, position: int) -> Type | None:
         return self.frame.layouts.tangent(substitute(self.instance.parameters[position].type, self.sizes))
+
+    def expanded_tangent(self, position: int) -> Type:
+        kind = self.tangent_at(position)
+        assert kind is not None
+        return expand(kind, self.frame.builder.known)
 
     # -- reverse
 
@@ -201,7 +194,7 @@ class Request:
 
     def reverse(self, cotangents: list[Atom | None]) -> tuple[list[Variable], list[Variable]]:
         for parameter in self.node.wrt:
-            if not self.active_positions(parameter):
+            if not self.active_positions(parameter) and not self.is_handed_on(parameter):
                 raise CompileError(self.nothing_varies(parameter))
         wrt = tuple(position for parameter in self.node.wrt for position in self.active_positions(parameter))
         kinds = [self.tangent_at(position) for position in wrt]
@@ -214,24 +207,25 @@ class Request:
         waiting = iter(gradients)
         atoms: list[Atom] = []
         for parameter in self.node.wrt:
-            positions = self.positions(parameter)
-            sources = self.sources(parameter)
+            positions, sources, known = self.positions(parameter), self.sources(parameter), self.known_functions(parameter)
             for place, position in self.frame.layouts.tangent_places(self.values[parameter].type):
                 where = positions[position]
-                if where is None:
-                    atoms.append(self.no_change(place.type))
+                if position in known:
+                    kind, function = known[position]
+                    changes = {offset: next(waiting) for offset, one in enumerate(where) if self.tangent_at(one) is not None}
+                    atoms.append(joined_changes(self.frame, function, kind, changes) if changes else self.no_change(place.type))
                 elif place.type == INT:
-                    atoms.append(self.atoms[where])
+                    atoms.append(self.atoms[where.start])
                 else:
-                    atoms.append(settled(self.frame, sources[position], self.atoms[where], next(waiting)))
+                    atoms.append(settled(self.frame, sources[position], self.atoms[where.start], next(waiting)))
         return tuple(atoms)
 
     def sources(self, parameter: int) -> list[Type]:
         """For each place of a parameter's value as it is stored, the type that the program has for it."""
         kind, positions = self.values[parameter].type, self.positions(parameter)
-        own = {place.path: size_of(self.atoms[where], self.frame.builder.known)
+        own = {place.path: size_of(self.atoms[where.start], self.frame.builder.known)
                for place, where in zip(self.frame.layouts.places(kind), positions, strict=True)
-               if where is not None and place.source == INT and place.path.startswith("?")}
+               if place.source == INT and place.path.startswith("?")}
         return [substitute(place.source, own) for place in self.frame.layouts.places(kind)]
 
     def no_change(self, kind: Type) -> Atom:
@@ -246,14 +240,19 @@ class Request:
         for parameter, value in zip(self.node.wrt, extra, strict=True):
             if has_structure(self.frame, self.values[parameter].type):
                 check_structure(self.frame, "jvp", self.values[parameter], value, self.node.span)
-            positions, sources = self.positions(parameter), self.sources(parameter)
+            positions, sources, known = self.positions(parameter), self.sources(parameter), self.known_functions(parameter)
             places = self.frame.layouts.tangent_places(self.values[parameter].type)
             for (place, position), atom in zip(places, value.atoms, strict=True):
-                where = positions[position]
-                kind = self.tangent_at(where) if where is not None and place.type != INT else None
-                if where is not None and kind is not None:
-                    kind = expand(kind, self.frame.builder.known)
-                    tangents[where] = self.frame.retyped_atom(unsettled(self.frame, sources[position], atom, kind), kind)
+                active = [one for one in positions[position] if self.tangent_at(one) is not None]
+                if position in known and active:
+                    kind, function = known[position]
+                    tangents_given = parted_change(self.frame, function, kind, atom)
+                elif position not in known and place.type != INT:
+                    tangents_given = [unsettled(self.frame, sources[position], atom, self.expanded_tangent(one)) for one in active]
+                else:
+                    continue
+                for one, made in zip(active, tangents_given, strict=True):
+                    tangents[one] = self.frame.retyped_atom(made, self.expanded_tangent(one))
         layouts = self.frame.layouts
         active = [(one.name, found) for one in self.instance.results if (found := layouts.tangent(one.type)) is not None]
         right = Jvp(self.instance.name, self.atoms, tuple(tangents))
@@ -284,70 +283,3 @@ class Request:
                         for name, kind in zip(names, kinds, strict=True))
         builder.append(Let((*results, *further), right, self.node.span))
         return list(results), list(further)
-
-
-# ---------------------------------------------------------------- rules
-
-
-def rule_function(elaborator: Elaborator, instance: Instance) -> Function:
-    """``@derivative(of=f)`` as a function of f's arguments and the cotangents of its results: it gives f's results and
-    the cotangents of f's arguments. The pullback that the rule returns is called in place."""
-    rule = elaborator.rules[instance.function.name]
-    assert instance.rule is not None
-    names = Names(one.name for one in instance.parameters)
-    frame = Frame(elaborator, Builder(names, elaborator.scope), dict(instance.locals), dict(instance.size_names),
-                  dict(instance.types), instance.returns, instance.rule)
-    types = tuple(instance.types.values())
-    sizes = tuple(instance.size_names[name] for name in instance.function.sizes)
-    arguments = [instance.locals[one.local.name] for one in instance.function.parameters]
-    value, _ = expand_call(frame, FunctionValue(rule, types, sizes), arguments)
-    if not isinstance(value.type, TupleType) or len(value.type.items) != 2:
-        raise InternalError(f"the rule {rule.name} gives no value and pullback", rule.span)
-    primal, pullback = frame.split(value, value.type.items)
-    if not pullback.functions:
-        raise NotBuilt("a rule whose pullback isn't a function", rule.span)
-    results = frame.retyped_atoms(frame.stored(primal), frame.layouts.stored(instance.returns))
-    kind = pullback.type
-    assert isinstance(kind, FunctionType)
-    cotangents: list[Variable] = []
-    given: list[Value] = []
-    for one in kind.parameters:
-        places = rename_telescope(frame.layouts.data(one), lambda _: names.fresh("g"), {}, frame.builder.known)
-        if any(place.type == INT for place in places):
-            raise NotBuilt("a rule for a function whose result has a size of its own", rule.span)
-        cotangents += places
-        given.append(Value(one, places))
-    back = call_function(frame, pullback.functions[0], given, kind.result)
-    gradients = rule_gradients(frame, instance, arguments, back)
-    declared = instance.results[:instance.returned]
-    further = [Variable(names.fresh("gradient"), atom.type) for atom in gradients]
-    return Function(instance.rule, (*instance.parameters, *cotangents), (*declared, *further),
-                    frame.builder.block(*results, *gradients), instance.sizes, documentation=rule.documentation, span=rule.span)
-
-
-def rule_gradients(frame: Frame, instance: Instance, arguments: Sequence[Value], back: Value) -> list[Atom]:
-    """What a pullback gives, for each parameter of the instance that carries a derivative, in their order."""
-    layouts = frame.layouts
-    atoms = iter(frame.retyped_atoms(back.atoms, layouts.data(back.type)))
-    found: list[Atom] = []
-    for value, (start, stop) in zip(arguments, instance.spread, strict=True):
-        data, functions = list(range(start, stop)), iter(value.functions)
-        sources = [one.source for one in layouts.places(value.type)]
-        entries = layouts.entries(value.type)
-        own: list[Atom] = []
-        behind: list[Atom] = []
-        where = {position: data[k] for k, position in enumerate(k for k, one in enumerate(entries) if isinstance(one, Variable))}
-        for place, position in layouts.tangent_places(value.type):
-            atom = next(atoms)
-            if position in where:
-                wanted = layouts.tangent(instance.parameters[where[position]].type)
-                if place.type != INT and wanted is not None:
-                    own.append(unsettled(frame, sources[position], atom, wanted))
-                continue
-            function = next(functions)
-            if isinstance(function, StoredFunction):
-                behind.append(atom)
-            elif captures_floats(frame, function):
-                raise NotBuilt("a derivative's rule of a function that is given functions which captured numbers", instance.function.span)
-        found += [*own, *behind]
-    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dynlang.check import typed
@@ -23,6 +23,7 @@ from dynlang.core.elaborate.values import (
     rename_places,
 )
 from dynlang.core.nodes import (
+    CAPTURED,
     Arm,
     Atom,
     Case,
@@ -135,6 +136,19 @@ class Opener:
     def make_again(self) -> None:
         self.known = len(self.family.constructors)
         self.make()
+
+
+@dataclass(frozen=True)
+class StoredForm:
+    """A known function as a constructor of the sum of its type: the sizes and then the captures that are its fields."""
+
+    sum: SumType
+    constructor: str
+    slots: tuple[Size, ...]
+    atoms: tuple[Atom, ...]
+
+    def sizes(self, frame: Frame) -> list[Atom]:
+        return [frame.builder.size(one) for one in self.slots]
 
 
 @dataclass(frozen=True)
@@ -344,7 +358,7 @@ class Elaborator:
             paths = [one.path for one in self.layouts.places(kind, parameter.name) if isinstance(one.entry, FunctionType)] if group else []
             for path, (_, variables, _) in zip(paths, group, strict=True):
                 parameters += variables
-                labels += [path if len(variables) == 1 else f"{path}.{one.name}" for one in variables]
+                labels += [f"{path}{CAPTURED}{one.name}" for one in variables]
             locals[parameter.local.name] = Value(kind, made, tuple(one for one, _, _ in group))
             if parameter.mode == "inout":
                 inout_places.append((parameter.name, kind, start))
@@ -389,14 +403,15 @@ class Elaborator:
         made = Function(
             instance.name, instance.parameters, instance.results, body, instance.sizes, instance.inout,
             pure=function.kind == "fn", checkpoint=function.checkpoint,
-            derivative=CustomDerivative(instance.rule, instance.surrogate) if instance.rule else None,
             export=self.exports.get(instance.name), parameter_labels=instance.parameter_labels,
             result_labels=instance.result_labels, documentation=function.documentation, span=function.span)
         self.functions[instance.name] = renamed_function(made, frame.builder.names.wishes)
         if instance.rule:
-            from dynlang.core.elaborate.derivatives import rule_function
+            from dynlang.core.elaborate.rules import rule_function
 
-            self.functions[instance.rule] = rule_function(self, instance)
+            self.functions[instance.rule], reads = rule_function(self, instance)
+            made = self.functions[instance.name]
+            self.functions[instance.name] = replace(made, derivative=CustomDerivative(instance.rule, instance.surrogate, reads))
 
     def frame_of(self, instance: Instance) -> Frame:
         names = Names(one.name for one in (*instance.parameters, *instance.results))
@@ -452,6 +467,11 @@ class Elaborator:
 
     def store_function(self, frame: Frame, function: FunctionValue, kind: FunctionType) -> Atom:
         """A known function as a value of the sum of its type."""
+        form = self.stored_form(frame, function, kind)
+        return frame.builder.construct(form.sum, form.constructor, *form.sizes(frame), *form.atoms, name="function")
+
+    def stored_form(self, frame: Frame, function: FunctionValue, kind: FunctionType) -> StoredForm:
+        """The constructor that a known function is in the sum of its type, made if there is none, and its fields."""
         core = self.layouts.function_sum(kind)
         family = self.layouts.function_sums[core.name]
         names = Names(family.sizes)
@@ -465,9 +485,8 @@ class Elaborator:
             fields = (*(Variable(name, INT) for name, _ in passed.slots), *variables)
             wish = identifier(self.display_name(function.function.name).replace("_lambda", ""), "function")
             family.constructors[key] = (self.layouts.sum_name(wish[:1].upper() + wish[1:]), made, fields)
-        name = family.constructors[key][0]
         self.declare_function_sum(family)
-        return frame.builder.construct(core, name, *(frame.builder.size(size) for _, size in passed.slots), *atoms, name="function")
+        return StoredForm(core, family.constructors[key][0], tuple(size for _, size in passed.slots), atoms)
 
     def declare_function_sum(self, family: FunctionSum) -> None:
         constructors = tuple(Constructor(name, fields) for name, _, fields in family.constructors.values())

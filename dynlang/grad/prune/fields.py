@@ -218,9 +218,9 @@ def without_wrappers(module: Module, residuals: frozenset[str]) -> Module:
             wrapped[name] = declaration
     if not wrapped and not empty:
         return module
-    chosen = {name: one for name, one in wrapped.items() if one.constructors[0].fields[0].type.name not in wrapped}  # type: ignore[union-attr]
-    functions = {name: _Unwrapping(chosen, empty).function(one) for name, one in module.functions.items()}
-    sums = {name: _unwrapped_declaration(one, chosen) for name, one in module.sums.items() if name not in chosen}
+    types = _UnwrappedTypes(wrapped)
+    functions = {name: _Unwrapping(types, empty).function(one) for name, one in module.functions.items()}
+    sums = {name: _unwrapped_declaration(one, types) for name, one in module.sums.items() if name not in wrapped}
     return Module(sums, functions)
 
 
@@ -239,22 +239,32 @@ def _ends(name: str, inner: str, module: Module, residuals: frozenset[str]) -> b
     return inner in module.sums
 
 
-def _unwrapped_type(kind: Type, wrapped: Mapping[str, SumDeclaration]) -> Type:
-    def on_type(one: Type) -> Type | None:
-        if isinstance(one, SumType) and one.name in wrapped:
-            declaration = wrapped[one.name]
-            sizes = {name: size for name, size in zip(declaration.sizes, one.arguments, strict=True) if isinstance(size, Size)}
-            return substitute(declaration.constructors[0].fields[0].type, sizes)
-        return None
+class _UnwrappedTypes:
+    """Types without wrappers, however many are around one another; each is looked at once."""
 
-    return map_type(kind, lambda size: size, on_type)
+    def __init__(self, wrapped: Mapping[str, SumDeclaration]) -> None:
+        self.wrapped = wrapped
+        self._known: dict[Type, Type] = {}
+
+    def of(self, kind: Type) -> Type:
+        found = self._known.get(kind)
+        if found is None:
+            found = self._known[kind] = map_type(kind, lambda size: size, self._held)
+        return found
+
+    def _held(self, one: Type) -> Type | None:
+        if not isinstance(one, SumType) or one.name not in self.wrapped:
+            return None
+        declaration = self.wrapped[one.name]
+        sizes = {name: size for name, size in zip(declaration.sizes, one.arguments, strict=True) if isinstance(size, Size)}
+        return self.of(substitute(declaration.constructors[0].fields[0].type, sizes))
 
 
-def _unwrapped_declaration(declaration: SumDeclaration, wrapped: Mapping[str, SumDeclaration]) -> SumDeclaration:
+def _unwrapped_declaration(declaration: SumDeclaration, types: _UnwrappedTypes) -> SumDeclaration:
     return replace(
         declaration,
         constructors=tuple(
-            replace(one, fields=tuple(Variable(field.name, _unwrapped_type(field.type, wrapped)) for field in one.fields))
+            replace(one, fields=tuple(Variable(field.name, types.of(field.type)) for field in one.fields))
             for one in declaration.constructors
         ),
     )
@@ -263,8 +273,8 @@ def _unwrapped_declaration(declaration: SumDeclaration, wrapped: Mapping[str, Su
 class _Unwrapping:
     """In one function: constructions of wrappers are their argument, `case` on a wrapper or an empty residual is its arm."""
 
-    def __init__(self, wrapped: Mapping[str, SumDeclaration], empty: set[str]) -> None:
-        self.wrapped, self.empty = wrapped, empty
+    def __init__(self, types: _UnwrappedTypes, empty: set[str]) -> None:
+        self.types, self.wrapped, self.empty = types, types.wrapped, empty
 
     def function(self, function: Function) -> Function:
         self.aliases: dict[str, Atom] = {}
@@ -273,19 +283,19 @@ class _Unwrapping:
         if not self.changed and not self._mentions(function):
             return function
         parameters, results = tuple(map(self.variable, function.parameters)), tuple(map(self.variable, function.results))
-        body = _Aliases(self.aliases, self.wrapped).block(body)
+        body = _Aliases(self.aliases, self.types).block(body)
         return replace(function, parameters=parameters, results=results, body=body)
 
     def _mentions(self, function: Function) -> bool:
         from dynlang.core.walk import bound_in
 
         return any(
-            _unwrapped_type(one.type, self.wrapped) != one.type
+            self.types.of(one.type) != one.type
             for one in (*function.parameters, *function.results, *bound_in(function.body))
         )
 
     def variable(self, variable: Variable) -> Variable:
-        return Variable(variable.name, _unwrapped_type(variable.type, self.wrapped))
+        return Variable(variable.name, self.types.of(variable.type))
 
     def block(self, block: Block) -> Block:
         statements: list[Let] = []
@@ -318,20 +328,20 @@ class _Unwrapping:
 class _Aliases(Substitution):
     """Atoms for variables that are only other names, followed to the end; types unwrapped."""
 
-    def __init__(self, aliases: Mapping[str, Atom], wrapped: Mapping[str, SumDeclaration]) -> None:
+    def __init__(self, aliases: Mapping[str, Atom], types: _UnwrappedTypes) -> None:
         def end(atom: Atom) -> Atom:
             while isinstance(atom, Variable) and atom.name in aliases:
                 atom = aliases[atom.name]
             return atom
 
-        self.wrapped = wrapped
+        self.types = types
         super().__init__({name: end(atom) for name, atom in aliases.items()})
         self.atoms = {
             name: Variable(atom.name, self.type(atom.type)) if isinstance(atom, Variable) else atom for name, atom in self.atoms.items()
         }
 
     def type(self, kind: Type) -> Type:
-        return _unwrapped_type(substitute(kind, self.sizes) if self.sizes else kind, self.wrapped)
+        return self.types.of(substitute(kind, self.sizes) if self.sizes else kind)
 
     def atom(self, atom: Atom) -> Atom:
         if not isinstance(atom, Variable):

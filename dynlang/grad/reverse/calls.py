@@ -143,7 +143,7 @@ def _reverse_adder(r: Reversal, statement: Let, call: Call, function: Function, 
 
 
 def _reverse_with_rule(r: Reversal, statement: Let, call: Call, function: Function, region: Region) -> list[Let]:
-    """``results, cotangents of the arguments = rule(arguments, cotangents of the results)``."""
+    """``cotangents of the arguments = rule(arguments, results that it reads, cotangents of the results)``."""
     engine, tangents = r.engine, r.engine.tangents
     cotangents = [engine.adjoints.take(region, one) for one in statement.variables]
     if all(one is None for one in cotangents):
@@ -153,11 +153,12 @@ def _reverse_with_rule(r: Reversal, statement: Let, call: Call, function: Functi
     for value, variable in zip(cotangents, statement.variables, strict=True):
         if tangents.carries(variable.type):
             given.append(engine.adjoints.zeros_like(region, variable) if value is None else value)
-    arguments = [r.primal(region, one) for one in call.arguments]
+    read = [statement.variables[k] for k in function.derivative.reads]
+    arguments = [r.primal(region, one) for one in (*call.arguments, *read)]
     carrying = [k for k, one in enumerate(function.parameters) if tangents.carries(one.type)]
-    hints = [one.name for one in statement.variables] + [f"d_{call.arguments[k]}" for k in carrying]
+    hints = [f"d_{call.arguments[k]}" for k in carrying]
     found = region.builder.call(function.derivative.rule, *arguments, *given, names=hints)
-    for k, value in zip(carrying, found[len(function.results) :], strict=True):
+    for k, value in zip(carrying, found, strict=True):
         if r.is_active(call.arguments[k]):
             engine.adjoints.accumulate(region, call.arguments[k], value, r.active)
     return [statement]
