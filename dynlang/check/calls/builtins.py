@@ -321,6 +321,10 @@ def convert_call(context: Context, node: ast.Call, kind: Type) -> typed.Expressi
         return value
     if isinstance(value.type, StringType) and isinstance(kind, ScalarType) and kind.dtype in ("i64", *FLOATS):
         return read_number(context, value, kind, node.span)
+    if is_sparse(value.type):
+        from dynlang.check.expressions.sparse import converted
+
+        return converted(context, value, kind, node.span)
     if scalar_part(value.type) is None or isinstance(value.type, RowsType):
         return context.fail(
             errors.OperandTypes(f"`{name}` converts numbers and bools, not {article(value.type)}", value.span, found=show(value.type))

@@ -23,6 +23,7 @@ from dynlang.types import (
     TupleType,
     Type,
     TypeVariable,
+    is_sparse,
 )
 
 COMPARISONS = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal", "==": "equal", "!=": "not_equal"}
@@ -87,6 +88,8 @@ def compare(context: Context, operator: str, left: typed.Expression, right: type
 
 
 def uncomparable_hint(kind: Type, other: Type) -> str:
+    if is_sparse(kind):
+        return "the stored values are compared: `a.values > 0.0`; `above(x, limit)` and `a.keep(v => v > limit)` keep what is above"
     match kind:
         case StringType():
             return f"turn the number into text, `str(...)`, or the text into a number, `{show(other)}(...)`"

@@ -135,6 +135,8 @@ def unknown_member(context: Context, kind: Type, name: ast.Identifier, receiver:
             known |= {one.name for one in info.sizes} | set(info.methods) if isinstance(kind, RecordType) else set()
             if is_map(kind):
                 return unknown_map_member(kind, name, info.methods)
+            if is_sparse(kind):
+                known = {"indices" if len(kind.arguments) == 2 else "columns", "values", "count", "shape", *info.methods}
         case ArrayType():
             known = set(ARRAY_MEMBERS)
         case ListType():

@@ -15,7 +15,7 @@ from dynlang.check.context import ERROR, Context, is_int
 from dynlang.check.declarations.world import show
 from dynlang.check.expressions.indexing import array_items
 from dynlang.check.expressions.simple import given
-from dynlang.check.fitting.fit import adapt, article, fit, number_type, size_labels, with_numbers
+from dynlang.check.fitting.fit import adapt, article, fit, is_float, number_type, size_labels, with_numbers
 from dynlang.diag import Label
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
@@ -79,11 +79,15 @@ OPERATORS: Mapping[tuple[str, str, str], str] = {
 }  # fmt: skip
 """The operator and what its operands are: the function of the library's module."""
 
-PRODUCTS = {
-    1: {"negate": "negate_vector", "sum": "vector_sum", "dense": "dense_vector", "sparse": "vector_of_dense", "convert": "vector_as"},
-    2: {"negate": "negate_matrix", "sum": "matrix_sum", "dense": "dense_matrix", "sparse": "matrix_of_dense", "convert": "matrix_as"},
+OF_ONE = {
+    "negate": ("negate_vector", "negate_matrix"),
+    "sum": ("vector_sum", "matrix_sum"),
+    "dense": ("dense_vector", "dense_matrix"),
+    "sparse": ("vector_of_dense", "matrix_of_dense"),
+    "convert": ("vector_as", "matrix_as"),
+    "tangent": ("vector_tangent", "matrix_tangent"),
 }  # fmt: skip
-"""Functions of one value, by its rank."""
+"""Functions of one value: of a vector, of a matrix."""
 
 MEMBERS = {1: ("indices", "values"), 2: ("starts", "columns", "values")}
 """What is read of the stored entries by a dot, by the rank."""
@@ -193,7 +197,12 @@ def no_operator(operator: str, left: typed.Expression, right: typed.Expression, 
 
 def of_one(context: Context, what: str, value: typed.Expression, span: Span, hint: Type | None = None) -> typed.Expression:
     """``-a``, ``sum(a)``, ``dense(a)``: a function of one value."""
-    return library(context, PRODUCTS[len(shape(value.type))][what], (value,), span, hint)
+    return library(context, OF_ONE[what][len(shape(value.type)) - 1], (value,), span, hint)
+
+
+def converted(context: Context, value: typed.Expression, number: Type, span: Span) -> typed.Expression:
+    """``f64(a)``: the stored values in another type."""
+    return of_one(context, "convert", value, span, RecordType(value.type.name, (*shape(value.type), number)))  # type: ignore[union-attr]
 
 
 def transposed(context: Context, value: typed.Expression, span: Span) -> typed.Expression:
@@ -303,7 +312,10 @@ def call_sparse(context: Context, node: ast.Call, hint: Type | None) -> typed.Ex
     """``sparse(x)`` of an array, ``sparse(n, entries)``, ``sparse(m, n, entries)``; ``sparse(n)``, ``sparse(m, n)``: without entries."""
     if not plain_arguments(context, node, "sparse", 1, 3):
         return failed(node.span)
-    number = element(hint) if hint is not None and is_sparse(hint) else None
+    if hint is not None and is_sparse(hint):
+        number = element(hint)
+    else:
+        number = hint if is_float(hint) else None
     *leading, last = (one.value for one in node.arguments)
     sizes = [context.expect(one, INT, "a size of `sparse`") for one in leading]
     value = context.infer(last, asked_for(number, len(sizes)))
@@ -314,15 +326,15 @@ def call_sparse(context: Context, node: ast.Call, hint: Type | None) -> typed.Ex
         nothing = typed.Primitive(ListType((kind,)), node.span, "list_empty", (), (("elements", (kind,)),))
         return of_entries(context, [*sizes, value], nothing, node.span, hint)
     if not sizes:
-        return of_array(context, value, node.span)
+        return of_array(context, adapted(value, number) if number is not None else value, node.span)
     return of_entries(context, sizes, value, node.span, hint)
 
 
 def asked_for(number: Type | None, sizes: int) -> Type | None:
     """What the type that is asked for says of the entries."""
-    if number is None:
-        return None
-    return ArrayType(TupleType((*(INT,) * sizes, number)), (Unknown(),)) if sizes else None
+    if number is None or not sizes:
+        return number
+    return ArrayType(TupleType((*(INT,) * sizes, number)), (Unknown(),))
 
 
 def of_array(context: Context, value: typed.Expression, span: Span) -> typed.Expression:

@@ -35,6 +35,7 @@ from dynlang.types import (
     Type,
     TypeVariable,
     Unknown,
+    is_sparse,
 )
 
 # ---------------------------------------------------------------- which types
@@ -200,6 +201,10 @@ def membership(context: Context, item: ast.Expr, holder: ast.Expr, span: Span) -
             return typed.Literal(ERROR, span, 0) if isinstance(part.type, ErrorType) else in_text(part, where, span)
         case RecordType("maps.Map"):
             return context.infer(method(given(where), "has", item, span))
+        case RecordType() if is_sparse(where.type):
+            from dynlang.check.expressions.sparse import indices_of
+
+            return membership(context, item, indices_of(where), span)
         case ListType((element,)):
             return in_items(context, item, where, element, "contains", span)
         case ArrayType(element, (Size() | Unknown(),)):

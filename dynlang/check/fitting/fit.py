@@ -40,6 +40,7 @@ from dynlang.types import (
     TypeVariable,
     Unknown,
     array_of,
+    is_sparse,
     parts,
     size_variables,
     tangent,
@@ -96,6 +97,10 @@ def fitting(context: Context, value: typed.Expression, wanted: Type) -> typed.Ex
         items = [fitting(context, item, kind) for item, kind in zip(value.items, wanted.items, strict=True)]
         if all(item is not None for item in items) and packs(TupleType(tuple(unpacked(item) for item in items if item)), wanted):
             return typed.MakeTuple(wanted, value.span, tuple(item for item in items if item is not None))
+    if isinstance(wanted, TangentType) and wanted.of == value.type and is_sparse(value.type):
+        from dynlang.check.expressions.sparse import of_one
+
+        return of_one(context, "tangent", value, value.span)
     if isinstance(value.type, RecordType) and isinstance(wanted, RecordType):
         return fitting_fields(context, value, value.type, wanted)
     if isinstance(value, typed.Conditional):

@@ -13,7 +13,7 @@ from dynlang.check.messages import rewrites
 from dynlang.diag import Diagnostic, Label, NotBuilt, Repair, replacing
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
-from dynlang.types import ArrayType, ErrorType, ListType, RecordType, StringType, TupleType, Type, open_unknowns, unknowns
+from dynlang.types import ArrayType, ErrorType, ListType, RecordType, StringType, TupleType, Type, is_sparse, open_unknowns, unknowns
 
 Path = tuple[str, tuple]
 
@@ -27,6 +27,8 @@ def place(context: Context, node: ast.Expr, purpose: str) -> typed.Place | None:
             return root_place(context, text, node.span, purpose)
         case ast.Attribute(value, name):
             inner = place(context, value, purpose)
+            if inner is not None and is_sparse(inner.type):
+                return sparse_place(context, inner, name, node.span)
             return None if inner is None else field_place(context, inner, name, node.span)
         case ast.Index(value, indices):
             inner = place(context, value, purpose)
@@ -137,6 +139,20 @@ def field_place(context: Context, inner: typed.Place, name: ast.Identifier, span
     return None
 
 
+def sparse_place(context: Context, inner: typed.Place, name: ast.Identifier, span: Span) -> typed.Place | None:
+    """``a.values``: the stored values change, where they stand doesn't."""
+    if name.text != "values":
+        context.report(fixed_pattern(span))
+        return None
+    entries = field_place(context, inner, ast.Identifier("stored", span=name.span), span)
+    return None if entries is None else field_place(context, entries, name, span)
+
+
+def fixed_pattern(span: Span) -> errors.NotAPlace:
+    hint = "`a.values[e] = x` changes a stored value; `a + sparse(n, [(i, x)])` has one more entry"
+    return errors.NotAPlace("a sparse value has the entries that it was made with", span, hint=hint)
+
+
 def index_place(context: Context, inner: typed.Place, indices: tuple, span: Span) -> typed.Place | None:
     from dynlang.check.expressions.indexing import array_items, item_index
 
@@ -146,6 +162,9 @@ def index_place(context: Context, inner: typed.Place, indices: tuple, span: Span
             return None
         index = item_index(context, indices[0])
         return None if index is None else typed.Place(inner.root, (*inner.steps, (index,)), inner.type.elements[0], span)
+    if is_sparse(inner.type):
+        context.report(fixed_pattern(span))
+        return None
     if not isinstance(inner.type, ArrayType):
         what = "the text of a `str` doesn't change" if isinstance(inner.type, StringType) else "this has no items"
         if isinstance(inner.type, TupleType):

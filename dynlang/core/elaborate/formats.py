@@ -38,6 +38,7 @@ from dynlang.types import (
     TupleType,
     Type,
     Unknown,
+    is_sparse,
     open_unknowns,
     unknowns,
 )
@@ -68,6 +69,8 @@ def formatted(frame: Frame, value: Value, specification: str = "", nested: bool 
             return joined_text(frame, ["(", *separated(parts), ",)" if len(parts) == 1 else ")"])
         case RecordType("maps.Map"):
             return map_text(frame, value, specification)
+        case RecordType() if is_sparse(value.type):
+            return sparse_text(frame, value, specification)
         case RecordType():
             return formatted_record(frame, value, specification)
         case FunctionType():
@@ -237,28 +240,46 @@ def map_text(frame: Frame, value: Value, specification: str) -> Atom:
     return sequence_text(frame, count, lambda i: list_item(frame, pairs, i), specification, "{}")
 
 
+def sparse_text(frame: Frame, value: Value, specification: str) -> Atom:
+    """``sparse(n, [(index, value), ..])``, as it is written; of a matrix ``sparse(m, n, [(row, column, value), ..])``."""
+    assert isinstance(value.type, RecordType)
+    sizes = [one for one in value.type.arguments if isinstance(one, Size)]
+    entries = library_call(
+        frame, f"{value.type.name}.items", [value], lambda types: ListType((TupleType((*(INT,) * len(sizes), *types)),)))
+    count = frame.builder.operation("list_length", entries.atom, name="length")
+    shown = sequence_text(frame, count, lambda i: list_item(frame, entries, i), specification, "()")
+    extents = [part for size in sizes for part in (frame.builder.size(size), ", ")]
+    return joined_text(frame, ["sparse(", *extents, shown, ")"])
+
+
 def library_call(frame: Frame, name: str, arguments: Sequence[Value], result: Callable[[tuple[Type, ...]], Type]) -> Value:
-    """A call of a function of the library whose type parameters are those of its first argument."""
+    """A call of a function of the library whose parameters in `<...>` are those of its first argument."""
     from dynlang.core.elaborate.functions import call_function
 
     kind = arguments[0].type
     assert isinstance(kind, RecordType)
     types = tuple(one for one in kind.arguments if not isinstance(one, (Size, Unknown)))
-    function = FunctionValue(frame.elaborator.program.functions[name], types, ())
+    sizes = tuple(one for one in kind.arguments if isinstance(one, Size))
+    function = FunctionValue(frame.elaborator.program.functions[name], types, sizes)
     return call_function(frame, function, arguments, result(types))
 
 
 def sequence_text(frame: Frame, count: Atom, item: Callable[[Atom], Value], specification: str, brackets: str = "[]") -> Atom:
-    """``[a, b, c]``; in ``{}`` the items are pairs, ``{a: b, c: d}``."""
+    """``[a, b, c]``; in ``{}`` the items are pairs, ``{a: b, c: d}``; in ``()`` each is a place and a value, which alone is formatted."""
 
     def shown(index: Atom) -> Atom:
         one = item(index)
         if brackets == "{}" and isinstance(one.type, TupleType):
             key, held = frame.split(one, one.type.items)
             return joined_text(frame, [formatted(frame, key, "", True), ": ", formatted(frame, held, specification, True)])
+        if brackets == "()" and isinstance(one.type, TupleType):
+            *place, held = [formatted(frame, part, "", True) for part in frame.split(one, one.type.items)]
+            number = frame.split(one, one.type.items)[-1]
+            held = formatted(frame, number, specification, True) if specification else held
+            return joined_text(frame, ["(", *separated([*place, held]), ")"])
         return formatted(frame, one, specification, True)
 
-    return repeated(frame, count, shown, brackets)
+    return repeated(frame, count, shown, "[]" if brackets == "()" else brackets)
 
 
 def repeated(frame: Frame, count: Atom, item: Callable[[Atom], Atom], brackets: str = "[]") -> Atom:
