@@ -142,12 +142,12 @@ LAYERS: list[tuple[Callable[[dict[str, Array]], Array], dict[str, tuple[int, ...
 ]
 
 
-SPECTRAL = ["laplacian", "eigenvectors", "chebyshev"]
+OTHERS = ["laplacian", "eigenvectors", "chebyshev", "top_k_pool", "readout", "cross", "mesh_conv", "pooled"]
 
 
 @pytest.fixture(scope="module")
 def call() -> Iterator[Call]:
-    with callable_program(FOLDER / "language" / "_graph_layers.dyn", [layer.__name__ for layer, _, _ in LAYERS] + SPECTRAL, "2") as found:
+    with callable_program(FOLDER / "language" / "_graph_layers.dyn", [layer.__name__ for layer, _, _ in LAYERS] + OTHERS, "2") as found:
         yield found
 
 
@@ -157,6 +157,62 @@ def test_a_layer_is_its_formula(call: Call, layer: Callable[[dict[str, Array]], 
     weights = {f"m.{name}": np.asarray(random.standard_normal(shape)) for name, shape in shapes.items()}
     found = call(layer.__name__, **weights, arcs=arcs, x=x, **more)["result"]
     assert np.allclose(found, layer(weights), rtol=0, atol=1e-12)
+
+
+# ---------------------------------------------------------------- pooling, nodes of two kinds, meshes
+
+
+def test_pooling_by_top_k(call: Call) -> None:
+    direction = random.standard_normal((1, 3))
+    nodes, edges, pooled = call("top_k_pool", **{"m.direction": direction}, arcs=arcs, x=x, k=3).values()
+    score = x @ direction[0] / np.linalg.norm(direction)
+    assert nodes.tolist() == np.argsort(-score)[:3].tolist()
+    assert edges.tolist() == [k for k, (a, b) in enumerate(arcs) if a in nodes and b in nodes]
+    assert np.allclose(pooled, np.tanh(score[nodes])[:, None] * x[nodes], rtol=0, atol=1e-12)
+
+
+def test_readout(call: Call) -> None:
+    w = {f"m.{name}": random.standard_normal(shape) for name, shape in
+         {"gate.w": (2, 7), "gate.b": (2,), "value.w": (2, 7), "value.b": (2,)}.items()}
+    states = random.standard_normal((NODES, 4))
+    both = np.concatenate([states, x], axis=1)
+    expected = sigmoid(both @ w["m.gate.w"].T + w["m.gate.b"]) * np.tanh(both @ w["m.value.w"].T + w["m.value.b"])
+    assert np.allclose(call("readout", **w, states=states, x=x)["result"], expected.sum(axis=0), rtol=0, atol=1e-12)
+
+
+def test_nodes_of_two_kinds(call: Call) -> None:
+    w = {f"layer.{name}": random.standard_normal(shape) for name, shape in {"heard": (3, 2), "own": (1, 2), "bias": (2,)}.items()}
+    y, between = random.standard_normal((4, 1)), np.array([(5, 0), (0, 3), (2, 0), (5, 0)])
+    heard = [[x[a] for a, b in between if b == v] for v in range(4)]
+    mean = np.array([np.mean(one, axis=0) if one else np.zeros(3) for one in heard])
+    expected = y @ w["layer.own"] + mean @ w["layer.heard"] + w["layer.bias"]
+    assert np.allclose(call("cross", **w, arcs=between, x=x, y=y)["result"], expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_mesh_convolution(call: Call, turn: int) -> None:
+    """Two triangles of a square with an edge in common; it doesn't count which comes first and where they begin."""
+    faces = np.array([[0, 1, 2], [2, 1, 3]])[::1 if turn < 2 else -1]
+    faces = np.roll(faces, turn, axis=1)
+    features = {frozenset(one): random.standard_normal(2) for one in ((0, 1), (1, 2), (0, 2), (1, 3), (2, 3))}
+    w, bias = random.standard_normal((5, 2, 3)), random.standard_normal(3)
+    order = list(dict.fromkeys(frozenset((face[j], face[(j + 1) % 3])) for face in faces.tolist() for j in range(3)))
+    ends, found = call("mesh_conv", **{"m.w": w, "m.bias": bias}, n=4, faces=faces, x=np.array([features[one] for one in order])).values()
+    assert [frozenset(one) for one in ends.tolist()] == order
+    nothing = [np.zeros(2), np.zeros(2)]
+    first, second = ([features[frozenset(one)] for one in sides] for sides in (((0, 2), (0, 1)), ((1, 3), (2, 3))))
+    own = {frozenset((1, 2)): (first, second), frozenset((0, 1)): ([features[frozenset((1, 2))], features[frozenset((0, 2))]], nothing)}
+    for edge, ((a, b), (c, d)) in own.items():
+        terms = [features[edge], abs(a - c), a + c, abs(b - d), b + d]
+        assert np.allclose(found[order.index(edge)], sum(t @ m for t, m in zip(terms, w, strict=True)) + bias, rtol=0, atol=1e-12)
+
+
+def test_pooling_of_unions(call: Call) -> None:
+    sums, means, largest = call("pooled", sizes=np.array([2, 0, 4]), x=x).values()
+    parts = [x[:2], x[2:]]
+    assert np.allclose(sums, [parts[0].sum(axis=0), np.zeros(3), parts[1].sum(axis=0)], rtol=0, atol=1e-12)
+    assert np.allclose(means, [parts[0].mean(axis=0), np.zeros(3), parts[1].mean(axis=0)], rtol=0, atol=1e-12)
+    assert np.array_equal(largest, [parts[0].max(axis=0), np.full(3, -np.inf), parts[1].max(axis=0)])
 
 
 # ---------------------------------------------------------------- spectra
