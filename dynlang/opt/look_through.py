@@ -1,7 +1,7 @@
-"""What is read from a slice is read from the array that it is a slice of.
+"""What is read from a slice, or from a row, is read from the array that it was taken from.
 
-Law: every result has the same bits. A number, or a row, of a slice stands in the array, too, start and step further; a slice that
-nothing else asks for is never made. That holds for arrays that the function only reads: of one that it writes, the old elements would
+Law: every result has the same bits. A number, or a row, of a slice stands in the array, too, start and step further; a slice or a row
+that nothing else asks for is never made. That holds for arrays that the function only reads: of one that it writes, the old elements would
 have to be kept.
 
 Before:
@@ -45,8 +45,8 @@ def look_through(module: Module) -> Module:
 
 
 def looked_through(function: Function, owned: Owned) -> Function:
-    slices = {one.results[0] for one in operations_in(function.body) if one.name == "slice"}
-    if not any(one.name == "at" and one.operands[0] in slices for one in operations_in(function.body)):
+    taken = {one.results[0] for one in operations_in(function.body) if one.name in ("slice", "at")}
+    if not any(one.name == "at" and one.operands[0] in taken for one in operations_in(function.body)):
         return function
     copy = copy_function(function)
     _Looking(copy, owned).region(copy.body)
@@ -60,6 +60,7 @@ class _Looking:
         self.sizes = Polynomials()
         self.sizes.visit_all(function.body)
         self.windows = {one.results[0]: one for one in operations_in(function.body) if one.name == "slice" and of_numbers(one)}
+        self.rows = {one.results[0]: one for one in operations_in(function.body) if one.name == "at" and of_numbers(one)}
         self.changed = {value for one in function.body.operations for value in written(one, owned)}
         self.changed.update(function.parameters[place] for place in owned[function.name])
 
@@ -68,11 +69,22 @@ class _Looking:
         for one in region.operations:
             for inner in one.regions:
                 self.region(inner)
-            while one.name == "at" and (window := self.windows.get(one.operands[0])) is not None and self.shows(window, one):
-                made.span = one.span
-                one = Operation("at", [window.operands[0], *self.places(made, window, one)], one.results, one.attributes, [], (), one.span)
+            while (seen := self.seen(made, one)) is not None:
+                one = seen
             made.append(one)
         region.operations[:] = made.region.operations
+
+    def seen(self, b: Builder, one: Operation) -> Operation | None:
+        """The same reading, of the array that a slice or a row was taken from."""
+        if one.name != "at":
+            return None
+        b.span = one.span
+        row, window = self.rows.get(one.operands[0]), self.windows.get(one.operands[0])
+        if row is not None and row.operands[0] not in self.changed:
+            return Operation("at", [*row.operands, *one.operands[1:]], one.results, one.attributes, [], (), one.span)
+        if window is not None and self.shows(window, one):
+            return Operation("at", [window.operands[0], *self.places(b, window, one)], one.results, one.attributes, [], (), one.span)
+        return None
 
     def shows(self, window: Operation, one: Operation) -> bool:
         """Whether the array has all that is read from its slice, side by side."""

@@ -6,7 +6,8 @@ are kept for requests of about their size: to give pages back and get others cos
 data begin at a multiple of 64.
 
 Size classes count grains of 32 bytes: with u = grains - 1, u below 4 is its own class; above, each power of two has
-four classes. A slot starts 16 bytes before a multiple of 32, so that the data behind the header is aligned.
+four classes. A slot starts 16 bytes before a multiple of 32, so that the data behind the header is aligned; one of a class whose slots
+are all multiples of 64 bytes, before a multiple of 64: a row of 16 floats then lies in one line of the caches.
 """
 
 from __future__ import annotations
@@ -108,10 +109,12 @@ def _allocate_slowly(f: Function) -> None:
         _allocate_large(f)
     _, shift, quarter = _size_class(f, "%bytes")
     size = f.mul(f.binary("shl", "i64", f.add(quarter, 1), shift), layout.GRAIN_BYTES)
-    fits = f.icmp("uge", f.sub(_address(f, layout.CHUNK_END), _address(f, layout.CHUNK_NEXT)), size)
+    spare = f.select(f.icmp("eq", shift, 0), "i64", 0, layout.CACHE_LINE_BYTES - layout.GRAIN_BYTES)
+    fits = f.icmp("uge", f.sub(_address(f, layout.CHUNK_END), _address(f, layout.CHUNK_NEXT)), f.add(size, spare))
     with f.when(f.binary("xor", "i1", fits, "true")):
         _new_chunk(f)
-    start = f.load("ptr", field(f, layout.CHUNK_NEXT))
+    skipped = f.bit_and(f.sub(-layout.HEADER_BYTES, _address(f, layout.CHUNK_NEXT)), spare)
+    start = f.offset(f.load("ptr", field(f, layout.CHUNK_NEXT)), skipped, "i8")
     f.store("ptr", f.offset(start, size, "i8"), field(f, layout.CHUNK_NEXT))
     block = f.offset(start, layout.HEADER_BYTES, "i8")
     _begin_block(f, block, "%bytes")
