@@ -97,6 +97,11 @@ def test_a_network_learns_of_molecules(tables: Path) -> None:
     assert len(numbers(baselines, r"test RMSE")) == 4
 
 
+@pytest.mark.slow
+def test_the_tests_beside_the_code_pass() -> None:
+    assert dync("test", EXAMPLES / "molecules" / "smiles.dyn", EXAMPLES / "molecules" / "model.dyn") == "4 passed\n"
+
+
 def test_smiles_that_are_wrong_say_where(tmp_path: Path) -> None:
     program = tmp_path / "one.dyn"
     shutil.copy(EXAMPLES / "molecules" / "smiles.dyn", tmp_path)
