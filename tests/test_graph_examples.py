@@ -106,9 +106,9 @@ def test_smiles_that_are_wrong_say_where(tmp_path: Path) -> None:
     program = tmp_path / "one.dyn"
     shutil.copy(EXAMPLES / "molecules" / "smiles.dyn", tmp_path)
     program.write_text("import smiles\n\nproc main(text: str):\n    print(smiles.formula(smiles.parse(text)))\n")
-    assert dync("run", program, "--text", "OCC") == "C2H6O\n"
     executable = tmp_path / "one"
     dync("build", program, "-o", executable)
+    assert run(executable, "--text", "OCC") == "C2H6O\n"
     wrong = {
         "C(": "character 3: expected ')'", "C1CC": "character 5: ring 1 isn't closed", "CX": "character 2: expected an atom",
         "C)": "character 2: expected an atom", "C[Xx]": "character 3: expected an element", "[NH4": "character 5: expected ']'",
