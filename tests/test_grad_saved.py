@@ -91,3 +91,39 @@ fn f<n>(w: f64[n, n], v: f64[n, n], x: f64[n]) -> f64:
     one = saved(gradient_program(core, "f", [1]), "f_grad", core.functions["f"])
     both = saved(gradient_program(core, "f", [1, 2]), "f_grad", core.functions["f"])
     assert str(one.total) == "8*n + 8" and str(both.total) == "16*n + 16"
+
+
+SIZE_OF_A_CALLEE = """
+type Tree:
+    Leaf(x: f64)
+    Node(left: Tree, right: Tree)
+
+fn fold<k>(t: Tree, i: idx<k>) -> f64:
+    match t:
+        Leaf(x):
+            return sin(x * f64(i) + f64(k))
+        Node(left, right):
+            return fold(left, i) * fold(right, i)
+
+fn folded(x: f64, fuel: int) -> f64:
+    if fuel <= 0:
+        return x * x
+    var total: f64 = 0.0
+    for i in fuel:
+        total += fold(Node(Leaf(x), Leaf(x * x)), i)
+    return total * folded(x * 0.5, fuel - 1)
+
+fn change(x: f64) -> f64:
+    let _, d = jvp((x: f64) => grad(y => folded(y, 3))(x), x, 1.0)
+    return d
+
+test "forward over reverse":
+    assert close(change(0.7), (grad((x: f64) => folded(x, 3))(0.70001) - grad((x: f64) => folded(x, 3))(0.69999)) / 0.00002)
+"""
+
+
+def test_a_size_of_a_callee_is_an_int_of_the_caller(tmp_path: Path) -> None:
+    """A field's type may mention ints among the fields and the residual's sizes: `fuel` is neither, though the backward is handed it."""
+    file = tmp_path / "program.dyn"
+    file.write_text(SIZE_OF_A_CALLEE)
+    pipeline.build(pipeline.Request(file, tests=True, verify=True), until="grad")

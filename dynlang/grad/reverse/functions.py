@@ -186,9 +186,15 @@ class FunctionReversal:
         results = [self._final(region, function.parameters[k]) for k in self.pair.wanted]
         results += [region.primal.get(function.parameters[k].name, function.parameters[k]) for k in self.pair.rewound]
         handed = {function.parameters[k].name for k in self.pair.again} - r.consumed
-        outside = {*self.type_sizes(), *handed}
-        packed = r.pack(tuple(one for one in function.parameters if one.name not in outside), forward, region.builder.block(*results))
-        saved = tuple(one for one in packed.saved if one.name not in outside)
+        backward = region.builder.block(*results)
+        while True:
+            outside = {*self.type_sizes(), *handed}
+            packed = r.pack(tuple(one for one in function.parameters if one.name not in outside), forward, backward)
+            saved = tuple(one for one in packed.saved if one.name not in outside)
+            in_types = {name for one in saved for name in size_variables(one.type)} & handed
+            if not in_types:
+                break
+            handed -= in_types  # a field's type can't speak of what stands outside of the residual
         self._hand_again(packed.backward, handed)
         self._define(packed.forward, packed.backward, saved)
 
