@@ -2,7 +2,8 @@
 
 Law: every result has the same bits, and every error is the same. A loop that carries a row, and does nothing to it but what is
 done to each element alone, is turned inside out (`nest`): the loop over elements stands outside, in blocks of registers. So are
-the elementwise operations that make a row of an array, and what is written into that array is the row itself. An operation
+the elementwise operations that make a row of an array, and what is written into that array is the row itself; if it is made of what
+stands there before, that is the region's parameter. An operation
 joins the row that it is made for if nothing else uses it and nothing stands in between that could fail, or write what it reads.
 
 Before:
@@ -149,7 +150,8 @@ class _Rows:
         """A row that is written into an array."""
         array, *indices, row = one.operands
         members = self.members(position, one, [row], array)
-        made = Nest(self.reading, members, self.is_near, lambda base, first: base is not array and self.stays(base, first, position))
+        made = Nest(self.reading, members, self.is_near, lambda base, first: base is not array and self.stays(base, first, position),
+                    [array, *indices])
         if self.reading.is_short(row) or not (members or made.piece(row)):
             return None
         outer = Builder(Region([]), one.span)

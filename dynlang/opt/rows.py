@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 
 from dynlang.ops import OPS
@@ -161,11 +161,13 @@ class Nest:
     region of the nest, and `may_read(array, first)` whether a piece of an array that such a one takes can be read from the array itself."""
 
     def __init__(self, reading: Reading, members: set[Operation], is_near: Callable[[Operation], bool],
-                 may_read: Callable[[Value, Operation], bool]) -> None:
+                 may_read: Callable[[Value, Operation], bool], own: Sequence[Value] = ()) -> None:
         self.reading = reading
         self.members = members
         self.is_near = is_near
         self.may_read = may_read
+        self.own = list(own)
+        """The array that the nest writes a row of, and the indices of that row."""
         self.bodies: set[Operation] = set()
         """What the loops hold that are turned inside out."""
         self.top = Builder(Region([]))
@@ -184,7 +186,11 @@ class Nest:
         if isinstance(value.type, Scalar):
             return value
         one = self.reading.definitions.get(value)
-        if one is None or not (one in self.members or self.is_made_for_this(value, one)):
+        if one is not None and one.name == "at" and one.operands == self.own:
+            if not self.top.region.parameters:
+                self.top.region.parameters.append(Value(value.name, Scalar(dtype_of(value))))
+            self.inside[value] = self.top.region.parameters[0]
+        elif one is None or not (one in self.members or self.is_made_for_this(value, one)):
             self.inside[value] = self.element(self.top, value, self.piece(value))
         elif one.name == "for":
             self.loop(self.top, one)

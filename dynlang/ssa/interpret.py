@@ -26,7 +26,7 @@ from dynlang.ops.memory import Failure
 from dynlang.source import Span, in_library
 from dynlang.ssa.build import folds_of, fused_offsets
 from dynlang.ssa.errors import RunTimeError
-from dynlang.ssa.lanes import rows_written
+from dynlang.ssa.lanes import rows_before, rows_written
 from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Scalar, String, Value, ValueType
 from dynlang.ssa.ownership import consumed_operands, is_element, reused
 
@@ -478,6 +478,10 @@ class _Machine:
     def nest(self, one: Operation, values: dict[Any, Any]) -> list[Any]:
         """All elements go through the region together."""
         sizes = tuple(each if isinstance(each, int) else int(values[each]) for each in one.sizes)
+        count, places = int(np.prod(sizes, dtype=np.int64)), {place: operand for place, _, operand in rows_written(one)}
+        for value, place in rows_before(one):
+            array, start = (values[one.operands[places[place] + k]] for k in range(2))
+            values[value] = self.heap.read(array).ravel()[int(start):int(start) + count].reshape(sizes)
         yielded = [np.broadcast_to(each, sizes) for each in self.lanes(one.regions[0], values, sizes)]
         results = []
         for (place, word, operand), value in zip(rows_written(one), one.results, strict=True):

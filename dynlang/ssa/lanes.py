@@ -39,6 +39,11 @@ def written_into(one: Operation) -> tuple[int, ...]:
     return tuple(operand for _, word, operand in rows_written(one) if word is not None)
 
 
+def rows_before(one: Operation) -> Iterator[tuple[Value, int]]:
+    """Parameters of a nest's region, each with the place of the result whose row it is before the nest."""
+    return zip(one.regions[0].parameters, (place for place, word, _ in rows_written(one) if word is not None), strict=False)
+
+
 def may_stand_in_a_nest(one: Operation) -> bool:
     """Operations of a nest's region make and read numbers only."""
     row = OPS.get(one.name)
@@ -49,7 +54,7 @@ def may_stand_in_a_nest(one: Operation) -> bool:
 
 def lanes_of(region: Region) -> set[Value]:
     """The values of a nest's region that differ from element to element."""
-    found: set[Value] = set()
+    found = set(region.parameters)
     while True:
         before = len(found)
         _mark(region, found)

@@ -45,7 +45,8 @@ Elementwise rows on arrays carry `reuse` too.
 through together: counts, conditions, indices and checks are the same for all of them. What differs is what `element` reads, and
 what depends on it (`lanes.py`). The region runs once even where there is no element, so that its checks are made. Where the attribute
 `into` (one entry a result) has a word, the result is the array among the operands, which the nest takes over, with a row written
-from the offset behind it on: "set", or "add" for adding to what stands there. Where it has none, the result is a new array.
+from the offset behind it on: "set", or "add" for adding to what stands there. Where it has none, the result is a new array. The region
+may have parameters, one for each row that is written: what stands there before.
 
 Ownership (established by `opt/count_references.py`, checked by `verify`): a parameter is borrowed unless its position is in
 `Function.owned`; results are owned by the caller. Ops consume the operands that their row marks `consumes` and write in

@@ -12,7 +12,7 @@ from dynlang import types
 from dynlang.diag import InternalError
 from dynlang.ops import OPS
 from dynlang.ssa.build import BOOL, I64, folds_of, fused_offsets, operations_in, repeated_ranks, sizes_of
-from dynlang.ssa.lanes import UNIFORM, lanes_of, may_stand_in_a_nest, rows_written
+from dynlang.ssa.lanes import UNIFORM, lanes_of, may_stand_in_a_nest, rows_before, rows_written, written_into
 from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Rows, Scalar, String, Value
 from dynlang.ssa.print import _Printer, print_type
 from dynlang.ssa.shapes import Polynomials, row_attributes
@@ -335,8 +335,12 @@ class _FunctionCheck:
 
 
     def nest(self, one: Operation) -> None:
-        self.expect(len(one.regions) == 1 and not one.regions[0].parameters, "nest has one region without parameters")
+        self.expect(len(one.regions) == 1, "nest has one region")
         (region,) = one.regions
+        if region.parameters:
+            self.expect(len(region.parameters) == len(written_into(one)), "a nest has no parameters, or one for each row that it writes")
+            for value, place in rows_before(one):
+                self.expect(value.type == region.operations[-1].operands[place].type, f"{self.names.name(value)} is no element of the row")
         for each in operations_in(region):
             self.expect(may_stand_in_a_nest(each), f"{each.name} can't be in a nest")
         self.same_for_all(region, lanes_of(region))

@@ -24,7 +24,7 @@ from dynlang.native.lower.layout import REGISTER, memory, register
 from dynlang.native.lower.memory import element_of
 from dynlang.ops.dtypes import BYTES
 from dynlang.ssa.build import operations_in
-from dynlang.ssa.lanes import lanes_of, rows_written
+from dynlang.ssa.lanes import lanes_of, rows_before, rows_written
 from dynlang.ssa.nodes import Operation, Region, Scalar, Value
 
 VECTORS = 8
@@ -50,17 +50,19 @@ def lower_nest(frame: Frame, operation: Operation) -> None:
             start = frame.f.offset(block, frame[operation.operands[operand + 1]], memory(element_of(result.type)))
         frame.define(result, block)
         rows.append((start, word or "set", dtype_of(result)))
-    _Nest(frame, operation.regions[0], rows, frame.product(operation.sizes)).emit()
+    _Nest(frame, operation, rows).emit()
 
 
 class _Nest:
-    def __init__(self, frame: Frame, region: Region, rows: Sequence[tuple[str, str, str]], count: str) -> None:
+    def __init__(self, frame: Frame, operation: Operation, rows: Sequence[tuple[str, str, str]]) -> None:
         self.frame = frame
         self.f = frame.f
+        (region,) = operation.regions
         self.region = region
+        self.before = list(rows_before(operation))
         self.rows = rows
         """Where each result goes: (pointer, "set" or "add", dtype)."""
-        self.count = count
+        self.count = frame.product(operation.sizes)
         self.lanes = lanes_of(region)
         widths = [BYTES[dtype_of(value)] for value in self.lanes] + [BYTES[dtype] for _, _, dtype in rows]
         self.width = max(1, frame.f.target.vector_bytes // min([one for one in widths if one >= 4], default=4))
@@ -132,7 +134,7 @@ class _Nest:
     def long_loop(self) -> Operation | None:
         """The one loop of the region, if it adds up the row that is written, in few and straight operations."""
         loops = [one for one in self.region.operations if one.name in ("for", "if")]
-        if len(loops) != 1 or loops[0].name != "for" or len(self.rows) != 1 or self.rows[0][1] != "set":
+        if len(loops) != 1 or loops[0].name != "for" or len(self.rows) != 1 or self.rows[0][1] != "set" or self.before:
             return None
         (loop,) = loops
         (body,) = loop.regions
@@ -161,7 +163,7 @@ class _Nest:
                 self.columns(differing, lambda known=known: self.turns(body, known))
         if behind or yielded is not loop.results[0]:
             def finish() -> list[str]:
-                self.values[loop.results[0]] = self.loaded()
+                self.values[loop.results[0]] = self.loaded(self.rows[0][0], self.rows[0][2])
                 self.run(behind)
                 return self.vectors_of(yielded)
 
@@ -177,7 +179,7 @@ class _Nest:
 
     def turns(self, body: Region, known: Sequence[dict[Value, str]]) -> list[str]:
         """Several turns on the elements at hand, one behind the other."""
-        found = self.loaded()
+        found = self.loaded(self.rows[0][0], self.rows[0][2])
         for one in known:
             for value, operand in one.items():
                 self.frame.define(value, operand)
@@ -186,8 +188,8 @@ class _Nest:
             found = self.vectors_of(body.operations[-1].operands[0])
         return found
 
-    def loaded(self) -> list[str]:
-        pointer, _, dtype = self.rows[0]
+    def loaded(self, pointer: str, dtype: str) -> list[str]:
+        """What stands in a row."""
         return [load_lanes(self.f, dtype, pointer, self.place(place), self.width, mask) for place, mask in enumerate(self.masks)]
 
     def columns(self, before: Sequence[Operation], made: Callable[[], list[str]]) -> None:
@@ -213,6 +215,9 @@ class _Nest:
         f = self.f
         self.start, self.masks = start, list(masks)
         self.values.clear()
+        for value, place in self.before:
+            pointer, _, dtype = self.rows[place]
+            self.values[value] = self.loaded(pointer, dtype)
         yielded = self.operations(self.region)
         for (pointer, word, dtype), value in zip(self.rows, yielded, strict=True):
             for place, (vectors, mask) in enumerate(zip(self.vectors_of(value), self.masks, strict=True)):
