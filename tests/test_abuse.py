@@ -32,6 +32,17 @@ proc main(path: str):
     let t = data.read_trees(path)
     print(t.count, t.vocabulary, t.labels)
 """
+FEATURES = """import data
+
+proc main(path: str, kind: str = "svm"):
+    if kind == "images":
+        print(sum(sum(int(flatten(image))) for image in data.read_images(path)))
+    elif kind == "labels":
+        print(sum(data.read_labels(path)))
+    else:
+        let points = data.read_svm(path, 9)
+        print(sum(points.labels), sum(points.features))
+"""
 CALLED = """fn f<n>(x: f32[n]) -> f32:
     return sum(x)
 
@@ -51,11 +62,11 @@ def built(folder: Path, text: str) -> str:
     return str(folder / "program")
 
 
-def settled(program: str, folder: Path, data: bytes) -> int:
+def settled(program: str, folder: Path, data: bytes, *flags: str) -> int:
     """The exit status of a program that reads the data: 0, or 1 and a text."""
     path = folder / "data.bin"
     path.write_bytes(data)
-    done = subprocess.run([program, "--path", str(path)], capture_output=True, timeout=20, check=False)
+    done = subprocess.run([program, "--path", str(path), *flags], capture_output=True, timeout=20, check=False)
     assert done.returncode in (0, 1), (done, data)
     assert (done.returncode == 1) == done.stderr.startswith(b"error: "), (done, data)
     return done.returncode
@@ -107,6 +118,27 @@ def test_damaged_trees(tmp_path: Path) -> None:
         settled(program, tmp_path, bytes(data))
     for text in (b"0 " + b"(" * 1_000_000, b"0 " + b"9" * 100, b"-1 (2 -3)\n"):
         assert settled(program, tmp_path, text) == 1
+
+
+def test_damaged_features_images_and_labels(tmp_path: Path) -> None:
+    program = built(tmp_path, FEATURES)
+    draw = random.Random(6)
+    right = {"svm": b"1 0:0.5 3:2 # a\n\n-1.5 2:1 8:3\n0\n", "images": struct.pack(">4I", 2051, 2, 2, 3) + bytes(12),
+             "labels": struct.pack(">2I", 2049, 5) + bytes(5)}
+    for kind, whole in right.items():
+        assert settled(program, tmp_path, whole, "--kind", kind) == 0
+        for _ in range(60):
+            data = bytearray(whole)
+            at = draw.randrange(len(data))
+            data[at:at + draw.randint(0, 3)] = bytes(draw.choices([*b"0-9:. #\n", draw.randrange(256)], k=draw.randint(0, 3)))
+            settled(program, tmp_path, bytes(data), "--kind", kind)
+    wrong = {"svm": [b"1 9:1\n", b"1 -1:1\n", b"1 2\n", b"1 2:x\n", b"x 2:1\n", b"1 2:1:1\n", b"1 " + b"9" * 30 + b":1\n"],
+             "images": [b"", struct.pack(">4I", 2051, 4, 2**31, 2**31),
+                        struct.pack(">4I", 2051, 1, 2, 3), struct.pack(">4I", 2049, 0, 0, 0)],
+             "labels": [b"", struct.pack(">2I", 2049, 1), struct.pack(">2I", 2051, 0)]}
+    for kind, files in wrong.items():
+        for data in files:
+            assert settled(program, tmp_path, data, "--kind", kind) == 1, data
 
 
 def test_a_closed_output_is_an_error_in_words(tmp_path: Path) -> None:
