@@ -6,7 +6,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dynlang.check import typed
-from dynlang.types import UNIT, Argument, RecordType, ScalarType, Size, StringType, Type
+from dynlang.types import (
+    UNIT,
+    Argument,
+    ArrayType,
+    FunctionType,
+    IndexType,
+    RecordType,
+    ScalarType,
+    Size,
+    StringType,
+    TupleType,
+    Type,
+    TypeVariable,
+    Unknown,
+)
 
 LOAD, SAVE = "safetensors.load", "safetensors.save"
 
@@ -17,13 +31,14 @@ def exports_of(program: typed.Program) -> list[typed.Function]:
 
 
 def with_loaders(program: typed.Program) -> typed.Program:
-    """The program with an exported `Model_load` and `Model_save` for every record `Model` that an export takes or gives."""
+    """The program with an exported `Model_load` and `Model_save` for every record `Model` that an export takes or gives, if its
+    type says all that a file must hold; one with parts of unknown sizes, a sparse matrix, comes from an export that makes it."""
     if LOAD not in program.functions or SAVE not in program.functions:
         return program
     functions = dict(program.functions)
     for one in exports_of(program):
         for record in records_of(one):
-            if is_handle(record):
+            if is_handle(record) and is_told(program, record):
                 for made in _pair(program, record, one):
                     functions.setdefault(made.name, made)
     return replace(program, functions=functions)
@@ -39,6 +54,21 @@ def records_of(function: typed.Function) -> Iterator[RecordType]:
 def is_handle(record: RecordType) -> bool:
     """Whether C can hold it: all arguments of its type are sizes and number types."""
     return all(isinstance(one, Size | ScalarType) for one in record.arguments)
+
+
+def is_told(program: typed.Program, kind: Type) -> bool:
+    """Whether a type says how many numbers a value of it has."""
+    match kind:
+        case ScalarType() | IndexType() | FunctionType():
+            return True
+        case ArrayType(element, shape):
+            return all(isinstance(one, Size) for one in shape) and is_told(program, element)
+        case TupleType(items):
+            return all(is_told(program, one) for one in items)
+        case RecordType(name, arguments):
+            sizes_known = not any(isinstance(one, Unknown) for one in arguments)
+            return sizes_known and all(is_told(program, field) for _, field in program.records[name].fields)
+    return isinstance(kind, TypeVariable)
 
 
 def handle_name(record: RecordType) -> str:
