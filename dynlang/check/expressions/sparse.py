@@ -214,10 +214,12 @@ def reduced(context: Context, name: str, value: typed.Expression, along_axis: bo
     """``sum(a)``; what other reductions mean, the zeros between the entries decide, so they are asked for."""
     if name == "sum" and not along_axis:
         return of_one(context, "sum", value, span)
+    if name == "sum":
+        hint = "along an axis: `a @ ones(n)` adds each row, `ones(m) @ a` each column"
+        return context.fail(errors.OperandTypes(f"`sum` adds all of {article(value.type)}", span, found=show(value.type), hint=hint))
     text = describe_value(value)
-    hint = "along an axis: `a @ ones(n)` adds each row, `ones(m) @ a` each column" if name == "sum" else ""
-    hint = hint or f"of the stored values: `{name}({text}.values)`; with the zeros: `{name}(dense({text}))`"
-    return context.fail(errors.OperandTypes(f"`{name}` doesn't take {article(value.type)} so", span, found=show(value.type), hint=hint))
+    hint = f"of the stored values: `{name}({text}.values)`; with the zeros: `{name}(dense({text}))`"
+    return context.fail(errors.OperandTypes(f"`{name}` takes an array or comprehension, not {article(value.type)}", span, found=show(value.type), hint=hint))
 
 
 def no_function(name: str, values: Sequence[typed.Expression], span: Span) -> errors.OperandTypes:
@@ -241,6 +243,9 @@ def item(context: Context, value: typed.Expression, node: ast.Index) -> typed.Ex
     if any(isinstance(one, ast.Slice) for one in node.indices):
         hint = "`dense(a)` is the array with its zeros; `a.keep(...)` and `a[i]` take entries and rows"
         return context.fail(errors.NotIndexable(f"{article(value.type)} has no slices", node.span, hint=hint))
+    if len(node.indices) > len(sizes):
+        axes = errors.plural(len(sizes), "index") if len(sizes) == 1 else "one or two indices"
+        return context.fail(errors.NotIndexable(f"{article(value.type)} takes {axes}, and {len(node.indices)} given", node.span))
     found = array_items(context, ArrayType(inner, sizes), node.indices, node.span)
     if found is None:
         return failed(node.span)
