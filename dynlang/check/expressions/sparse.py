@@ -219,7 +219,8 @@ def reduced(context: Context, name: str, value: typed.Expression, along_axis: bo
         return context.fail(errors.OperandTypes(f"`sum` adds all of {article(value.type)}", span, found=show(value.type), hint=hint))
     text = describe_value(value)
     hint = f"of the stored values: `{name}({text}.values)`; with the zeros: `{name}(dense({text}))`"
-    return context.fail(errors.OperandTypes(f"`{name}` takes an array or comprehension, not {article(value.type)}", span, found=show(value.type), hint=hint))
+    title = f"`{name}` takes an array or comprehension, not {article(value.type)}"
+    return context.fail(errors.OperandTypes(title, span, found=show(value.type), hint=hint))
 
 
 def no_function(name: str, values: Sequence[typed.Expression], span: Span) -> errors.OperandTypes:
