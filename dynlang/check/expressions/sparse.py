@@ -85,6 +85,7 @@ OF_ONE = {
     "dense": ("dense_vector", "dense_matrix"),
     "sparse": ("vector_of_dense", "matrix_of_dense"),
     "convert": ("vector_as", "matrix_as"),
+    "close": ("close_vectors", "close_matrices"),
     "tangent": ("vector_tangent", "matrix_tangent"),
 }  # fmt: skip
 """Functions of one value: of a vector, of a matrix."""
@@ -197,7 +198,12 @@ def no_operator(operator: str, left: typed.Expression, right: typed.Expression, 
 
 def of_one(context: Context, what: str, value: typed.Expression, span: Span, hint: Type | None = None) -> typed.Expression:
     """``-a``, ``sum(a)``, ``dense(a)``: a function of one value."""
-    return library(context, OF_ONE[what][len(shape(value.type)) - 1], (value,), span, hint)
+    return library(context, of_one_name(what, value.type), (value,), span, hint)
+
+
+def of_one_name(what: str, kind: Type) -> str:
+    """The function of the library for a sparse value of this type."""
+    return OF_ONE[what][len(shape(kind)) - 1]
 
 
 def converted(context: Context, value: typed.Expression, number: Type, span: Span) -> typed.Expression:
