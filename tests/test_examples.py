@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from marks import LONG
+
 ROOT = Path(__file__).parent.parent
 TREELSTM = ROOT / "examples" / "treelstm"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
@@ -109,3 +111,25 @@ def test_the_derivative_is_a_program(tmp_path: Path) -> None:
     text = dync("grad", TREELSTM / "model.dyn", "loss")
     (tmp_path / "derivative.dyn").write_text(text)
     dync("check", tmp_path / "derivative.dyn")
+
+
+@pytest.mark.slow
+def test_a_memory_network_learns_to_answer() -> None:
+    printed = dync("run", ROOT / "examples" / "stories" / "train.dyn", "--steps", 3000)
+    losses = [float(line.rsplit(" ", 1)[1]) for line in printed.splitlines() if line.startswith("after")]
+    assert len(losses) == 10 and losses[-1] < 0.7 * losses[0] and "of 1000 new questions" in printed
+
+
+@LONG
+@pytest.mark.parametrize("network", ["turing", "computer"])
+@pytest.mark.parametrize("task", ["copy", "recall"])
+def test_networks_with_memories_learn(task: str, network: str) -> None:
+    printed = dync("run", ROOT / "examples" / "algorithms" / "train.dyn", "--task", task, "--network", network, "--steps", 10000,
+                   "--longest", 3)
+    missing = [float(line.split()[2]) for line in printed.splitlines() if line.startswith("after")]
+    assert len(missing) == 10 and missing[-1] < 0.7 * missing[0]
+
+
+@pytest.mark.parametrize("file", ["algorithms/tasks.dyn", "stories/train.dyn"])
+def test_what_is_learned_is_made_right(file: str) -> None:
+    dync("test", ROOT / "examples" / file)

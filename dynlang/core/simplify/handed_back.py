@@ -46,23 +46,32 @@ def is_free(function: Function, result: int) -> bool:
 
 
 def handed_back(functions: Mapping[str, Function], fixed: Collection[str]) -> dict[str, dict[int, int]]:
-    """Which results are parameters; the least fixpoint, so those of a recursive function that says so itself."""
+    """Which results are parameters. What is lent is first taken to come back unchanged, by all functions, and each is then looked at with
+    what is left of that: so recursion that changes nothing is seen to. Then other results that are parameters are found."""
     callers: dict[str, set[str]] = {name: set() for name in functions}
     for name, function in functions.items():
         for callee in functions_called(function.body):
             callers[callee].add(name)
-    found: dict[str, dict[int, int]] = {}
-    waiting = dict.fromkeys(name for name in functions if name not in fixed)
-    while waiting:
-        name, _ = waiting.popitem()
-        function = functions[name]
-        places = {one.name: place for place, one in enumerate(function.parameters)}
-        origin = _Origin(found, {one: one for one in places}).of(function.body)
-        mine = {k: places[one] for k, one in enumerate(origin) if one is not None}
-        if mine != found.get(name, {}):
-            found[name] = mine
-            waiting.update(dict.fromkeys(one for one in callers[name] if one not in fixed))
+    free = [name for name in functions if name not in fixed]
+    found = {name: {result: parameter for parameter, result in functions[name].inout} for name in free}
+    for only_less in (True, False):
+        waiting = dict.fromkeys(free)
+        while waiting:
+            name, _ = waiting.popitem()
+            mine = passed_through(functions[name], found)
+            if only_less:
+                mine = {k: j for k, j in mine.items() if found[name].get(k) == j}
+            if mine != found[name]:
+                found[name] = mine
+                waiting.update(dict.fromkeys(one for one in callers[name] if one not in fixed))
     return found
+
+
+def passed_through(function: Function, handed: Handed) -> dict[int, int]:
+    """Which results of a function are parameters, if those of the functions that it calls are as `handed` says."""
+    places = {one.name: place for place, one in enumerate(function.parameters)}
+    origin = _Origin(handed, {one: one for one in places}).of(function.body)
+    return {k: places[one] for k, one in enumerate(origin) if one is not None}
 
 
 class _Origin:
