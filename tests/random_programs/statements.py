@@ -200,7 +200,8 @@ class Statements(Forms):
             value = self.value(scope, t.array(number, rows))
             return self.write(f"{one.text}[:, {self.position(scope, columns)}] = {value}")
         if isinstance(number, Num) and number != BOOL and self.chance(0.3):
-            bounded = self.value(scope, one.type if self.chance(0.6) else number, 2)
+            whole = self.chance(0.6) and not (isinstance(one.type, Arr) and one.type.is_open)  # two open sizes aren't known to be equal
+            bounded = self.value(scope, one.type if whole else number, 2)
             if number.is_float and scope.loop:
                 return self.write(f"{one.text} *= 0.5" if self.chance(0.5) else f"{one.text} = 0.5 * {one.text}")
             return self.write(f"{one.text} {self.one('+=', '-=', '*=')} {bounded}")

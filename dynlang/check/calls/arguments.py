@@ -36,6 +36,7 @@ from dynlang.types import (
     ScalarType,
     Size,
     SumType,
+    TupleType,
     Type,
     TypeVariable,
     Unknown,
@@ -341,6 +342,8 @@ def value_argument(
     wanted = argument_hint(use, hints, pattern)
     if wanted is None and isinstance(argument.value, ast.List) and isinstance(pattern, ArrayType):
         wanted = items_hint(use, hints, pattern, beforehand)
+    if wanted is None and isinstance(argument.value, ast.Tuple) and isinstance(pattern, TupleType):
+        wanted = TupleType(tuple(argument_hint(use, hints, one) or HOLE for one in pattern.items))
     if wanted is None and isinstance(pattern, TypeVariable) and is_written_out(argument.value):
         wanted = beforehand.get(pattern.name) or use.declared_default(pattern.name)
     value = context.infer(argument.value, wanted)
