@@ -258,7 +258,8 @@ class Forms(Expressions):
         ]
         held = [one.text for one in scope.names if isinstance(one.type, Arr) and one.type.element == element and len(one.type.shape) == 1]
         if held:
-            choices.append((2, lambda: f"{self.pick.choice(held)}[:{e(scope, INT, 0)} % 2]"))
+            whole = self.pick.choice(held)  # it may be empty: recursion hands on parts of it
+            choices.append((2, lambda: f"{whole}[:len({whole}) // {self.one('1', '2')}]"))
         return choices
 
     def arrays(self, scope: Scope, kind: Arr, d: int, known: bool) -> list[Choice]:
