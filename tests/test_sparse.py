@@ -17,7 +17,8 @@ from dynlang import pipeline
 PROGRAM = '''
 import sparse
 
-fn products(i: int[?k], j: int[k], u: f64[k], p: int[?l], q: int[l], v: f64[l], x: f64[6], y: f64[5]) -> (f64[5, 5], f64[5], f64[6], f64[5, 6]):
+fn products(i: int[?k], j: int[k], u: f64[k], p: int[?l], q: int[l], v: f64[l], x: f64[6],
+            y: f64[5]) -> (f64[5, 5], f64[5], f64[6], f64[5, 6]):
     let a = sparse.matrix(5, 6, i, j, u)
     let b = sparse.matrix(5, 6, p, q, v)
     return dense(a @ transpose(b)), a @ x, y @ a, dense(a * b + 2.0 * a - b)
@@ -116,7 +117,8 @@ def test_against_numpy(program: Path) -> None:
 
 def test_entries_come_and_go_as_arrays(program: Path) -> None:
     def called(indices: list[int]) -> subprocess.CompletedProcess[str]:
-        np.savez(program.parent / "a.npz", **{"a.stored.indices": np.array(indices), "a.stored.values": np.array([1.5, 2.0])}, n=np.int64(4))
+        stored = {"a.stored.indices": np.array(indices), "a.stored.values": np.array([1.5, 2.0])}
+        np.savez(program.parent / "a.npz", **stored, n=np.int64(4))
         command = [sys.executable, "-m", "dynlang", "call", program, "sum_of", "--in", program.parent / "a.npz"]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
