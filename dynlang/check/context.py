@@ -128,6 +128,7 @@ class Context:
     naming: str = ""
     """The variable that the expression at hand is bound to: sizes that it opens are named after it."""
     uses: int = 0
+    trials: int = 0
     resizable: bool = False
     """Whether a variable of unknown size was declared, which statements may read several times."""
     opened_places: list[tuple[typed.Place, typed.Local, tuple[str, ...]]] = field(default_factory=list)
@@ -290,9 +291,11 @@ class Context:
         nested, signatures, failed, opened = list(self.nested), dict(self.nested_signatures), self.failed, list(self.opened_places)
         demands, innermost, entries = dict(self.demands), self.scopes[-1], dict(self.scopes[-1])
         self.diagnostics = Diagnostics(limit=1)
+        self.trials += 1
         try:
             yield self.diagnostics
         finally:
+            self.trials -= 1
             self.diagnostics, self.taken, self.origins, self.fields = before, taken, origins, fields
             self.numbers = numbers
             self.nested, self.nested_signatures, self.failed, self.opened_places = nested, signatures, failed, opened

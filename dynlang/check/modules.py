@@ -12,7 +12,6 @@ from pathlib import Path
 from dynlang.check import errors
 from dynlang.check.cache import Stored, digest, load
 from dynlang.check.messages import words
-from dynlang.check.messages.words import later
 from dynlang.diag import CompileError, Diagnostic
 from dynlang.source import Source, read_source, resource
 from dynlang.syntax import nodes as ast
@@ -174,10 +173,6 @@ class Loader:
                 return self.find_file(self.name_of(folder / relative), folder / relative, path, is_library=False)
         if (library / relative).is_file():
             return self.find_file(".".join(parts), library / relative, path, is_library=True)
-        unbuilt = later("module", path.text, path.span)
-        if unbuilt is not None:
-            self.problems.append(unbuilt)
-            return None
         where = f" in {self.root}" if self.root is not None and not importer.is_library else ""
         inside = next((found for folder in self.folders(importer) if (found := names_in(folder.joinpath(*parts)))), None)
         otherwise = f"no file {relative}{where} or in the standard library"

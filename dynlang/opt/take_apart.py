@@ -273,7 +273,7 @@ class _Apart:
         results: list[Value] = []
         for place, old in enumerate(one.results):
             given = [region.operations[-1].operands[place] for region in regions]
-            if small_shape(old.type) and any(value in self.held and self.held[value].apart for value in given):
+            if small_shape(old.type) and all(value in self.held for value in given) and any(self.held[value].apart for value in given):
                 results += self.split(made, old)
                 for end, value in zip(ends, given, strict=True):
                     end += self.numbers(value)

@@ -31,7 +31,6 @@ from dynlang.types import (
     ArrayType,
     ErrorType,
     FunctionType,
-    IndexType,
     RecordType,
     ScalarType,
     Size,
@@ -41,6 +40,8 @@ from dynlang.types import (
     TypeVariable,
     Unknown,
 )
+
+DEEPEST_TRIAL = 3
 
 
 def infer_all(context: Context, arguments: Sequence[ast.Argument]) -> None:
@@ -180,7 +181,7 @@ def solve_arguments(
             if not is_bad(slot.passed) and isinstance(slot.passed, typed.Lend):
                 use.solver.match(pattern, slot.passed.place.type)
         else:
-            widen_indices(context, use, hints, pattern, slot.argument, role)
+            adapt_to_function(context, use, hints, pattern, slot.argument, role)
             slot.passed = value_argument(context, use, hints, pattern, slot.argument, role, beforehand)
         bad = bad or is_bad(slot.passed)
         give_size(context, use, slot, what)
@@ -347,6 +348,8 @@ def value_argument(
     if wanted is None and isinstance(pattern, TypeVariable) and is_written_out(argument.value):
         wanted = beforehand.get(pattern.name) or use.declared_default(pattern.name)
     value = context.infer(argument.value, wanted)
+    if wanted is None and is_literal(argument.value):
+        use.by_literals |= {one.name for one in type_variables(pattern)}
     if isinstance(value.type, ErrorType):
         demand_argument(context, value, wanted)
         return value
@@ -361,16 +364,17 @@ def value_argument(
     return value
 
 
-def widen_indices(context: Context, use: Use, hints: Solver, pattern: Type, argument: ast.Argument, role: str) -> None:
-    """What was an index so far is an int where a function gives back an int for it: ``fold(xs, i, (count, x) => count + x)``.
+def adapt_to_function(context: Context, use: Use, hints: Solver, pattern: Type, argument: ast.Argument, role: str) -> None:
+    """Where a function doesn't fit what is known so far, an index may be an int, and floats written down may be f64:
+    ``fold(xs, i, (count, x) => count + 1)``, ``minimize(y => of_doubles(y), from=zeros(3))``.
 
-    Where a function works with neither, its error speaks of the index."""
-    given_back = type_variables(pattern.result) if isinstance(pattern, FunctionType) else ()
-    if not isinstance(pattern, FunctionType) or not any(isinstance(use.solver.types.get(one.name), IndexType) for one in given_back):
+    Where it fits in no way, its error speaks of what was known. Functions in functions in functions are taken as they are: each
+    would be checked once more for each around it."""
+    if not isinstance(pattern, FunctionType) or context.trials >= DEEPEST_TRIAL:
         return
-    narrow, wide = use.solver, use.solver.copy()
-    wide.widen()
-    use.solver = next((one for one in (narrow, wide) if takes(context, use, one, hints, pattern, argument, role)), narrow)
+    known, wider = use.solver, use.wider(pattern)
+    if wider:
+        use.solver = next((one for one in (known, *wider) if takes(context, use, one, hints, pattern, argument, role)), known)
 
 
 def takes(context: Context, use: Use, solver: Solver, hints: Solver, pattern: FunctionType, argument: ast.Argument, role: str) -> bool:

@@ -13,14 +13,12 @@ from dynlang.check.context import ERROR, Context
 from dynlang.check.declarations.world import Signature, show
 from dynlang.check.expressions.arithmetic import bound_size
 from dynlang.check.expressions.simple import given
-from dynlang.check.fitting.fit import article, fit
+from dynlang.check.fitting.fit import article, fit, in_f64
 from dynlang.check.fitting.solve import HOLE
 from dynlang.check.messages import rewrites
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
-    F32,
-    F64,
     FLOATS,
     UNIT,
     ErrorType,
@@ -32,7 +30,6 @@ from dynlang.types import (
     TupleType,
     Type,
     TypeVariable,
-    map_type,
     substitute,
     tangent,
 )
@@ -209,7 +206,7 @@ def literals_fitted(
     context: Context, node: ast.Expr, arguments: Sequence[ast.Argument], kinds: list[Type], modes: tuple[str, ...]
 ) -> list[Type]:
     """The arguments' types; literals are f64 where the lambda fits them only so: ``grad(x => f(x))(1.0)`` for an f of f64."""
-    double = [substitute_f64(kind) if is_literal(one.value) else kind for one, kind in zip(arguments, kinds, strict=True)]
+    double = [in_f64(kind) if is_literal(one.value) else kind for one, kind in zip(arguments, kinds, strict=True)]
     if double == kinds:
         return kinds
     for tried in (kinds, double):
@@ -218,10 +215,6 @@ def literals_fitted(
         if not problems.errors:
             return tried
     return kinds
-
-
-def substitute_f64(kind: Type) -> Type:
-    return map_type(kind, lambda size: size, lambda one: F64 if one == F32 else None)
 
 
 def fit_arguments(

@@ -10,12 +10,12 @@ from dynlang.check.context import ERROR, Context
 from dynlang.check.declarations.kinds import has_kind, kind_hint, kind_words
 from dynlang.check.declarations.world import Generic, Signature, Symbol, show
 from dynlang.check.expressions.simple import given
-from dynlang.check.fitting.fit import unknowns_inside
+from dynlang.check.fitting.fit import in_f64, unknowns_inside
 from dynlang.check.fitting.guards import guarded
-from dynlang.check.fitting.solve import Solver, has_hole, rename
+from dynlang.check.fitting.solve import Solver, has_hole, rename, type_variables
 from dynlang.source import Span
 from dynlang.syntax import nodes as ast
-from dynlang.types import F32, FunctionType, RecordType, ScalarType, Size, SumType, Type, substitute
+from dynlang.types import F32, FunctionType, IndexType, RecordType, ScalarType, Size, SumType, Type, substitute
 
 
 class Use:
@@ -34,11 +34,27 @@ class Use:
             {self.names[one.name]: None for one in (*generics, *given) if one.is_size},
             {self.names[one.name]: None for one in generics if not one.is_size},
         )
+        self.by_literals: set[str] = set()
+        """The type parameters that literals have told, by their names here: their floats may be f64."""
         self.written: set[str] = set()
         """The type parameters that numbers written down have solved, by their names here."""
 
     def rename(self, kind: Type) -> Type:
         return rename(self.names, kind, self.kinds) if self.names else kind
+
+    def wider(self, pattern: FunctionType) -> list[Solver]:
+        """What may be known instead, where a function that is passed for the pattern doesn't fit what is known."""
+        types = self.solver.types
+        found: list[Solver] = []
+        if any(isinstance(types.get(one.name), IndexType) for one in type_variables(pattern.result)):
+            found.append(self.solver.copy())
+            found[-1].widen()
+        literal = self.by_literals & {one.name for one in type_variables(pattern)}
+        double = {name: in_f64(kind) for name in literal if (kind := types.get(name)) is not None}
+        if any(kind != types[name] for name, kind in double.items()):
+            found.append(self.solver.copy())
+            found[-1].types.update(double)
+        return found
 
     def type_arguments(self) -> tuple[Type, ...]:
         return tuple(self.solver.types[self.names[one.name]] or ERROR for one in self.generics if not one.is_size)

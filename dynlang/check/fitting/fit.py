@@ -19,6 +19,8 @@ from dynlang.check.fitting.solve import HOLE, OPEN, has_open
 from dynlang.check.messages import shapes
 from dynlang.diag import Diagnostic, Edit, Label, Repair, replacing, wrapping
 from dynlang.types import (
+    F32,
+    F64,
     FLOATS,
     INT,
     INTEGERS,
@@ -41,6 +43,7 @@ from dynlang.types import (
     Unknown,
     array_of,
     is_sparse,
+    map_type,
     parts,
     size_variables,
     tangent,
@@ -275,6 +278,11 @@ def is_float(kind: Type | None) -> bool:
 
 def shape_of(kind: Type) -> tuple:
     return kind.shape if isinstance(kind, ArrayType) else ()
+
+
+def in_f64(kind: Type) -> Type:
+    """The type with every f32 in it an f64."""
+    return map_type(kind, lambda size: size, lambda one: F64 if one == F32 else None)
 
 
 def with_numbers(kind: Type, number: Type) -> Type:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dynlang.check import errors
-from dynlang.diag import Diagnostic, Edit, NotBuiltYet, Repair, replacing
+from dynlang.diag import Diagnostic, Edit, Repair, replacing
 from dynlang.source import Source, Span, resource
 from dynlang.syntax import nodes as ast
 
@@ -112,24 +112,8 @@ FUNCTIONS: Mapping[str, str] = {
 """What is a method or attribute elsewhere, and a function here: `x.sum()` is `sum(x)`."""
 
 
-LATER = {
-    "module": {"graph", "memory", "energy", "embedding"},
-    "function": {"minimize", "fixpoint", "top_k", "laplacian"},
-    "type": {"Graph", "Memory"},
-}
-"""What the language is to have, and this version doesn't."""
-
-
-def later(kind: str, name: str, span: Span) -> Diagnostic | None:
-    """The error that names a part of the language that isn't built yet; None for every other name."""
-    return NotBuiltYet(f"not built yet: the {kind} `{name}`", span) if name in LATER[kind] else None
-
-
 def unknown_name(name: str, span: Span, known: Iterable[str], modules: Iterable[str]) -> Diagnostic:
     """A name that nothing declares: a word of another language, a module that isn't imported, or a slip."""
-    unbuilt = later("function", name, span) or later("module", name, span)
-    if unbuilt is not None:
-        return unbuilt
     found = errors.UnknownName(f"there is no `{name}` here", span)
     word = NAMES.get(name)
     if word is not None:
@@ -179,9 +163,6 @@ def without_module(name: Span, known: Iterable[str]) -> Iterable[Repair]:
 
 def unknown_type(name: str, span: Span, known: Iterable[str]) -> Diagnostic:
     """A type that nothing declares."""
-    unbuilt = later("type", name, span) or later("module", name.partition(".")[0], span)
-    if unbuilt is not None:
-        return unbuilt
     found = errors.UnknownType(f"there is no type `{name}`", span)
     module = name.partition(".")[0]
     if module != name and module in library_modules():
