@@ -54,9 +54,8 @@ def native(ssa: Module, names: dict[str, str], level: int) -> list[str]:
     return failed
 
 
-HEAVY = {"every_precision", "function_gradients", "graph_layers", "layers", "rule_19", "rule_31", "rule_35", "sparse",
-         "sparse_gradients", "stdlib_gradients",
-         "stdlib_gradients_graph", "stdlib_gradients_memory", "stdlib_gradients_nn", "stdlib_gradients_optim", "tangents"}
+HEAVY = {"every_precision", "function_gradients", "graph_layers", "layers", "rule_19", "rule_31", "rule_35", "sparse_values", "tangents",
+         *(path.stem for path in FOLDER.glob("stdlib_gradients*.dyn"))}
 """Files that take many seconds each way: CI runs them as programs run, with optimisation; DYN_LONG=1 the other ways, too."""
 
 RUNS = [pytest.param(path, level, id=f"{path.stem}-{level}", marks=[LONG] if path.stem in HEAVY and level == 0 else [])

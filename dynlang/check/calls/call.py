@@ -128,7 +128,7 @@ def call_name(context: Context, node: ast.Call, name: str, hint: Type | None) ->
         case SizeEntry():
             return context.fail(errors.NotCallable(f"`{name}` is a size, and no function", span))
     symbol = context.symbol(name)
-    if symbol is not None:
+    if symbol is not None and not (symbol.kind == "module" and name in BUILTINS):  # `import sparse`, and still `sparse(x)`
         return call_symbol(context, symbol, node, hint)
     if name in BUILTINS:
         return BUILTINS[name](context, node, hint)
