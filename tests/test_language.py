@@ -54,12 +54,14 @@ def native(ssa: Module, names: dict[str, str], level: int) -> list[str]:
     return failed
 
 
-HEAVY = {"every_precision", "function_gradients", "graph_layers", "layers", "rule_19", "rule_31", "rule_35", "sparse_values", "tangents",
+HEAVY = {"every_precision", "function_gradients", "graph_layers", "layers", "rule_19", "rule_31", "rule_35", "tangents",
+         "embeddings", "energies", "neighbours", "searches", "sparse_values",
          *(path.stem for path in FOLDER.glob("stdlib_gradients*.dyn"))}
 """Files that take many seconds each way: CI runs them as programs run, with optimisation; DYN_LONG=1 the other ways, too."""
 
-RUNS = [pytest.param(path, level, id=f"{path.stem}-{level}", marks=[LONG] if path.stem in HEAVY and level == 0 else [])
+RUNS = [pytest.param(path, level, id=f"{path.stem}-{level}", marks=[LONG] if level == 0 and path.parent.name != "rules" else [])
         for path in FILES for level in (0, 2)]
+"""Without optimisation CI runs the rules of the language, DYN_LONG=1 all; random programs (`test_generated.py`) run both ways, too."""
 
 
 @pytest.mark.parametrize(("path", "level"), RUNS)

@@ -42,6 +42,7 @@ type Tree<d>:
 
 record Model<v, d, T: float = f32, k = 3*d + 1>:
     """Fields, methods."""
+    let words = v + 1
     embed: nn.Table<v, 2*d>      # kept in its column
     w:     T[(v + 1)*d//2, ?]
     rate:  f32 = 0.1

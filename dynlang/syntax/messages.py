@@ -34,7 +34,7 @@ def explain(trouble: Trouble) -> Diagnostic:
 
 def _hint(trouble: Trouble) -> str:
     """A likely repair for a token that no rule knows."""
-    if 'MORETHAN' in trouble.accepts and 'ARROW' in trouble.accepts:
+    if 'MORETHAN' in trouble.accepts and 'AND' not in trouble.accepts:  # it closes parameters, and compares nothing
         return "after a type '<' opens its parameters; to compare a cast value, write '(x as T) < y'"
     return ''
 
