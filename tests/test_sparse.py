@@ -118,7 +118,7 @@ def test_against_numpy(program: Path) -> None:
 def test_entries_come_and_go_as_arrays(program: Path) -> None:
     def called(indices: list[int]) -> subprocess.CompletedProcess[str]:
         stored = {"a.stored.indices": np.array(indices), "a.stored.values": np.array([1.5, 2.0])}
-        np.savez(program.parent / "a.npz", **stored, n=np.int64(4))
+        np.savez(program.parent / "a.npz", **stored, n=np.int64(4))  # type: ignore[arg-type]
         command = [sys.executable, "-m", "dynlang", "call", program, "sum_of", "--in", program.parent / "a.npz"]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 

@@ -24,8 +24,8 @@ def print_module(module: nodes.Module) -> str:
     return format_source('\n'.join(lines) + '\n', '<printed>')
 
 
-def print_item(item: nodes.Item | nodes.Statement) -> str:
-    """A declaration or statement as text, white space as it comes."""
+def print_item(item: nodes.Item | nodes.Statement | nodes.NamedSize) -> str:
+    """A declaration, statement or named size as text, white space as it comes."""
     return '\n'.join(_lines([(0, item)]))
 
 
