@@ -54,14 +54,18 @@ def native(ssa: Module, names: dict[str, str], level: int) -> list[str]:
     return failed
 
 
-HEAVY = {"every_precision", "function_gradients", "graph_layers", "layers", "rule_19", "rule_31", "rule_35", "tangents",
-         "embeddings", "energies", "neighbours", "searches", "sparse_values",
+HEAVY = {"arrays_of_sums", "checkpoints", "embeddings", "energies", "every_precision", "everyday_gradients", "function_gradients",
+         "graph_layers", "halves_gradients", "layers", "list_methods", "maps", "neighbours", "rule_19", "rule_27", "rule_30", "rule_31",
+         "rule_32", "rule_35", "searches", "small_arrays", "sparse_values", "tables_as_arrays", "tangents", "text",
          *(path.stem for path in FOLDER.glob("stdlib_gradients*.dyn"))}
-"""Files that take many seconds each way: CI runs them as programs run, with optimisation; DYN_LONG=1 the other ways, too."""
+"""Files that take many seconds each way: CI runs them natively alone, DYN_LONG=1 in the interpreter, too."""
 
-RUNS = [pytest.param(path, level, id=f"{path.stem}-{level}", marks=[LONG] if level == 0 and path.parent.name != "rules" else [])
+TWICE = {"stdlib_gradients_energy", "stdlib_gradients_search"}
+"""What CI leaves to DYN_LONG=1, since `energies.dyn` and `searches.dyn` check gradients as well."""
+
+RUNS = [pytest.param(path, level, id=f"{path.stem}-{level}", marks=[LONG] if level == 0 or path.stem in TWICE else [])
         for path in FILES for level in (0, 2)]
-"""Without optimisation CI runs the rules of the language, DYN_LONG=1 all; random programs (`test_generated.py`) run both ways, too."""
+"""CI runs what programs run, with optimisation; random programs (`test_generated.py`) run without it, too."""
 
 
 @pytest.mark.parametrize(("path", "level"), RUNS)

@@ -33,7 +33,7 @@ def test_printed(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("file", [pytest.param("tests/language/_derivatives.dyn", marks=LONG), "examples/treelstm/model.dyn",
-                                  pytest.param("stdlib/nn.dyn", marks=LONG), "stdlib/numeric.dyn"])
+                                  *(pytest.param(f"stdlib/{name}.dyn", marks=LONG) for name in ("nn", "numeric"))])
 def test_whole_files(file: str, tmp_path: Path) -> None:
     count: dict[str, int] = {}
     assert not list(failures(ROOT / file, tmp_path, count))
