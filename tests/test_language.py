@@ -60,10 +60,10 @@ HEAVY = {"arrays_of_sums", "checkpoints", "embeddings", "energies", "every_preci
          *(path.stem for path in FOLDER.glob("stdlib_gradients*.dyn"))}
 """Files that take many seconds each way: CI runs them natively alone, DYN_LONG=1 in the interpreter, too."""
 
-TWICE = {"stdlib_gradients_energy", "stdlib_gradients_search"}
-"""What CI leaves to DYN_LONG=1, since `energies.dyn` and `searches.dyn` check gradients as well."""
+LONGEST = {f"stdlib_gradients_{name}" for name in ("embedding", "energy", "graph", "nn", "search")}
+"""What CI leaves to DYN_LONG=1: `energies.dyn` and `searches.dyn` check gradients as well, the others' values are held against NumPy."""
 
-RUNS = [pytest.param(path, level, id=f"{path.stem}-{level}", marks=[LONG] if level == 0 or path.stem in TWICE else [])
+RUNS = [pytest.param(path, level, id=f"{path.stem}-{level}", marks=[LONG] if level == 0 or path.stem in LONGEST else [])
         for path in FILES for level in (0, 2)]
 """CI runs what programs run, with optimisation; random programs (`test_generated.py`) run without it, too."""
 
