@@ -9,6 +9,7 @@ import pytest
 import generated_programs
 import program_oracles
 from generate import kind_of, shorter_lines, smaller
+from marks import LONG
 from random_programs import oracle
 from random_programs.program import part, program, together
 from random_programs.types import match, parse
@@ -30,7 +31,7 @@ def test_generated_program(seed: int, tmp_path: Path) -> None:
     assert failure is None, f"{failure}\n{text}"
 
 
-@pytest.mark.parametrize("seeds", BATCHES, ids=str)
+@pytest.mark.parametrize("seeds", [BATCHES[0], *(pytest.param(one, marks=LONG) for one in BATCHES[1:])], ids=str)
 def test_programs_of_random_types(seeds: range, tmp_path: Path) -> None:
     count = oracle.Count()
     failure = oracle.failure_of(seeds, tmp_path, count, laws=oracle.ALL if seeds[0] % 2 == 0 else oracle.GRADIENTS)
@@ -38,7 +39,7 @@ def test_programs_of_random_types(seeds: range, tmp_path: Path) -> None:
     assert count.programs == len(seeds) and max(count.compared, 10 * count.differences) > 10
 
 
-@pytest.mark.slow
+@LONG
 @pytest.mark.parametrize("seeds", FOUND, ids=str)
 def test_programs_that_failed(seeds: tuple[int, ...], tmp_path: Path) -> None:
     failure = oracle.failure_of(seeds, tmp_path, oracle.Count())
