@@ -14,7 +14,7 @@ from dynlang.ops import OPS
 from dynlang.opt.drop_unused import must_stay
 from dynlang.ssa.build import operations_in, sizes_of
 from dynlang.ssa.lanes import written_into
-from dynlang.ssa.nodes import Operation, Value
+from dynlang.ssa.nodes import Function, Operation, Value
 
 Owned = Mapping[str, frozenset[int]]
 """For each function the parameters that it takes over, and so may write."""
@@ -123,6 +123,12 @@ def used(one: Operation) -> set[Value]:
             found.update(size for region in each.regions for value in region.parameters for size in sizes_of(value.type))
     found.update(size for region in one.regions for value in region.parameters for size in sizes_of(value.type))
     return found
+
+
+def changed(function: Function, owned: Owned) -> set[Value]:
+    """The arrays that a function writes, its own and those that it is given for that; all others can be read anywhere in it."""
+    found = {value for one in function.body.operations for value in written(one, owned)}
+    return found | {function.parameters[place] for place in owned[function.name]}
 
 
 def written(one: Operation, owned: Owned) -> set[Value]:

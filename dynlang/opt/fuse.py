@@ -49,6 +49,7 @@ from math import prod
 
 from dynlang.ops import OPS
 from dynlang.opt.depend import Dependences, Owned, bits, used, written
+from dynlang.opt.pieces import Steps, begins
 from dynlang.ssa.build import I64, Builder, Dimension, copy_function, map_functions, operations_in
 from dynlang.ssa.nodes import Array, Function, Module, Operation, Region, Scalar, Value
 from dynlang.ssa.shapes import Polynomials
@@ -65,8 +66,6 @@ SHORTEST_ROW = 8
 STRETCH = 256
 """Operations that are looked at together: what depends on what costs the square of it."""
 Shape = tuple[Size, ...]
-Steps = tuple[tuple[Value, tuple[Dimension, ...]], ...]
-"""Where a piece of an array begins: the sum of an index times the product of sizes."""
 
 
 def fuse(module: Module) -> Module:
@@ -216,34 +215,12 @@ class _Stretch:
         steps: Steps = ()
         while value in self.around.position:
             one = self.owner.definitions[value]
-            found = self.step(one)
+            found = begins(one, self.owner.sizes)
             if found is None:
                 break
             steps += found
             value = one.operands[0]
         return value, steps
-
-    def step(self, one: Operation) -> Steps | None:
-        """The offset of a view's first element in its array; None if the operation isn't a view."""
-        kind = one.operands[0].type if one.operands else None
-        if not isinstance(kind, Array) or not isinstance(kind.element, Scalar):
-            return None
-        if one.name == "reshape":
-            return ()
-        if one.name == "at" and isinstance(one.results[0].type, Array):
-            return tuple((index, kind.shape[axis + 1:]) for axis, index in enumerate(one.operands[1:]))
-        if one.name == "slice" and self.is_leading_window(one, kind):
-            return ((one.operands[1], kind.shape[1:]),)
-        return None
-
-    def is_leading_window(self, one: Operation, kind: Array) -> bool:
-        """A slice that takes whole rows: step 1, every axis but the first from 0 to its end."""
-        steps = one.attributes.get("steps")
-        if steps is not None and any(step != 1 for step in steps):  # type: ignore[attr-defined]
-            return False
-        sizes = self.owner.sizes
-        return all(sizes(start).value == 0 and sizes(count) == sizes(whole)
-                   for start, count, whole in zip(one.operands[2:], one.sizes[1:], kind.shape[1:], strict=True))
 
     def piece(self, value: Value, members: int) -> tuple[Value, Steps] | None:
         """Where to read a piece of an array from, if it can be read there: nothing writes the array before the group is done."""
@@ -276,7 +253,7 @@ class _Stretch:
     def first_use(self, value: Value) -> int:
         """Where the outermost piece of the array is taken."""
         found = 0
-        while value in self.around.position and self.step(self.owner.definitions[value]) is not None:
+        while value in self.around.position and begins(self.owner.definitions[value], self.owner.sizes) is not None:
             found = self.around.position[value]
             value = self.owner.definitions[value].operands[0]
         return found

@@ -33,9 +33,10 @@ After (and without what is unused then):
 
 from __future__ import annotations
 
-from dynlang.opt.depend import Owned, written
+from dynlang.opt.depend import Owned, changed
+from dynlang.opt.pieces import of_numbers, strides, takes_whole_rows
 from dynlang.ssa.build import I64, Builder, copy_function, operations_in
-from dynlang.ssa.nodes import Array, Function, Module, Operation, Region, Scalar, Value
+from dynlang.ssa.nodes import Function, Module, Operation, Region, Value
 from dynlang.ssa.shapes import Polynomials
 
 
@@ -61,8 +62,7 @@ class _Looking:
         self.sizes.visit_all(function.body)
         self.windows = {one.results[0]: one for one in operations_in(function.body) if one.name == "slice" and of_numbers(one)}
         self.rows = {one.results[0]: one for one in operations_in(function.body) if one.name == "at" and of_numbers(one)}
-        self.changed = {value for one in function.body.operations for value in written(one, owned)}
-        self.changed.update(function.parameters[place] for place in owned[function.name])
+        self.changed = changed(function, owned)
 
     def region(self, region: Region) -> None:
         made = Builder(Region([]))
@@ -88,28 +88,13 @@ class _Looking:
 
     def shows(self, window: Operation, one: Operation) -> bool:
         """Whether the array has all that is read from its slice, side by side."""
-        array = window.operands[0]
-        assert isinstance(array.type, Array)
-        if array in self.changed:
-            return False
         taken = len(one.operands) - 1
-        rest = zip(window.operands[1 + taken:], window.sizes[taken:], array.type.shape[taken:], steps_of(window)[taken:], strict=True)
-        return all(step == 1 and self.sizes(start).value == 0 and self.sizes(count) == self.sizes(whole)
-                   for start, count, whole, step in rest)
+        return (window.operands[0] not in self.changed and all(step == 1 for step in strides(window)[taken:])
+                and takes_whole_rows(window, taken, self.sizes))
 
     def places(self, b: Builder, window: Operation, one: Operation) -> list[Value]:
         found = []
-        for index, start, step in zip(one.operands[1:], window.operands[1:], steps_of(window), strict=False):
+        for index, start, step in zip(one.operands[1:], window.operands[1:], strides(window), strict=False):
             moved = index if step == 1 else b.value("mul", [index, b.constant(step, "i64")], I64, hint="offset")
             found.append(moved if self.sizes(start).value == 0 else b.value("add", [start, moved], I64, hint="place"))
         return found
-
-
-def of_numbers(one: Operation) -> bool:
-    kind = one.operands[0].type
-    return isinstance(kind, Array) and isinstance(kind.element, Scalar)
-
-
-def steps_of(one: Operation) -> tuple[int, ...]:
-    steps = one.attributes.get("steps")
-    return tuple(map(int, steps)) if isinstance(steps, tuple) else (1,) * len(one.sizes)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from math import prod
 
 from dynlang.ops import OPS
-from dynlang.opt.depend import Owned, used, written
+from dynlang.opt.depend import Owned, changed, used
 from dynlang.opt.drop_unused import must_stay
-from dynlang.opt.fuse import DTYPES, SCALAR_FORM, Steps, dtype_of, is_elementwise
+from dynlang.opt.fuse import DTYPES, SCALAR_FORM, dtype_of, is_elementwise
+from dynlang.opt.pieces import Steps, begins
 from dynlang.ssa.build import I64, Builder, operations_in
 from dynlang.ssa.lanes import UNIFORM
 from dynlang.ssa.nodes import Array, Function, Operation, Region, Scalar, Value
@@ -35,9 +36,7 @@ class Reading:
         operations = list(operations_in(function.body))
         self.definitions = {value: one for one in operations for value in one.results}
         self.used = Counter(value for one in operations for value in one.operands)
-        self.changed = {value for one in function.body.operations for value in written(one, owned)}
-        """Arrays that the function writes; others can be read anywhere."""
-        self.changed.update(function.parameters[place] for place in owned[function.name])
+        self.changed = changed(function, owned)
 
     def shape(self, value: Value) -> Shape | None:
         return self.sizes.many(value.type.shape) if isinstance(value.type, Array) else None
@@ -49,25 +48,7 @@ class Reading:
     # -- pieces of arrays
 
     def step(self, one: Operation) -> Steps | None:
-        """The offset of a piece's first element in the array that it is taken from; None if the operation takes no piece."""
-        kind = one.operands[0].type if one.operands else None
-        if not isinstance(kind, Array) or not isinstance(kind.element, Scalar):
-            return None
-        if one.name == "reshape":
-            return ()
-        if one.name == "at" and isinstance(one.results[0].type, Array):
-            return tuple((index, kind.shape[axis + 1:]) for axis, index in enumerate(one.operands[1:]))
-        if one.name == "slice" and self.is_leading_window(one, kind):
-            return ((one.operands[1], kind.shape[1:]),)
-        return None
-
-    def is_leading_window(self, one: Operation, kind: Array) -> bool:
-        """A slice that takes whole rows: step 1, every axis but the first from 0 to its end."""
-        steps = one.attributes.get("steps")
-        if isinstance(steps, tuple) and any(step != 1 for step in steps):
-            return False
-        return all(self.sizes(start).value == 0 and self.sizes(count) == self.sizes(whole)
-                   for start, count, whole in zip(one.operands[2:], one.sizes[1:], kind.shape[1:], strict=True))
+        return begins(one, self.sizes)
 
     def offset(self, b: Builder, steps: Steps) -> Value:
         """The sum of index times stride."""
