@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import struct
 import subprocess
@@ -20,6 +19,8 @@ import tempfile
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from peers import peer_rows
 
 HERE = Path(__file__).parent
 
@@ -100,13 +101,6 @@ def rows(program: Path, count: int, w1: Any, inputs: dict[str, Any]) -> list[dic
     return made
 
 
-def torch_rows(peers: Path, python: str) -> list[dict[str, Any]]:
-    """The rows of `torch` node by node, run by the interpreter that has it."""
-    done = subprocess.run([python, "w1_treelstm.py", "--peer", "torch-node"], cwd=peers, capture_output=True, text=True,
-                          env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, check=False)
-    return [json.loads(line.removeprefix("ROW ")) for line in done.stdout.splitlines() if line.startswith("ROW ")]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peers", type=Path)
@@ -118,7 +112,7 @@ def main() -> None:
     inputs = w1.gen()
     with tempfile.TemporaryDirectory() as folder:
         ours = rows(build_dyn(Path(folder), inputs, w1.trees(inputs)), options.rounds, w1, inputs)
-    theirs = torch_rows(options.peers, options.python) if options.python else []
+    theirs = peer_rows(options.peers, options.python, "w1_treelstm.py", "torch-node") if options.python else []
     for row in ours + theirs:
         print("ROW " + json.dumps(row))
     for row in ours:

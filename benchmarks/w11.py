@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from peers import peer_rows
 from w1 import HERE, cpu_seconds, write_safetensors
 
 OTHERS = ("torch-embedding_bag", "numpy-gather", "torch-dense", "numpy-dense")
@@ -84,16 +84,6 @@ def row(program: Path, rounds: int, w11: Any) -> dict[str, Any]:
             "sgemms": cpu * 1e-6 / (2 * 1024**3 / gflops / 1e9), "err": wrong}
 
 
-def peer_rows(peers: Path, python: str) -> list[dict[str, Any]]:
-    """The rows of the others, each in a process of its own."""
-    found: list[dict[str, Any]] = []
-    for name in OTHERS:
-        done = subprocess.run([python, "w11_sparse.py", "--peer", name], cwd=peers, capture_output=True, text=True,
-                              env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, check=False)
-        found += [json.loads(line.removeprefix("ROW ")) for line in done.stdout.splitlines() if line.startswith("ROW ")]
-    return found
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peers", type=Path)
@@ -105,7 +95,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         ours = row(build_dyn(Path(folder), w11), options.rounds, w11)
     print("ROW " + json.dumps(ours))
-    for other in peer_rows(options.peers, options.python) if options.python else []:
+    others = OTHERS if options.python else ()
+    for other in (one for name in others for one in peer_rows(options.peers, options.python, "w11_sparse.py", name)):
         print("ROW " + json.dumps(other))
         print(f"{ours['us_cpu']:.0f} us an input, {other['peer']} {other['us_cpu']:.0f} us of CPU time: "
               f"{other['us_cpu'] / ours['us_cpu']:.1f} times as fast, error {ours['err']:.1e}")

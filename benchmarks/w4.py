@@ -19,6 +19,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from peers import peer_rows
+
 HERE = Path(__file__).parent
 INPUTS = """
 import sys, json
@@ -62,16 +64,6 @@ def dyn_row(measured: list[tuple[float, float]], losses: list[float], speed: tup
             "err": error}
 
 
-def peer_rows(peers: Path, python: str) -> list[dict[str, Any]]:
-    """JAX with sparse features, and plain C."""
-    found = []
-    for peer in ("jax-sparse-x", "c-csr"):
-        command = [python, "w4_gcn.py", "--peer", peer]
-        done = subprocess.run(command, cwd=peers, capture_output=True, text=True, env=ENVIRONMENT, check=False)
-        found += [json.loads(line.removeprefix("ROW ")) for line in done.stdout.splitlines() if line.startswith("ROW ")]
-    return found
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peers", type=Path)
@@ -81,7 +73,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         losses, speed = make_inputs(options.peers, options.python, Path(folder) / "inputs.npz")
         ours = dyn_row(run_dyn(Path(folder), options.epochs), losses, speed)
-    rows = [ours, *peer_rows(options.peers, options.python)]
+    theirs = [row for peer in ("jax-sparse-x", "c-csr") for row in peer_rows(options.peers, options.python, "w4_gcn.py", peer)]
+    rows = [ours, *theirs]
     for row in rows:
         print("ROW " + json.dumps(row))
     for row in rows[1:]:

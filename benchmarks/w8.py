@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from peers import peer_rows
 from w1 import write_safetensors
 
 HERE = Path(__file__).parent
@@ -52,13 +52,6 @@ def rows(found: dict[str, list[float]], reference: Any) -> list[dict[str, Any]]:
              "n": len(found[what]), "threads": 1, "err": errors[what]} for what in ("fwd", "grad")]
 
 
-def peer_rows(peers: Path, python: str, peer: str) -> list[dict[str, Any]]:
-    """The rows of a peer, run by the interpreter that has it."""
-    done = subprocess.run([python, "w8_memory.py", "--peer", peer], cwd=peers, capture_output=True, text=True,
-                          env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, check=False)
-    return [json.loads(line.removeprefix("ROW ")) for line in done.stdout.splitlines() if line.startswith("ROW ")]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peers", type=Path)
@@ -71,7 +64,7 @@ def main() -> None:
     import w8_memory  # type: ignore[import-not-found]
 
     theirs = [row for python, peer in ((options.torch, "torch"), (options.jax, "jax")) if python
-              for row in peer_rows(options.peers, python, peer)]
+              for row in peer_rows(options.peers, python, "w8_memory.py", peer)]
     with tempfile.TemporaryDirectory() as folder:
         ours = rows(run_dyn(build_dyn(Path(folder), w8_memory.gen()), options.rounds), w8_memory.ref_file())
     for row in theirs + ours:
