@@ -269,8 +269,9 @@ def a_declared_size(view: View) -> Made:
 
 @injects("shape")
 def a_missing_item(view: View) -> Made:
-    for node, _ in wanted(view):
-        if isinstance(node, ast.List) and len(node.items) > 1:
+    """Of an array; a list of any length is right."""
+    for node, kind in wanted(view):
+        if isinstance(node, ast.List) and len(node.items) > 1 and isinstance(kind, ArrayType):
             yield view.put(Span(view.source, node.items[-2].span.end, node.items[-1].span.end), "")
 
 
