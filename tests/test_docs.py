@@ -124,6 +124,11 @@ def test_the_readme_commands_name_files_that_exist() -> None:
         assert (ROOT / path).is_file()
 
 
+def test_the_index_of_the_examples_names_each() -> None:
+    folders = {one.name for one in (ROOT / "examples").iterdir() if (one / "README.md").is_file()}
+    assert set(re.findall(r"\]\((\w+)/README.md\)", (ROOT / "examples" / "README.md").read_text(encoding="utf-8"))) == folders
+
+
 def test_links_to_tests_name_tests_that_exist() -> None:
     """``[`name`](../tests/FILE)`` is a test of that name, or a function with a header that `test_derivative_programs.py` walks, or a
     whole file of tests."""

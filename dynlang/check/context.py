@@ -129,6 +129,7 @@ class Context:
     """The variable that the expression at hand is bound to: sizes that it opens are named after it."""
     uses: int = 0
     trials: int = 0
+    """How many trials are inside of one another here."""
     resizable: bool = False
     """Whether a variable of unknown size was declared, which statements may read several times."""
     opened_places: list[tuple[typed.Place, typed.Local, tuple[str, ...]]] = field(default_factory=list)
