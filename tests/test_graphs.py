@@ -174,7 +174,8 @@ LAYERS: list[tuple[Callable[[dict[str, Array]], Array], dict[str, tuple[int, ...
 ]
 
 
-OTHERS = ["laplacian", "eigenvectors", "chebyshev", "top_k_pool", "readout", "cross", "mesh_conv", "pooled"]
+OTHERS = ["laplacian", "eigenvectors", "chebyshev", "top_k_pool", "readout", "cross", "mesh_conv", "pooled", "arc_softmax",
+          "relational_over", "spectral"]
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +190,26 @@ def test_a_layer_is_its_formula(call: Call, layer: Callable[[dict[str, Array]], 
     weights = {f"m.{name}": np.asarray(random.standard_normal(shape)) for name, shape in shapes.items()}
     found = call(layer.__name__, **weights, arcs=arcs, x=x, **more)["result"]
     assert np.allclose(found, layer(weights), rtol=0, atol=1e-12)
+
+
+def test_a_softmax_over_what_a_node_hears(call: Call) -> None:
+    """Scores far apart, and so large that their exponentials overflow."""
+    scores = random.standard_normal(ARCS) * 30 + 800
+    weights = np.exp(scores - scores.max(), dtype=np.longdouble)
+    expected = [weights[k] / weights[into(arcs[k, 1])].sum() for k in range(ARCS)]
+    assert np.allclose(call("arc_softmax", n=NODES, arcs=arcs, scores=scores)["result"], np.array(expected, float), rtol=1e-12, atol=0)
+
+
+def test_a_graph_for_each_kind_of_arc(call: Call) -> None:
+    w = {"m.w": random.standard_normal((2, 3, 4)), "m.own": random.standard_normal((3, 4)), "m.bias": random.standard_normal(4)}
+    parts = [arcs[kind == r] for r in range(2)]
+    matrices = [np.zeros((NODES, NODES)) for _ in parts]
+    for matrix, part in zip(matrices, parts, strict=True):
+        np.add.at(matrix, (part[:, 1], part[:, 0]), 1)
+    means = [matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1) for matrix in matrices]
+    expected = x @ w["m.own"] + w["m.bias"] + sum(mean @ x @ one for mean, one in zip(means, w["m.w"], strict=True))
+    found = call("relational_over", **w, arcs=parts[0], others=parts[1], x=x)["result"]
+    assert min(map(len, parts)) > 0 and np.allclose(found, expected, rtol=0, atol=1e-12)
 
 
 # ---------------------------------------------------------------- pooling, nodes of two kinds, meshes
@@ -280,6 +301,15 @@ def test_eigenvectors(call: Call, count: int, largest: bool) -> None:
     assert np.allclose(vectors @ laplacian, values[:, None] * vectors, rtol=0, atol=1e-11)
     gains = np.diag(np.arange(1.0, count + 1))
     assert np.allclose(filtered[:, 0], vectors.T @ gains @ vectors @ x[:, 0], rtol=0, atol=1e-12)
+
+
+def test_convolution_in_the_spectrum(call: Call) -> None:
+    """The filter as one matrix from all features of all nodes to all features of all nodes."""
+    values, waves = np.linalg.eigh(matrices()[2] + matrices()[2].T)
+    values, vectors, filters = values[:4], waves.T[:4], random.standard_normal((4, 3, 2))
+    whole = sum(np.kron(np.outer(wave, wave), w.T) for wave, w in zip(vectors, filters, strict=True))
+    found = call("spectral", **{"m.filters": filters}, values=values, vectors=vectors, x=x)["result"]
+    assert np.allclose(found.ravel(), whole @ x.ravel(), rtol=0, atol=1e-12)
 
 
 def test_a_large_spectrum(call: Call) -> None:
