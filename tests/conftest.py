@@ -32,6 +32,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what runs in its background deaf to Ctrl-C, and so would be the programs that the tests interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Hundreds of tests start the compiler as a process of its own. Compiling its source anew takes as long as what most of them compile,
+# so what they start may keep its bytecode (git ignores it), whatever the environment says of other programs.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 CASES = Path(__file__).parent / "cases"
 ROOT = Path(__file__).parent.parent
 RUN = re.compile(r"^# run: dync (.*)$", re.M)
