@@ -120,8 +120,7 @@ def target_of(request: Request) -> Any:
 def main_of(program: Any, request: Request) -> Any:
     """The typed `proc main`."""
     if program.main is None:
-        exports = any(one.export for one in program.functions.values())
-        hint = "it exports functions: `--lib` builds a library of them" if exports else "a program begins there: proc main():"
+        hint = "it exports functions: `--lib` builds a library of them" if program.exported else "a program begins there: proc main():"
         raise diag.CompileError([_load("dynlang.check.errors:MissingMain")(f"{request.path} has no `proc main`", hint=hint)])
     return program.functions[program.main]
 

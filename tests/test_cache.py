@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from dynlang import pipeline
 from dynlang.check import program
+from dynlang.check.cache import Layers, Lazy
 from dynlang.diag import CompileError
 from scale_programs import modules
 
@@ -79,6 +81,18 @@ def test_another_level_is_another_program(folder: Path) -> None:
     before = {one.name for one in (cache / "objects").iterdir()}
     assert finished(start(folder, "run", "-O", "0", "program.dyn", cache=cache)) == "0.6931472\n"
     assert {one.name for one in (cache / "objects").iterdir()} > before
+
+
+def test_what_a_program_does_not_call_is_not_read(tmp_path: Path) -> None:
+    """Bodies of the library are read when they are asked for: hello world asks for none, not even to look for rules."""
+    path = tmp_path / "hello.dyn"
+    path.write_text("proc main():\n    print(1.5)\n", encoding="utf-8")
+    for _ in range(2):  # the first may be the one that fills the cache
+        typed = pipeline.build(pipeline.Request(path), until="typed")
+        pipeline.build(pipeline.Request(path, keep={"typed": typed}), until="core")
+    assert isinstance(typed.functions, Layers)
+    stored = [layer for layer in typed.functions.layers if isinstance(layer, Lazy)]
+    assert len(stored) > 10 and not any(layer.ready for layer in stored)
 
 
 # ---------------------------------------------------------------- modules of a program

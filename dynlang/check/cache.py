@@ -46,6 +46,7 @@ class Stored:
     spelled: dict[str, ast.TypeDef]
     constants: dict[str, typed.Constant]
     functions: Mapping[str, typed.Function]
+    rules: Mapping[str, str]
 
 
 class Lazy(Mapping[str, typed.Function]):
@@ -60,6 +61,9 @@ class Lazy(Mapping[str, typed.Function]):
         if name not in self.ready:
             self.ready[name] = self.read(self.blobs[name])
         return self.ready[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.blobs
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.blobs)
@@ -79,6 +83,9 @@ class Layers(Mapping[str, typed.Function]):
             if name in layer:
                 return layer[name]
         raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        return any(name in layer for layer in self.layers)
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys(name for layer in self.layers for name in layer))
@@ -172,8 +179,8 @@ def load(name: str, source_of: Callable[[str], Source], state: str = "") -> Stor
             return Reader(io.BytesIO(blob), source_of).load()
 
         imports, head, blobs = pickle.loads(data[32:])
-        interface, spelled, constants = read(head)
-        return Stored(name, imports, interface, spelled, constants, Lazy(blobs, read))
+        interface, spelled, constants, rules = read(head)
+        return Stored(name, imports, interface, spelled, constants, Lazy(blobs, read), rules)
     except Exception:  # a file of another make may fail in any way; the module is then checked again
         return None
 
@@ -197,7 +204,7 @@ def save(stored: Stored, names: Mapping[int, str], state: str = "") -> None:
             return
         with shallow():
             blobs = {name: dump(function, names) for name, function in stored.functions.items()}
-            head = dump((stored.interface, stored.spelled, stored.constants), names)
+            head = dump((stored.interface, stored.spelled, stored.constants, stored.rules), names)
         payload = pickle.dumps((stored.imports, head, blobs), protocol=5)
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=file.parent, prefix="checked-")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -120,9 +120,12 @@ def check_bodies(modules: list[Loaded], world: World, diagnostics: Diagnostics, 
                 found[main] |= {function.name: function for function in nested}
     entry = f"{main}.main"
     has_main = entry in world.signatures and world.signatures[entry].is_proc
-    functions = Layers([*found.values(), *(one.stored.functions for one in modules if one.stored is not None)])
+    stored = [one.stored for one in modules if one.stored is not None]
+    functions = Layers([*found.values(), *(one.functions for one in stored)])
+    rules = {of: rule for one in (*map(rules_of, found.values()), *(one.rules for one in stored)) for of, rule in one.items()}
     return typed.Program(
-        main, typed_records(world), typed_sums(world), constants, functions, tuple(tests), tuple(benches), entry if has_main else None
+        main, typed_records(world), typed_sums(world), constants, functions, rules, tuple(tests), tuple(benches),
+        entry if has_main else None,
     )
 
 
@@ -142,8 +145,13 @@ def store(
         if one.is_library or (one.digest and id(one.source) not in warned):
             own = {name: constant for name, constant in constants.items() if name.rpartition(".")[0] == one.name}
             imports = tuple(dict.fromkeys(one.imports.values()))
-            save(Stored(one.name, imports, world.interfaces[one.name], one.spelled, own, dict(functions[one.name])), names,
-                 one.digest)
+            bodies = dict(functions[one.name])
+            save(Stored(one.name, imports, world.interfaces[one.name], one.spelled, own, bodies, rules_of(bodies)), names, one.digest)
+
+
+def rules_of(functions: Mapping[str, typed.Function]) -> dict[str, str]:
+    """Of each function that has a derivative of its own, the name of that."""
+    return {one.rule_of: one.name for one in functions.values() if one.rule_of is not None}
 
 
 def module_constants(module: Loaded, world: World, diagnostics: Diagnostics) -> dict[str, typed.Constant]:

@@ -600,14 +600,27 @@ class Block:
 @dataclass(frozen=True, slots=True)
 class Program:
     """All modules reachable from the main one. `main` is the qualified name of ``proc main``, if there is one.
-    Qualified names: ``module.name``, methods ``module.Record.name``; the prelude's are ``prelude.name``."""
+    Qualified names: ``module.name``, methods ``module.Record.name``; the prelude's are ``prelude.name``. `functions` may hold
+    those of the library as bytes, so it is asked for names, never gone through."""
 
     module: str
     records: Mapping[str, Record] = field(default_factory=dict)
     sums: Mapping[str, Sum] = field(default_factory=dict)
     constants: Mapping[str, Constant] = field(default_factory=dict)
     functions: Mapping[str, Function] = field(default_factory=dict)
+    rules: Mapping[str, str] = field(default_factory=dict)
+    """Of a function, the one that says its derivative."""
     tests: tuple[Block, ...] = ()
     benches: tuple[Block, ...] = ()
     main: str | None = None
     warnings: tuple[Diagnostic, ...] = ()
+
+    @property
+    def own(self) -> list[Function]:
+        """The functions of the main module, methods and nested ones among them."""
+        return [self.functions[name] for name in self.functions if name.startswith(self.module + ".")]
+
+    @property
+    def exported(self) -> list[Function]:
+        """What the main module gives to hosts."""
+        return [one for one in self.own if one.export]

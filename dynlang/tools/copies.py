@@ -42,7 +42,7 @@ def copies_of(path: Path) -> list[diag.Diagnostic]:
     program = pipeline.build(request, until="typed")
     entries = tuple(default_entries(program))
     sites: list[Site] = []
-    if entries or program.main is not None or any(one.export for one in program.functions.values()):
+    if entries or program.main is not None or program.exported:
         sites += copies(pipeline.build(replace(request, entries=entries), until="opt"))
     if program.tests or program.benches:
         sites += copies(pipeline.build(replace(request, tests=True, keep={"typed": program}), until="opt"))

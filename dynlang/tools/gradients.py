@@ -46,6 +46,6 @@ def has_derivatives(program: Any) -> bool:
     from dynlang.check import typed
     from dynlang.check.walk import nodes
 
-    own = [one for one in program.functions.values() if one.name.startswith(program.module + ".")]
+    own = program.own
     bodies = [one.body for one in (*own, *program.tests, *program.benches)]
     return any(one.rule_of for one in own) or any(isinstance(one, typed.Derivative) for body in bodies for one in nodes(body))

@@ -159,7 +159,7 @@ def ir(arguments: argparse.Namespace) -> int | None:
 
 def default_entries(program: Any) -> list[str]:
     """What `ir` shows of a program: all that main and the exports reach (no name), or every function that can stand alone."""
-    own = [one for one in program.functions.values() if one.name.rpartition(".")[0] == program.module]
+    own = [one for one in program.own if one.name.rpartition(".")[0] == program.module]
     if program.main is not None or any(one.export for one in own):
         return []
     return [one.name.rpartition(".")[2] for one in own if not any(is_function(parameter.local.type) for parameter in one.parameters)]

@@ -46,7 +46,7 @@ def elaborate(program: typed.Program, entries: Sequence[str] = (), tests: bool =
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
     elaborator = Elaborator(program)
     elaborator.decisions = decisions
-    exported = [one for one in program.functions.values() if one.export and one.name.startswith(program.module + ".")]
+    exported = program.exported
     elaborator.function_names.take([*entries, *(one.name.rpartition(".")[2] for one in exported)])
     for name in entries:
         function = program.functions.get(name) or program.functions.get(f"{program.module}.{name}")

@@ -182,8 +182,6 @@ class Elaborator:
         self.queue: list[Instance] = []
         self.function_names = Names()
         self.lifted: dict[int, tuple[typed.Lambda, typed.Function, tuple[str, ...], tuple[str, ...]]] = {}
-        self.rules: dict[str, typed.Function] = {
-            one.rule_of: one for one in program.functions.values() if one.rule_of is not None}
         self.applies: dict[str, str] = {}
         self.generated: dict[object, str] = {}
         self.openers: list[Opener] = []
@@ -378,9 +376,9 @@ class Elaborator:
         instance = Instance(name, function, names, tuple(parameters), tuple(results), len(passed.slots), tuple(inout), locals,
                             sizes, types, returns, tuple(labels), tuple(result_labels), tuple(spread), returned)
         self.signatures[name] = instance
-        rule = self.rules.get(function.name)
+        rule = self.program.rules.get(function.name)
         if rule is not None:
-            instance.rule, instance.surrogate = self.function_names.fresh(f"{name}_rule"), rule.surrogate
+            instance.rule, instance.surrogate = self.function_names.fresh(f"{name}_rule"), self.program.functions[rule].surrogate
         return instance
 
     def display_name(self, qualified: str) -> str:

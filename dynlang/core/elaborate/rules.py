@@ -21,7 +21,7 @@ from dynlang.types import INT, FunctionType, TupleType, size_variables
 def rule_function(elaborator: Elaborator, instance: Instance) -> tuple[Function, tuple[int, ...]]:
     """The rule of f as a function of f's arguments, f's results and the cotangents of those, to the cotangents of f's arguments; and
     the results that it reads. The pullback that the rule returns is called in place, and what f gives isn't computed again."""
-    rule = elaborator.rules[instance.function.name]
+    rule = elaborator.program.functions[elaborator.program.rules[instance.function.name]]
     assert instance.rule is not None
     declared = instance.results[:instance.returned]
     names = Names(one.name for one in (*instance.parameters, *declared))

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from dynlang.check import typed
 from dynlang.core.nodes import SumDeclaration
 from dynlang.diag import CompileError, Diagnostic, NotBuilt
-from dynlang.native.library.loaders import exports_of, handle_name, is_handle
+from dynlang.native.library.loaders import handle_name, is_handle
 from dynlang.native.lower.layout import of_core
 from dynlang.source import Span
 from dynlang.ssa.nodes import Array, Box, Function, Module, Scalar, String, Value, ValueType
@@ -99,7 +99,7 @@ def describe(stem: str, program: typed.Program, module: Module) -> Interface:
     interface = Interface(c_identifier(stem))
     spans: dict[str, Span] = {}
     by_export = {one.export: one for one in module.functions.values() if one.export}
-    for function in exports_of(program):
+    for function in program.exported:
         name = function.name.rpartition(".")[2]
         if name in by_export:
             interface.exports.append(_Describing(interface, module, function, by_export[name]).export(name))

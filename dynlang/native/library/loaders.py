@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dynlang.check import typed
+from dynlang.check.cache import Layers
 from dynlang.types import (
     UNIT,
     Argument,
@@ -25,23 +26,19 @@ from dynlang.types import (
 LOAD, SAVE = "safetensors.load", "safetensors.save"
 
 
-def exports_of(program: typed.Program) -> list[typed.Function]:
-    """The exported functions of the main module."""
-    return [one for one in program.functions.values() if one.export and one.name.startswith(program.module + ".")]
-
-
 def with_loaders(program: typed.Program) -> typed.Program:
     """The program with an exported `Model_load` and `Model_save` for every record `Model` that an export takes or gives, if its
     type says all that a file must hold; one with parts of unknown sizes, a sparse matrix, comes from an export that makes it."""
     if LOAD not in program.functions or SAVE not in program.functions:
         return program
-    functions = dict(program.functions)
-    for one in exports_of(program):
+    pairs: dict[str, typed.Function] = {}
+    for one in program.exported:
         for record in records_of(one):
             if is_handle(record) and is_told(program, record):
                 for made in _pair(program, record, one):
-                    functions.setdefault(made.name, made)
-    return replace(program, functions=functions)
+                    if made.name not in program.functions:
+                        pairs.setdefault(made.name, made)
+    return replace(program, functions=Layers([pairs, program.functions]))
 
 
 def records_of(function: typed.Function) -> Iterator[RecordType]:
