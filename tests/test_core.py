@@ -592,7 +592,7 @@ fn f<n>(x: f64[n], y: f64[n], k: int) -> (f64, int):
 
 fn several<n>(x: f64[n], y: f64[n]) -> f64:
     let (v, k), (a, b) = vjp(f, x, y, 3, 2.0, wrt=(x, y))
-    let (w, _), d = jvp(f, x, y, k, a, b, wrt=(x, y))
+    let (w, _), (d, _) = jvp(f, x, y, k, a, b, wrt=(x, y))
     return v + w * d + grad(f, wrt=y)(x, y, 2)[0]
 
 fn entry(x: f64[3], y: f64[3]) -> f64:

@@ -357,13 +357,14 @@ class Derivative(Expression):
     to `arguments`; `wrt` are parameter positions.
 
     vjp: `extra` is the cotangent, the type is (result, gradient); jvp: `extra` are the tangents of the parameters in `wrt`,
-    the type is (result, tangent). With several results the first is differentiated, further ones are auxiliary."""
+    the type is (result, tangent). Where `first`, the first of several results is differentiated, and the others are auxiliary."""
 
     kind: str
     function: Expression
     wrt: tuple[int, ...]
     arguments: tuple[Passed, ...]
     extra: tuple[Expression, ...] = ()
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

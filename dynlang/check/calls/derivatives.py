@@ -35,6 +35,7 @@ from dynlang.types import (
 )
 
 DERIVATIVES = ("grad", "value_and_grad", "jacobian", "hessian")
+GRADIENTS = ("grad", "value_and_grad")
 
 
 def differentiated(context: Context, kind: str, inner: Sequence[ast.Argument], span: Span) -> tuple[ast.Expr, tuple[int, ...]] | None:
@@ -269,10 +270,11 @@ def derivative(
     passed: tuple[typed.Passed, ...],
     extra: tuple[typed.Expression, ...],
     span: Span,
+    first: bool = False,
 ) -> typed.Expression:
-    """The derivative applied: checks that there is one, and gives its type."""
+    """The derivative applied: checks that there is one, and gives its type. `first` of several results, which a gradient always is of."""
     assert isinstance(function.type, FunctionType)
-    if not is_differentiable(context, kind, function, wrt, span):
+    if not is_differentiable(context, kind, function, wrt, span, first):
         return typed.Literal(ERROR, span, 0)
     result, gradient = function.type.result, gradient_type(function.type, wrt)
     shape: Type
@@ -280,17 +282,22 @@ def derivative(
         case "grad":
             shape = gradient
         case "hvp":
-            shape = tangent(differentiated_result(result))
+            shape = tangent(result)
         case "jvp":
-            shape = TupleType((result, tangent(differentiated_result(result))))
+            shape = TupleType((result, tangent(result)))
         case _:
             shape = TupleType((result, gradient))
-    return typed.Derivative(shape, span, kind, function, wrt, passed, extra)
+    return typed.Derivative(shape, span, kind, function, wrt, passed, extra, first or kind in GRADIENTS)
 
 
-def differentiated_result(result: Type) -> Type:
-    """With several results the first is differentiated, the others are carried along."""
+def first_result(result: Type) -> Type:
+    """The first of several results: the one that a gradient is of, the others are carried along."""
     return result.items[0] if isinstance(result, TupleType) and result.items else result
+
+
+def carries(kind: Type) -> bool:
+    """Whether a type has a derivative, as far as it can be told without looking into records and sums."""
+    return any(map(carries, kind.items)) if isinstance(kind, TupleType) else tangent(kind) != UNIT
 
 
 def gradient_type(kind: FunctionType, wrt: tuple[int, ...]) -> Type:
@@ -298,7 +305,9 @@ def gradient_type(kind: FunctionType, wrt: tuple[int, ...]) -> Type:
     return found[0] if len(found) == 1 else TupleType(found)
 
 
-def is_differentiable(context: Context, kind: str, function: typed.Expression, wrt: tuple[int, ...], span: Span) -> bool:
+def is_differentiable(
+    context: Context, kind: str, function: typed.Expression, wrt: tuple[int, ...], span: Span, only_first: bool = False
+) -> bool:
     """Parameters and result are floats, or hold some (rule 33); a gradient needs one number as the result."""
     assert isinstance(function.type, FunctionType)
     for position in wrt:
@@ -322,8 +331,9 @@ def is_differentiable(context: Context, kind: str, function: typed.Expression, w
                 )
             )
             return False
-    first = differentiated_result(function.type.result)
-    if kind in ("grad", "value_and_grad") and not is_number(first):
+    result = function.type.result
+    first = first_result(result) if only_first or kind in GRADIENTS else result
+    if kind in GRADIENTS and not is_number(first):
         hint = (
             "its integer result has no derivative"
             if isinstance(first, ScalarType)
@@ -336,7 +346,7 @@ def is_differentiable(context: Context, kind: str, function: typed.Expression, w
             )
         )
         return False
-    if tangent(first) == UNIT:
+    if not carries(first):
         context.report(errors.GradientOfInteger(f"the result {article(first)} has no derivative", function.span, found=show(function.type)))
         return False
     return True
@@ -425,10 +435,24 @@ def call_vjp(context: Context, node: ast.Call, hint: Type | None) -> typed.Expre
         return typed.Literal(ERROR, node.span, 0)
     value, passed = applied
     assert isinstance(value.type, FunctionType)
-    cotangent = context.expect(extra[0].value, tangent(differentiated_result(value.type.result)), "the cotangent")
+    first = is_of_the_first(context, value.type.result, extra[0].value)
+    cotangent = context.expect(extra[0].value, tangent(first_result(value.type.result) if first else value.type.result), "the cotangent")
     if isinstance(cotangent.type, ErrorType):
         return cotangent
-    return derivative(context, "vjp", value, wrt, passed, (cotangent,), node.span)
+    return derivative(context, "vjp", value, wrt, passed, (cotangent,), node.span, first)
+
+
+def is_of_the_first(context: Context, result: Type, cotangent: ast.Expr) -> bool:
+    """Whether a cotangent is that of the first of several results alone, which makes the others auxiliary: only where it can't be
+    that of all of them."""
+    if first_result(result) == result:
+        return False
+    for kind in (result, first_result(result)):
+        with context.trial() as problems:
+            context.expect(cotangent, tangent(kind), "the cotangent")
+        if not problems.errors:
+            return kind != result
+    return False
 
 
 @builtin("jvp")

@@ -16,7 +16,7 @@ from dynlang.check.calls.derivatives import (
     apply_function,
     derivative,
     differentiated,
-    differentiated_result,
+    first_result,
     is_differentiable,
     is_number,
     split_arguments,
@@ -45,12 +45,12 @@ def infer_matrix(
     if applied is None:
         return typed.Literal(ERROR, span, 0)
     function, passed = applied
-    if not is_differentiable(context, kind, function, wrt, span) or not has_matrix(context, kind, function, wrt):
+    if not is_differentiable(context, kind, function, wrt, span, True) or not has_matrix(context, kind, function, wrt):
         return typed.Literal(ERROR, span, 0)
     assert isinstance(function.type, FunctionType)
-    first = differentiated_result(function.type.result)
+    first = first_result(function.type.result)
     parts = tuple(stacked(first, tangent(function.type.parameters[position])) for position in wrt)
-    return typed.Derivative(parts[0] if len(parts) == 1 else TupleType(parts), span, kind, function, wrt, passed)
+    return typed.Derivative(parts[0] if len(parts) == 1 else TupleType(parts), span, kind, function, wrt, passed, first=True)
 
 
 def gradient_of(inner: Sequence[ast.Argument], span: Span) -> ast.Call:
@@ -70,7 +70,7 @@ def is_numbers(kind: Type) -> bool:
 def has_matrix(context: Context, kind: str, function: typed.Expression, wrt: tuple[int, ...]) -> bool:
     """Whether the derivatives can stand in arrays: of floats, or of tangents."""
     assert isinstance(function.type, FunctionType)
-    first = differentiated_result(function.type.result)
+    first = first_result(function.type.result)
     if kind == "hessian" and not is_numbers(function.type.parameters[wrt[0]]):
         given = article(function.type.parameters[wrt[0]])
         hint = "`hvp(f, x, v)` gives the product with a tangent `v`, of whatever type"

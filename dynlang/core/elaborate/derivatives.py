@@ -8,6 +8,7 @@ from dynlang.check import errors, typed
 from dynlang.check.declarations.world import show
 from dynlang.core.build import number
 from dynlang.core.elaborate.captures import joined_changes, parted_change, width
+from dynlang.core.elaborate.compared import compared
 from dynlang.core.elaborate.expressions import expression, handles
 from dynlang.core.elaborate.frame import Frame
 from dynlang.core.elaborate.functions import argument_atoms, prepared_apply, results_of, tamed
@@ -17,10 +18,10 @@ from dynlang.core.elaborate.order import in_order
 from dynlang.core.elaborate.places import read_place, write_place
 from dynlang.core.elaborate.settled import settled, unsettled
 from dynlang.core.elaborate.values import FunctionValue, StoredFunction, Value
-from dynlang.core.nodes import Atom, Call, Jvp, Let, Right, Variable, Vjp
+from dynlang.core.nodes import Atom, Jvp, Let, Right, Variable, Vjp
 from dynlang.core.sizes import expand, rename_telescope, size_of
 from dynlang.diag import CompileError, Diagnostic, InternalError
-from dynlang.types import FLOATS, INT, ArrayType, FunctionType, ScalarType, Size, SumType, TupleType, Type, substitute, unknowns
+from dynlang.types import FLOATS, INT, FunctionType, ScalarType, Size, SumType, TupleType, Type, substitute, unknowns
 
 
 @handles(typed.Derivative)
@@ -66,6 +67,7 @@ class Request:
     def __init__(self, frame: Frame, prepared: Prepared, bound: int, values: Sequence[Value], node: typed.Derivative) -> None:
         self.frame, self.prepared, self.bound, self.values, self.node = frame, prepared, bound, values, node
         self.instance = prepared.instance
+        self.name = self.instance.name
         self.atoms = argument_atoms(frame, prepared)
         known = frame.builder.known
         self.sizes = {place.name: size_of(atom, known)
@@ -89,8 +91,9 @@ class Request:
             kind = frame.type(node.type)
             change = self.change_atoms(primal, tangents)
             return Value(kind, (*primal.atoms, *change), primal.functions), backs
-        if node.kind == "vjp":
-            self.check_cotangent(returns, extra[0], lent)
+        if node.kind == "vjp" and has_structure(frame, self.part(returns)):
+            made = compared(frame, self.instance, self.atoms, self.part(self.instance.returns), extra[0], node.span)
+            self.name, self.atoms = made.name, made.atoms
         variables, gradients = self.reverse(self.cotangents(extra))
         primal, backs = results_of(frame, self.prepared, variables, returns, self.values, lent)
         kind = frame.type(node.type)
@@ -99,16 +102,9 @@ class Request:
             return Value(kind, gradient), backs
         return Value(kind, (*primal.atoms, *gradient), primal.functions), backs
 
-    def check_cotangent(self, returns: Type, cotangent: Value, lent: Sequence[bool]) -> None:
-        """A cotangent of a list or a sum has the structure of the result, which is computed to compare it."""
-        frame = self.frame
-        several = isinstance(returns, TupleType) and bool(returns.items)
-        first = returns.items[0] if isinstance(returns, TupleType) and returns.items else returns
-        if isinstance(first, ArrayType) or not has_structure(frame, first):
-            return
-        results = frame.builder.emit(Call(self.instance.name, self.atoms), [one.name for one in self.instance.results])
-        primal, _ = results_of(frame, self.prepared, results, returns, self.values, lent)
-        check_structure(frame, "vjp", frame.items(primal)[0] if several else primal, cotangent, self.node.span)
+    def part(self, returns: Type) -> Type:
+        """What is differentiated of a result: all of it, or the first of several."""
+        return returns.items[0] if self.node.first and isinstance(returns, TupleType) and returns.items else returns
 
     def primal_type(self) -> Type:
         return substitute(self.instance.returns, self.sizes)
@@ -169,10 +165,8 @@ class Request:
         """The places of the derivative of the result, or of the first of several, each with the position of the result that it
         belongs to, and that result's type in the program."""
         layouts, returns = self.frame.layouts, self.instance.returns
-        first, moved = returns, 0
-        if isinstance(returns, TupleType) and returns.items:
-            first = returns.items[0]
-            moved = len(unknowns(returns)) - len(unknowns(first))
+        first = self.part(returns)
+        moved = len(unknowns(returns)) - len(unknowns(first))
         sizes = len(unknowns(first))
         sources = [one.source for one in layouts.places(first)]
         return [(place, position if position < sizes else position + moved, sources[position])
@@ -199,7 +193,7 @@ class Request:
         wrt = tuple(position for parameter in self.node.wrt for position in self.active_positions(parameter))
         kinds = [self.tangent_at(position) for position in wrt]
         names = [f"d_{self.instance.parameters[position].name}" for position in wrt]
-        right = Vjp(self.instance.name, self.atoms, wrt, tuple(cotangents))
+        right = Vjp(self.name, self.atoms, wrt, tuple(cotangents))
         return self.emit(right, names, [kind for kind in kinds if kind is not None])
 
     def gradient_atoms(self, gradients: Sequence[Variable]) -> tuple[Atom, ...]:

@@ -1,6 +1,6 @@
 """Requests for derivatives as they are written: ``let (y, k), (dx, dw) = vjp(f, x, w, 2, 1.0, wrt=(0, 1))``.
 
-Core differentiates any of a function's results, the language the first; what can't be said there is shown in Core's own way,
+Core differentiates any of a function's results, the language all of them or the first; what can't be said there is shown in Core's own way,
 ``vjp(f, wrt=(0))(x)(_, g)``, with a cotangent for each result, and doesn't read back.
 """
 
@@ -24,12 +24,19 @@ def print_request(printer: FunctionPrinter, statement: Let, request: Vjp | Jvp) 
     if shown is None or not is_plain(printer, function, statement.variables):
         printer.bind(statement.variables, in_core(printer, request))
         return
-    results, further = (pattern(printer, one) for one in (statement.variables[:count], statement.variables[count:]))
-    printer.write(f"let {results}, {further} = {shown}")
+    results, further = statement.variables[:count], statement.variables[count:]
+    changes = further if isinstance(request, Vjp) else change_of_each(function, further)
+    printer.write(f"let {pattern(printer, results)}, {pattern(printer, changes)} = {shown}")
 
 
-def pattern(printer: FunctionPrinter, variables: Sequence[Variable]) -> str:
-    names = [printer.declare(one) if printer.is_read(one) else "_" for one in variables]
+def change_of_each(function: Function, changes: Sequence[Variable]) -> list[Variable | None]:
+    """For each result its change; an int has none."""
+    waiting = iter(changes)
+    return [next(waiting) if carries(one.type) else None for one in function.results]
+
+
+def pattern(printer: FunctionPrinter, variables: Sequence[Variable | None]) -> str:
+    names = [printer.declare(one) if one is not None and printer.is_read(one) else "_" for one in variables]
     return names[0] if len(names) == 1 else "_" if set(names) == {"_"} else f"({', '.join(names)})"
 
 
@@ -44,10 +51,9 @@ def carries(kind: Type) -> bool:
     return (isinstance(kind, ScalarType) and kind.dtype in FLOATS) or (isinstance(kind, ArrayType) and carries(kind.element))
 
 
-def is_of_first(function: Function) -> bool:
-    """Whether the first result alone has a derivative."""
-    first, *rest = function.results
-    return carries(first.type) and all(isinstance(one.type, ScalarType) and not carries(one.type) for one in rest)
+def is_sure(function: Function) -> bool:
+    """Whether it is certain of each result that it has a derivative, or none."""
+    return all(carries(one.type) or isinstance(one.type, ScalarType) for one in function.results)
 
 
 def places(printer: FunctionPrinter, function: Function) -> list[int]:
@@ -64,15 +70,21 @@ def named(printer: FunctionPrinter, function: Function, wrt: Sequence[int]) -> s
 
 def as_vjp(printer: FunctionPrinter, function: Function, request: Vjp) -> str | None:
     first, *rest = request.cotangents
-    if first is None or any(one is not None for one in rest) or not carries(function.results[0].type):
-        return None
     given = [request.arguments[k] for k in places(printer, function)]
-    return f"vjp({arguments(printer, request.function, [*given, first])}{named(printer, function, request.wrt)})"
+    if first is not None and all(one is None for one in rest) and carries(function.results[0].type):
+        shown = arguments(printer, request.function, [*given, first])
+    elif is_sure(function) and all((one is not None) == carries(result.type)
+                                   for one, result in zip(request.cotangents, function.results, strict=True)):
+        each = ", ".join("()" if one is None else printer.atom(one).text for one in request.cotangents)
+        shown = f"{arguments(printer, request.function, given)}, ({each})"
+    else:
+        return None
+    return f"vjp({shown}{named(printer, function, request.wrt)})"
 
 
 def as_jvp(printer: FunctionPrinter, function: Function, request: Jvp) -> str | None:
     along = [(k, one) for k, one in enumerate(request.tangents) if one is not None]
-    if not along or not is_of_first(function):
+    if not along or not is_sure(function):
         return None
     given = [request.arguments[k] for k in places(printer, function)]
     shown = arguments(printer, request.function, [*given, *(one for _, one in along)])
