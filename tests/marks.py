@@ -6,4 +6,7 @@ import os
 
 import pytest
 
-LONG = pytest.mark.skipif("DYN_LONG" not in os.environ, reason="takes many minutes: DYN_LONG=1 asks for it")
+ASKED = "DYN_LONG" in os.environ
+"""Whether all is to be tried that can be, however long it takes."""
+
+LONG = pytest.mark.skipif(not ASKED, reason="takes many minutes: DYN_LONG=1 asks for it")

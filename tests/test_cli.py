@@ -67,6 +67,13 @@ def test_check_loads_neither_numpy_nor_llvm(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
+def test_programs_run_without_numpy(tmp_path: Path) -> None:
+    (tmp_path / "a.dyn").write_text("proc main():\n    print(sum([1.0, 2.0]))\n")
+    program = "import sys; from dynlang.tools.cli import main; sys.exit(main(['run', 'a.dyn']) or int('numpy' in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "3.0\n"), done.stderr
+
+
 # ---------------------------------------------------------------- hostile text
 
 

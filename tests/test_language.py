@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from dynlang.ssa import interpret
 from dynlang.ssa.nodes import Module
 from dynlang.tools.execute import compiled
 from dynlang.tools.running import failure
-from marks import LONG
+from marks import ASKED, LONG
 
 FOLDER = Path(__file__).parent / "language"
 LIBRARY = [path for path in sorted(resource("stdlib").glob("*.dyn")) if "\ntest " in path.read_text()]
@@ -70,5 +69,5 @@ RUNS = [pytest.param(path, level, id=f"{path.stem}-{level}", marks=[LONG] if lev
 
 @pytest.mark.parametrize(("path", "level"), RUNS)
 def test_language(path: Path, level: int) -> None:
-    failed = wrong(path, level, oracle=level == 2 and (path.stem not in HEAVY or "DYN_LONG" in os.environ))
+    failed = wrong(path, level, oracle=level == 2 and (path.stem not in HEAVY or ASKED))
     assert not failed, "\n".join(failed)

@@ -28,18 +28,13 @@ from dynlang.core.nodes import (
     Variable,
     While,
 )
-from dynlang.diag import CompileError, Diagnostic, InternalError
+from dynlang.diag import CompileError, InternalError
+from dynlang.diag.running import RunError
 from dynlang.ops import OPS
 from dynlang.ops.dtypes import NUMPY, round_to_bf16
 from dynlang.ops.memory import Failure
 from dynlang.source import Span, blamed
 from dynlang.types import ArrayType, ScalarType, Size, StringType, Type
-
-
-class RunError(Diagnostic):
-    """A check that failed while the program ran."""
-
-    code = "DYN0901"
 
 
 class SumValue:

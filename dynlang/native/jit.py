@@ -29,13 +29,12 @@ from dynlang.native.lower.entry import HOST_RUNTIME, entry_symbol, host_text, re
 from dynlang.native.lower.frame import hidden_sizes
 from dynlang.native.lower.layout import SLOT_BYTES, counted
 from dynlang.native.lower.places import files_of, split_word
-from dynlang.native.marshal import UNKNOWN, Reader, Writer, with_sizes
 from dynlang.native.steps import step
 from dynlang.native.target import Target
 from dynlang.runtime import context
 from dynlang.runtime.context import ErrorCode
 from dynlang.source import cache_folder
-from dynlang.ssa.interpret import RunTimeError
+from dynlang.ssa.errors import RunTimeError
 from dynlang.ssa.nodes import Function, Module, Value
 
 STACK_BYTES = 512 << 20
@@ -122,6 +121,10 @@ class Compiled:
             release(self.context, struct.unpack("<q", slot)[0])
 
     def _results(self, function: Function, slots: Sequence[bytes], results: bytes, hidden: Sequence[Value]) -> list[Any]:
+        if not function.results:
+            return []
+        from dynlang.native.marshal import UNKNOWN, Reader, with_sizes
+
         returned = [results[at:at + SLOT_BYTES] for at in range(0, len(results), SLOT_BYTES)]
         named = [*zip(function.parameters, slots, strict=True), *zip([*function.results, *hidden], returned, strict=False)]
         sizes = {value: struct.unpack("<q", slot)[0] for value, slot in named if not counted(value.type)}
@@ -161,6 +164,10 @@ class Compiled:
         return times
 
     def _slots(self, function: Function, arguments: Sequence[Any]) -> list[bytes]:
+        if not arguments:
+            return []
+        from dynlang.native.marshal import Writer
+
         writer = Writer(self)
         return [writer.value(value, parameter.type) for value, parameter in zip(arguments, function.parameters, strict=True)]
 

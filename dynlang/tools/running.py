@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dynlang import diag
-from dynlang.core.evaluate import RunError
+from dynlang.diag.running import RunError
 from dynlang.ops import OPS
 from dynlang.runtime.context import ErrorCode
 from dynlang.source import Span
