@@ -4,6 +4,7 @@
     f: f64[n, k] -> f64             jacobian(f)(x): f64[n, k]         the gradient
     f: Model<n> -> f64[m]           jacobian(f)(x): Tangent<Model<n>>[m]
     f: f64[n] -> f64                hessian(f)(x): f64[n, n]          forward over reverse, as `hvp`
+    f: (f64[n], f64) -> f64         hessian(f, wrt=(0, 1))(x, y): ((f64[n, n], f64[n]), (f64[n], f64))
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from dynlang.check import errors, typed
 from dynlang.check.calls.call import builtin
 from dynlang.check.calls.derivatives import (
     apply_function,
+    carries,
     derivative,
     differentiated,
     first_result,
+    gradient_type,
     is_differentiable,
     is_number,
     split_arguments,
@@ -38,19 +41,17 @@ def infer_matrix(
         return typed.Literal(ERROR, span, 0)
     node, wrt = read
     if kind == "hessian":
-        if not is_single(context, kind, wrt, span):
-            return typed.Literal(ERROR, span, 0)
         node = gradient_of(inner, span)
     applied = apply_function(context, node, arguments, span)
     if applied is None:
         return typed.Literal(ERROR, span, 0)
     function, passed = applied
-    if not is_differentiable(context, kind, function, wrt, span, True) or not has_matrix(context, kind, function, wrt):
+    if not is_differentiable(context, kind, function, wrt, span, kind == "jacobian") or not has_matrix(context, kind, function, wrt):
         return typed.Literal(ERROR, span, 0)
     assert isinstance(function.type, FunctionType)
-    first = first_result(function.type.result)
-    parts = tuple(stacked(first, tangent(function.type.parameters[position])) for position in wrt)
-    return typed.Derivative(parts[0] if len(parts) == 1 else TupleType(parts), span, kind, function, wrt, passed, first=True)
+    inner_type = gradient_type(function.type, wrt)
+    outer = inner_type if kind == "hessian" else first_result(function.type.result)
+    return typed.Derivative(stacked(outer, inner_type), span, kind, function, wrt, passed, first=kind == "jacobian")
 
 
 def gradient_of(inner: Sequence[ast.Argument], span: Span) -> ast.Call:
@@ -67,15 +68,23 @@ def is_numbers(kind: Type) -> bool:
     return is_number(kind) or (isinstance(kind, ArrayType) and is_number(kind.element) and all(isinstance(one, Size) for one in kind.shape))
 
 
+def is_numbers_in_tuples(kind: Type) -> bool:
+    """Numbers, arrays of them, tuples of those; what has no derivative doesn't matter."""
+    return all(map(is_numbers_in_tuples, kind.items)) if isinstance(kind, TupleType) else is_numbers(kind) or not carries(kind)
+
+
 def has_matrix(context: Context, kind: str, function: typed.Expression, wrt: tuple[int, ...]) -> bool:
     """Whether the derivatives can stand in arrays: of floats, or of tangents."""
     assert isinstance(function.type, FunctionType)
     first = first_result(function.type.result)
-    if kind == "hessian" and not is_numbers(function.type.parameters[wrt[0]]):
-        given = article(function.type.parameters[wrt[0]])
-        hint = "`hvp(f, x, v)` gives the product with a tangent `v`, of whatever type"
-        context.report(errors.BadDerivative(f"a Hessian is with respect to floats, and not {given}", function.span, hint=hint))
-        return False
+    if kind == "hessian":
+        others = [one for one in (function.type.parameters[position] for position in wrt) if not is_numbers_in_tuples(one)]
+        if others:
+            hint = ("`hvp(f, x, v)` gives the product with a tangent `v`, of whatever type; the parts of a record can be parameters: "
+                    "`hessian((w, b) => f(Model(w, b)), wrt=(0, 1))`")
+            title = f"a Hessian is with respect to floats, and not {article(others[0])}"
+            context.report(errors.BadDerivative(title, function.span, hint=hint))
+        return not others
     if not is_numbers(first):
         hint = "`vjp` and `jvp` take results of any type"
         title = f"a Jacobian is of a float or of an array of floats, and this function gives {article(first)}"
@@ -84,12 +93,16 @@ def has_matrix(context: Context, kind: str, function: typed.Expression, wrt: tup
     return True
 
 
-def stacked(first: Type, inner: Type) -> Type:
-    """A derivative for each element of the result."""
-    outer = first.shape if isinstance(first, ArrayType) else ()
+def stacked(outer: Type, inner: Type) -> Type:
+    """A derivative for each number of `outer`; tuples stay tuples, on either side."""
+    if isinstance(outer, TupleType):
+        return TupleType(tuple(stacked(one, inner) if carries(one) else one for one in outer.items))
+    if isinstance(inner, TupleType):
+        return TupleType(tuple(stacked(outer, one) if carries(one) else one for one in inner.items))
+    shape = outer.shape if isinstance(outer, ArrayType) else ()
     if isinstance(inner, ArrayType) and not inner.row_sparse:
-        return ArrayType(inner.element, (*outer, *inner.shape))
-    return ArrayType(inner, tuple(outer)) if outer else inner
+        return ArrayType(inner.element, (*shape, *inner.shape))
+    return ArrayType(inner, tuple(shape)) if shape else inner
 
 
 @builtin("hvp")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dynlang.check import errors, typed
 from dynlang.check.declarations.world import show
@@ -230,7 +230,7 @@ class Request:
     # -- forward
 
     def forward(self, extra: Sequence[Value]) -> tuple[list[Variable], list[Variable]]:
-        tangents: list[Atom | None] = [None] * len(self.atoms)
+        tangents: dict[int, Atom] = {}
         for parameter, value in zip(self.node.wrt, extra, strict=True):
             if has_structure(self.frame, self.values[parameter].type):
                 check_structure(self.frame, "jvp", self.values[parameter], value, self.node.span)
@@ -247,9 +247,13 @@ class Request:
                     continue
                 for one, made in zip(active, tangents_given, strict=True):
                     tangents[one] = self.frame.retyped_atom(made, self.expanded_tangent(one))
+        return self.changes(tangents)
+
+    def changes(self, tangents: Mapping[int, Atom]) -> tuple[list[Variable], list[Variable]]:
+        """The results, and how those that have a derivative change along tangents of some positions."""
         layouts = self.frame.layouts
         active = [(one.name, found) for one in self.instance.results if (found := layouts.tangent(one.type)) is not None]
-        right = Jvp(self.instance.name, self.atoms, tuple(tangents))
+        right = Jvp(self.instance.name, self.atoms, tuple(tangents.get(position) for position in range(len(self.atoms))))
         sizes = self.sizes
         return self.emit(right, [f"d_{name}" for name, _ in active], [substitute(kind, sizes) for _, kind in active])
 

@@ -2,6 +2,8 @@
 
     jacobian(f)(x)      for each element of f(x): its gradient, by a pullback of the cotangent that is 1 there
     hessian(f)(x)       for each element of x: the change of the gradient along the tangent that is 1 there
+
+With respect to several parameters, or a tuple, a Hessian has a block for each two of their places, row by row.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ def matrix(request: Request) -> Value:
     """The value of a `jacobian` or `hessian`."""
     frame, node = request.frame, request.node
     kind = frame.type(node.type)
+    if node.kind == "hessian":
+        return Value(kind, tuple(blocks(request)))
     result = substitute(request.instance.results[0].type, request.sizes)
     if result == INT or size_variables(result) & {one.name for one in request.instance.results}:
         raise NotBuilt("the Jacobian of a function whose result has a size of its own", node.span)
@@ -31,12 +35,18 @@ def matrix(request: Request) -> Value:
     argument = substitute(request.instance.parameters[places[0]].type, request.sizes)
     if len(places) == 1 and isinstance(argument, ScalarType) and isinstance(result, (ScalarType, ArrayType)):
         return Value(kind, (along(request, number(1.0, argument.dtype)),))
-    if node.kind == "hessian":
-        return Value(kind, tuple(rows(request, argument, [argument], lambda unit: [along(request, unit)])))
     tangents = [request.tangent_at(position) for position in places]
     if not all(is_numbers(one) for one in tangents) or len(places) != sum(counted(request)):
         raise NotBuilt("the Jacobian with respect to what isn't arrays of numbers of known sizes", node.span, "`vjp` gives one row")
     return Value(kind, tuple(rows(request, result, [one for one in tangents if one is not None], lambda unit: pulled(request, unit))))
+
+
+def blocks(request: Request) -> list[Atom]:
+    """The Hessian, by which places of the parameters and then of the gradient. The latter are the former: it is symmetric."""
+    places = [position for parameter in request.node.wrt for position in request.active_positions(parameter)]
+    kinds = [substitute(request.instance.parameters[position].type, request.sizes) for position in places]
+    return [atom for position, outer in zip(places, kinds, strict=True)
+            for atom in rows(request, outer, kinds, lambda unit, at=position: request.changes({at: unit})[1])]
 
 
 def is_numbers(kind: Type | None) -> bool:
