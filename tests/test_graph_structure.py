@@ -14,7 +14,7 @@ from dyn_calls import Call, callable_program
 
 PROGRAM = Path(__file__).parent / "language" / "_graphs.dyn"
 NAMES = ["indexed", "simple", "without_loops", "reversed", "undirected", "with_loops", "subgraph", "union", "levels", "components", "walk",
-         "sampled"]
+         "has_arc", "biased_walk", "second_steps", "drawn", "sampled"]
 Arcs = list[tuple[int, int]]
 
 random = np.random.default_rng(5)
@@ -97,10 +97,33 @@ def test_searches(call: Call, n: int, arcs: Arcs) -> None:
 @pytest.mark.parametrize(("n", "arcs"), GRAPHS)
 def test_walks(call: Call, n: int, arcs: Arcs) -> None:
     for start in range(n):
-        (nodes,) = results(call, "walk", n, arcs, start=start, steps=8, seed=start)
-        assert nodes[0] == start and len(nodes) == 9
-        for a, b in pairwise(nodes):
-            assert (a, b) in arcs or (a == b and all(one != a for one, _ in arcs))
+        walks = results(call, "walk", n, arcs, start=start, steps=8, seed=start)
+        walks += results(call, "biased_walk", n, arcs, start=start, steps=8, seed=start, back=4.0, away=0.1)
+        for nodes in walks:
+            assert nodes[0] == start and len(nodes) == 9
+            for a, b in pairwise(nodes):
+                assert (a, b) in arcs or (a == b and all(one != a for one, _ in arcs))
+
+
+@pytest.mark.parametrize(("n", "arcs"), GRAPHS)
+def test_arcs_between_two_nodes(call: Call, n: int, arcs: Arcs) -> None:
+    assert results(call, "has_arc", n, arcs) == [[[(a, b) in arcs for b in range(n)] for a in range(n)]]
+
+
+@pytest.mark.parametrize(("back", "away"), [(1.0, 1.0), (4.0, 0.25), (0.001, 50.0), (1e6, 1e6)])
+def test_biased_walks_are_those_of_node2vec(call: Call, back: float, away: float) -> None:
+    """The probability of each second step by the formula of Grover and Leskovec: arcs one way and both, two of them twice, a dead end;
+    with 1e6 twice most proposals are in vain."""
+    arcs = [(0, 1), (1, 0), (0, 2), (1, 2), (1, 2), (1, 3), (2, 4), (2, 5), (4, 4), (0, 4), (4, 3), (4, 3), (4, 1)]
+    count = 4000
+    (found,) = results(call, "second_steps", 6, arcs, start=0, count=count, back=back, away=away)
+    for v in range(6):
+        for x in range(6):
+            out = [b for a, b in arcs if a == v]
+            weight = {b: 1 / back if b == 0 else 1.0 if (0, b) in arcs else 1 / away for b in out}
+            second = out.count(x) * weight[x] / sum(weight[b] for b in out) if x in out else float(not out and x == v)
+            expected = [b for a, b in arcs if a == 0].count(v) / 3 * second
+            assert abs(found[v][x] - count * expected) <= 5 * (count * expected * (1 - expected)) ** 0.5
 
 
 @pytest.mark.parametrize(("n", "arcs"), GRAPHS)
@@ -120,7 +143,6 @@ def test_samples(call: Call, n: int, arcs: Arcs) -> None:
 def test_arcs_are_drawn_evenly(call: Call) -> None:
     """Each of ten arcs into a node is among three that are drawn in three cases of ten, each first step of a walk as likely."""
     arcs = [(k, 0) for k in range(1, 11)] + [(0, k) for k in range(1, 11)]
-    drawn = [results(call, "sampled", 11, arcs, seeds=np.array([0]), counts=np.array([3]), seed=seed)[1] for seed in range(1500)]
-    assert all(abs(sum(k in one for one in drawn) - 450) < 5 * (1500 * 0.3 * 0.7) ** 0.5 for k in range(10))
-    steps = [results(call, "walk", 11, arcs, start=0, steps=1, seed=seed)[0][1] for seed in range(1500)]
-    assert all(abs(steps.count(k) - 150) < 5 * (1500 * 0.1 * 0.9) ** 0.5 for k in range(1, 11))
+    chosen, first = results(call, "drawn", 11, arcs, count=1500)
+    assert all(abs(k - 450) < 5 * (1500 * 0.3 * 0.7) ** 0.5 for k in chosen[:10])
+    assert all(abs(k - 150) < 5 * (1500 * 0.1 * 0.9) ** 0.5 for k in first[1:])
