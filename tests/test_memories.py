@@ -14,6 +14,7 @@ import pytest
 
 from cost_measure import Plan, growth
 from dynlang import pipeline
+from marks import LONG
 
 FOLDER = Path(__file__).parent
 RECALL = FOLDER / "programs" / "recall.dyn"
@@ -130,18 +131,49 @@ def test_recall_is_learned() -> None:
     assert len(losses) == 60 and losses[-1] < 0.05 * losses[0]
 
 
-@pytest.mark.parametrize(("name", "slots"), [("sparse", (64, 1024)), ("few", (1024, 65536))])
+@pytest.mark.parametrize(("name", "slots"), [("sparse", (64, 1024)), ("few", (1024, 65536)), ("indexed", (64, 1024)),
+                                             pytest.param("indexed", (1024, 65536), marks=LONG)])
 def test_a_sparse_step_costs_what_it_touches(name: str, slots: tuple[int, int]) -> None:
     """Counted: what four steps more cost and save, at few slots and at many."""
     path = FOLDER / "costs" / "memories.dyn"
     core = pipeline.build(pipeline.Request(path, entries=(name,)), until="core")
-    fixed = {"w": "2", "near": "np.arange(8 * t).reshape(t, 8) % s", "start": "np.sin(np.arange(s * w)).reshape(s, w)"}
+    fixed = {"w": "2", "near": "np.arange(8 * t).reshape(t, 8) % s", "start": "np.sin(np.arange(s * w)).reshape(s, w)",
+             "filled": "np.arange(16) * (s // 16)"}
     steps = []
     for s in slots:
         first, last = growth(core, name, Plan("t", (4, 8), {"s": str(s), **fixed}, ("start", "keys"))).costs
         steps.append([getattr(last, one) - getattr(first, one) for one in ("primal", "gradient", "saved")])
     exponents = np.log(np.array(steps[1]) / np.array(steps[0])) / np.log(slots[1] / slots[0])
     assert np.all(exponents < 0.05), (steps, exponents)
+
+
+INDEX = """
+import nearest
+
+proc main(n: int):
+    var rng = Rng(seed=2)
+    let rows: f32[n, 32] = normal(n, 32, &rng)
+    let mem: nearest.IndexedMemory<n, 32, 4> = nearest.memory_of(rows, &rng)
+    var looked = 0
+    var right = 0
+    for j in 200:
+        let i = j * (n // 200)
+        let other: f32[32] = normal(32, &rng)
+        let key = rows[i] + 0.25 * other
+        looked += len(mem.index.candidates(key))
+        if mem.address(key, 1).slots[0] == i:
+            right += 1
+    print(looked, right)
+"""
+
+
+def test_an_index_looks_at_few_slots_however_many_there_are(tmp_path: Path) -> None:
+    """Counted in full memories: the slots that are looked at for a key near one of them, which is found (20 degrees off, mostly)."""
+    (tmp_path / "index.dyn").write_text(INDEX)
+    run(tmp_path, sys.executable, "-m", "dynlang", "build", "index.dyn")
+    (few, found), (many, found_of_many) = ([int(one) for one in run(tmp_path, "./index", "--n", n)[0].split()] for n in ("1024", "65536"))
+    assert np.log(many / few) / np.log(64) < 0.05 and many / 200 < 60
+    assert found > 190 and found_of_many > 180
 
 
 def test_nothing_of_all_slots_is_saved_in_a_step(tmp_path: Path) -> None:
