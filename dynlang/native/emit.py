@@ -423,6 +423,24 @@ class Function:
         """Write; without an alignment that of the element is assumed."""
         self.emit(f"store {kind} {value}, ptr {pointer}, align {align or natural_alignment(kind)}")
 
+    def first_lanes(self, count: Operand, width: int) -> str:
+        """A mask of the first `count` lanes."""
+        kind = vector("i32", width)
+        lanes = ", ".join(f"i32 {lane}" for lane in range(width))
+        return self.value(f"icmp slt {kind} <{lanes}>, {self.splat(kind, self.convert('trunc', 'i64', count, 'i32'))}")
+
+    def load_masked(self, kind: str, pointer: Operand, mask: Operand) -> str:
+        """Read the lanes of a mask; the others are 0, and their memory isn't touched."""
+        name, masks = f"llvm.masked.load.{mangle(kind)}.p0", vector("i1", width_of(kind))
+        self.module.declare(name, kind, "ptr", masks, kind, attributes="")
+        return self.value(f"call {kind} @{name}(ptr align {natural_alignment(kind)} {pointer}, {masks} {mask}, {kind} zeroinitializer)")
+
+    def store_masked(self, kind: str, value: Operand, pointer: Operand, mask: Operand) -> None:
+        """Write the lanes of a mask alone."""
+        name, masks = f"llvm.masked.store.{mangle(kind)}.p0", vector("i1", width_of(kind))
+        self.module.declare(name, "void", kind, "ptr", masks, attributes="")
+        self.emit(f"call void @{name}({kind} {value}, ptr align {natural_alignment(kind)} {pointer}, {masks} {mask})")
+
     def offset(self, pointer: Operand, index: Operand, kind: str) -> str:
         """The address of element `index` of type `kind`."""
         return self.value(f"getelementptr inbounds {kind}, ptr {pointer}, i64 {index}")

@@ -2,12 +2,14 @@
 
 For each stretch of k, block of rows and panel of columns, the panel of B is packed into 32 KiB on the stack (columns
 past the end are zero), and every tile of rows runs along it; with one or two tiles packing doesn't pay, and whole
-panels are read in place. A is read in place by its two strides. Nothing is allocated, so a product can't fail. A tile
+panels are read in place; so is a B that is a panel itself. Where at most half a panel's columns are left, panel and tiles
+are half as wide. A is read in place by its two strides. Nothing is allocated, so a product can't fail. A tile
 loads C before it starts and stores it when done, so the chain of additions doesn't depend on how k is cut.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dynlang.native import kernels
@@ -46,7 +48,6 @@ def _build(f: Function, dtype: str, form: str, accumulate: bool) -> None:
         _few_rows(f, dtype, scalar, accumulate)
     width, depth = _panel(f, scalar)
     packed = f.slot(scalar, count=width * depth, align=64)
-    few = "false" if form == "_nt" else f.icmp("sle", "%m", 2 * f.target.tile[0])
     with f.loop(0, "%k", depth) as along:
         kc = f.minimum(f.sub("%k", along.index), depth)
         fresh = "false" if accumulate else f.icmp("eq", along.index, 0)
@@ -54,19 +55,16 @@ def _build(f: Function, dtype: str, form: str, accumulate: bool) -> None:
             rows = f.minimum(f.sub("%m", block.index), _ROW_BLOCK)
             with f.loop(0, "%n", width) as across:
                 columns = f.minimum(f.sub("%n", across.index), width)
-                in_place = f.binary("and", "i1", few, f.icmp("eq", columns, width))
-                source = _panel_of_b(f, scalar, form, along.index, across.index)
-                with f.when(f.binary("xor", "i1", in_place, "true")):
-                    pack = (_pack_transposed if form == "_nt" else _pack)(f.module, scalar)
-                    f.call(pack.name, kc, columns, source, "%k" if form == "_nt" else "%n", packed)
-                panel = f.select(in_place, "ptr", source, packed)
-                step = f.select(in_place, "i64", "%n", width)
-                work = _Strip(block.index, rows, across.index, columns, along.index, kc, panel, step, fresh)
-                _run_tiles(f, scalar, form, work)
+                work = _Strip(block.index, rows, across.index, columns, along.index, kc, packed, fresh)
+                narrow = f.choose(f.icmp("sle", columns, width // 2))
+                with narrow.yes():
+                    _run_strip(f, scalar, form, work, width // 2)
+                with narrow.no():
+                    _run_strip(f, scalar, form, work, width)
     f.ret()
 
 
-def _panel_of_b(f: Function, scalar: str, form: str, row: str, column: str) -> str:
+def _panel_of_b(f: Function, scalar: str, form: str, row: Operand, column: Operand) -> str:
     """Where a panel begins in B."""
     at = f.add(f.mul(column, "%k"), row) if form == "_nt" else f.add(f.mul(row, "%n"), column)
     return f.offset("%B", at, scalar)
@@ -82,8 +80,7 @@ class _Strip:
     columns: Operand
     depth: Operand
     k: Operand
-    panel: Operand
-    step: Operand
+    packed: Operand
     fresh: Operand
 
 
@@ -97,8 +94,23 @@ def _few_rows(f: Function, dtype: str, scalar: str, accumulate: bool) -> None:
         f.ret()
 
 
-def _run_tiles(f: Function, scalar: str, form: str, work: _Strip) -> None:
-    """As many of the tallest tiles as fit, then the lowest that holds the rest."""
+def _run_strip(f: Function, scalar: str, form: str, work: _Strip, width: int) -> None:
+    """A strip by tiles of `width` columns; B's panel is packed where it doesn't pay to read it in place."""
+    source = _panel_of_b(f, scalar, form, work.depth, work.column)
+    if form == "_nt":
+        f.call(_pack_transposed(f.module, scalar, width).name, work.k, work.columns, source, "%k", work.packed)
+        _run_tiles(f, scalar, form, work, width, work.packed, width)
+        return
+    few = f.icmp("sle", "%m", 2 * f.target.tile[0])
+    in_place = f.binary("and", "i1", f.binary("or", "i1", few, f.icmp("eq", "%n", width)), f.icmp("eq", work.columns, width))
+    with f.when(f.binary("xor", "i1", in_place, "true")):
+        f.call(_pack(f.module, scalar, width).name, work.k, work.columns, source, "%n", work.packed)
+    panel, step = f.select(in_place, "ptr", source, work.packed), f.select(in_place, "i64", "%n", width)
+    _run_tiles(f, scalar, form, work, width, panel, step)
+
+
+def _run_tiles(f: Function, scalar: str, form: str, work: _Strip, width: int, panel: Operand, step: Operand) -> None:
+    """As many of the tallest tiles as fit, then the lowest that holds the rest. `step` is from row to row of the panel."""
     transposed = form == "_tn"
 
     def run(start: Operand, height: int, count: Operand) -> None:
@@ -106,8 +118,8 @@ def _run_tiles(f: Function, scalar: str, form: str, work: _Strip) -> None:
         at = f.add(f.mul(work.depth, "%m"), row) if transposed else f.add(f.mul(row, "%k"), work.depth)
         a, c = f.offset("%A", at, scalar), f.offset("%C", f.add(f.mul(row, "%n"), work.column), scalar)
         stride = "%m" if transposed else "%k"
-        tile = _tile(f.module, scalar, height, transposed).name
-        f.call(tile, work.k, a, stride, work.panel, work.step, c, "%n", count, work.columns, work.fresh)
+        tile = _tile(f.module, scalar, height, width, transposed).name
+        f.call(tile, work.k, a, stride, panel, step, c, "%n", count, work.columns, work.fresh)
 
     heights = heights_of_tiles(f.target.tile[0])
     rest = f.binary("urem", "i64", work.rows, heights[0])
@@ -134,61 +146,100 @@ _TILE = (
 )
 
 
-def _tile(module: ModuleText, scalar: str, rows: int, transposed: bool) -> Signature:
+def _tile(module: ModuleText, scalar: str, rows: int, width: int, transposed: bool) -> Signature:
     """C[count x columns] += A panel, where `across` is from row to row of C and `step` from row to row of the panel.
 
-    `stride` is from row to row of A, or with `transposed` from step to step of k. A tile that is not full goes through
-    a copy of its part of C, and takes the last row of A again for those that are missing.
+    `stride` is from row to row of A, or with `transposed` from step to step of k. A tile that has fewer rows takes the last one
+    again for those that are missing, and writes it as often; of fewer columns it touches those alone.
     """
-    name = f"dyn.kernel.tile{'_tn' if transposed else ''}.{rows}.{scalar}"
+    name = f"dyn.kernel.tile{'_tn' if transposed else ''}.{rows}x{width}.{scalar}"
 
     def build_tile(module: ModuleText) -> None:
         f = module.function(name, "void", *_TILE, attributes="nounwind noinline")
-        width, _ = _panel(f, scalar)
-        block = vector(scalar, lanes(scalar))
-        parts = [lanes(scalar) * i for i in range(f.target.tile[1])]
-        room = f.slot(scalar, count=rows * width, align=64)
-        partial = f.binary("or", "i1", f.icmp("slt", "%columns", width), f.icmp("slt", "%count", rows))
-        with f.when(partial):
-            f.fill_bytes(room, 0, rows * width * element_bytes(scalar))
-            _copy_part(f, scalar, "%c", "%across", room, width)
-        c = f.select(partial, "ptr", room, "%c")
-        apart = f.select(partial, "i64", width, "%across")
-        places = [f.offset(f.offset(c, f.mul(apart, i), scalar), part, scalar) for i in range(rows) for part in parts]
-        choice = f.choose("%fresh")
-        with choice.yes():
-            pass
-        with choice.no():
-            before = [f.load(block, place) for place in places]
-        totals = [(block, choice.merge(block, "zeroinitializer", value)) for value in before]
         last = f.sub("%count", 1)
         lines: list[Operand] = [0, *(f.minimum(last, i) for i in range(1, rows))]
+        block = _Block(f, scalar, width, lines)
+        before = block.read()
         starts = [f.offset("%a", f.mul("%stride", line), scalar) for line in lines] if not transposed else []
-        with f.loop(0, "%k", carried=totals) as loop:
+        with f.loop(0, "%k", carried=[(block.kind, value) for value in before]) as loop:
             row = f.offset("%panel", f.mul(loop.index, "%step"), scalar)
-            pieces = [f.load(block, f.offset(row, part, scalar)) for part in parts]
+            pieces = [f.load(block.kind, f.offset(row, part, scalar)) for part in block.parts]
             if transposed:
                 base = f.offset("%a", f.mul(loop.index, "%stride"), scalar)
                 elements = [f.load(scalar, f.offset(base, line, scalar)) for line in lines]
             else:
                 elements = [f.load(scalar, f.offset(start, loop.index, scalar)) for start in starts]
-            wide = [f.splat(block, element) for element in elements]
+            wide = [f.splat(block.kind, element) for element in elements]
             products = [(factor, piece) for factor in wide for piece in pieces]
-            loop.next = [f.fma(block, *pair, total) for pair, total in zip(products, loop.carried, strict=True)]
-        for value, place in zip(loop.carried, places, strict=True):
-            f.store(block, value, place)
-        with f.when(partial):
-            _copy_part(f, scalar, room, width, "%c", "%across")
+            loop.next = [f.fma(block.kind, *pair, total) for pair, total in zip(products, loop.carried, strict=True)]
+        block.write(loop.carried)
         f.ret()
 
     return module.require(name, build_tile)
 
 
-def _copy_part(f: Function, scalar: str, source: Operand, source_step: Operand, target: Operand, target_step: Operand) -> None:
-    """`%columns` elements of `%count` rows."""
-    with f.loop(0, "%count") as row:
-        from_row = f.offset(source, f.mul(row.index, source_step), scalar)
-        _copy_row(f, scalar, from_row, f.offset(target, f.mul(row.index, target_step), scalar))
+class _Block:
+    """A tile's part of C in registers. One with fewer columns is read and written under masks, or, where there are none, through a copy."""
+
+    def __init__(self, f: Function, scalar: str, width: int, lines: Sequence[Operand]) -> None:
+        self.f, self.scalar, self.width, self.lines = f, scalar, width, lines
+        share = min(width, lanes(scalar))
+        self.kind = vector(scalar, share)
+        self.parts = range(0, width, share)
+        self.partial = f.icmp("slt", "%columns", width)
+        self.masked = f.target.vector_bytes >= 32
+        if self.masked:
+            self.masks = [f.first_lanes(f.sub("%columns", part), share) for part in self.parts]
+        else:
+            self.room = f.slot(scalar, count=len(lines) * width, align=64)
+            self.copy, self.apart = f.select(self.partial, "ptr", self.room, "%c"), f.select(self.partial, "i64", width, "%across")
+
+    def places(self) -> list[str]:
+        f = self.f
+        if self.masked:
+            rows = [f.offset("%c", f.mul("%across", line), self.scalar) for line in self.lines]
+        else:
+            rows = [f.offset(self.copy, f.mul(self.apart, line), self.scalar) for line in self.lines]
+        return [f.offset(row, part, self.scalar) for row in rows for part in self.parts]
+
+    def read(self) -> list[str]:
+        """What stands in C, or zeros where nothing does."""
+        f = self.f
+        fresh = f.choose("%fresh")
+        with fresh.yes():
+            pass
+        with fresh.no():
+            if self.masked:
+                masks = self.masks * len(self.lines)
+                before = [f.load_masked(self.kind, place, mask) for place, mask in zip(self.places(), masks, strict=True)]
+            else:
+                with f.when(self.partial):
+                    self.copied("%c", "%across", self.room, self.width)
+                before = [f.load(self.kind, place) for place in self.places()]
+        return [fresh.merge(self.kind, "zeroinitializer", value) for value in before]
+
+    def write(self, values: Sequence[str]) -> None:
+        f = self.f
+        if self.masked:
+            whole = f.choose(self.partial)
+            with whole.yes():
+                for value, place, mask in zip(values, self.places(), self.masks * len(self.lines), strict=True):
+                    f.store_masked(self.kind, value, place, mask)
+            with whole.no():
+                for value, place in zip(values, self.places(), strict=True):
+                    f.store(self.kind, value, place)
+            return
+        for value, place in zip(values, self.places(), strict=True):
+            f.store(self.kind, value, place)
+        with f.when(self.partial):
+            self.copied(self.room, self.width, "%c", "%across")
+
+    def copied(self, source: Operand, source_step: Operand, target: Operand, target_step: Operand) -> None:
+        """`%columns` elements of `%count` rows."""
+        f = self.f
+        with f.loop(0, "%count") as row:
+            from_row = f.offset(source, f.mul(row.index, source_step), self.scalar)
+            _copy_row(f, self.scalar, from_row, f.offset(target, f.mul(row.index, target_step), self.scalar))
 
 
 def _copy_row(f: Function, scalar: str, source: Operand, target: Operand) -> None:
@@ -204,36 +255,37 @@ def _copy_row(f: Function, scalar: str, source: Operand, target: Operand) -> Non
 _PACK = ("i64 k", "i64 columns", "ptr noalias readonly b", "i64 stride", "ptr noalias panel")
 
 
-def _pack(module: ModuleText, scalar: str) -> Signature:
+def _pack(module: ModuleText, scalar: str, width: int) -> Signature:
     """`k` rows of a panel's columns of B, rows `stride` apart, side by side and filled up with zeros."""
+    name = f"dyn.kernel.pack.{width}.{scalar}"
 
     def build_pack(module: ModuleText) -> None:
-        f = module.function(f"dyn.kernel.pack.{scalar}", "void", *_PACK, attributes="nounwind noinline")
-        width, _ = _panel(f, scalar)
-        block = vector(scalar, lanes(scalar))
+        f = module.function(name, "void", *_PACK, attributes="nounwind noinline")
+        share = min(width, lanes(scalar))
+        block = vector(scalar, share)
         choice = f.choose(f.icmp("eq", "%columns", width))
         with choice.yes(), f.loop(0, "%k") as row:
             source = f.offset("%b", f.mul(row.index, "%stride"), scalar)
             target = f.offset("%panel", f.mul(row.index, width), scalar)
-            for part in range(0, width, lanes(scalar)):
-                f.store(block, f.load(block, f.offset(source, part, scalar)), f.offset(target, part, scalar), 64)
+            for part in range(0, width, share):
+                f.store(block, f.load(block, f.offset(source, part, scalar)), f.offset(target, part, scalar), share * element_bytes(scalar))
         with choice.no(), f.loop(0, "%k") as row:
             source = f.offset("%b", f.mul(row.index, "%stride"), scalar)
             target = f.offset("%panel", f.mul(row.index, width), scalar)
-            for part in range(0, width, lanes(scalar)):
-                f.store(block, "zeroinitializer", f.offset(target, part, scalar), 64)
+            for part in range(0, width, share):
+                f.store(block, "zeroinitializer", f.offset(target, part, scalar), share * element_bytes(scalar))
             _copy_row(f, scalar, source, target)
         f.ret()
 
-    return module.require(f"dyn.kernel.pack.{scalar}", build_pack)
+    return module.require(name, build_pack)
 
 
-def _pack_transposed(module: ModuleText, scalar: str) -> Signature:
+def _pack_transposed(module: ModuleText, scalar: str, width: int) -> Signature:
     """The same panel from rows of B^T: column j of the panel is row j of B, rows `stride` apart."""
+    name = f"dyn.kernel.pack_nt.{width}.{scalar}"
 
     def build_pack(module: ModuleText) -> None:
-        f = module.function(f"dyn.kernel.pack_nt.{scalar}", "void", *_PACK, attributes="nounwind noinline")
-        width, _ = _panel(f, scalar)
+        f = module.function(name, "void", *_PACK, attributes="nounwind noinline")
         with f.when(f.icmp("slt", "%columns", width)):
             f.fill_bytes("%panel", 0, f.mul("%k", width * element_bytes(scalar)))
         block = vector(scalar, SQUARE)
@@ -254,4 +306,4 @@ def _pack_transposed(module: ModuleText, scalar: str) -> Signature:
                 f.store(scalar, element, f.offset(target, f.mul(row.index, width), scalar))
         f.ret()
 
-    return module.require(f"dyn.kernel.pack_nt.{scalar}", build_pack)
+    return module.require(name, build_pack)

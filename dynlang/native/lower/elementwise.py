@@ -18,7 +18,7 @@ from dynlang.native.emit import Function, mangle, splat_constant, vector
 from dynlang.native.lower.control import scalar_constant
 from dynlang.native.lower.conversions import convert
 from dynlang.native.lower.frame import HANDLERS, Frame, lowers
-from dynlang.native.lower.layout import REGISTER, element_bytes, family
+from dynlang.native.lower.layout import REGISTER, family
 from dynlang.ops import OPS
 from dynlang.ops.dtypes import BYTES
 from dynlang.ssa.build import folds_of, fused_offsets, repeated_ranks
@@ -169,7 +169,7 @@ class ElementLoop:
             self._rest(starts, int(whole), known, splats)
             return
         with f.when(f.icmp("slt", whole, self.count)):
-            self.turn(starts, whole, splats, width, first_lanes(f, f.sub(self.count, whole), width))
+            self.turn(starts, whole, splats, width, f.first_lanes(f.sub(self.count, whole), width))
 
     def starts(self) -> list[str]:
         """Where each array is read from."""
@@ -242,14 +242,7 @@ def load_lanes(f: Function, dtype: str, pointer: str, index: str, width: int, ma
     """`width` elements from `index` on; under a mask the lanes outside are 0 and their memory is not touched."""
     kind = vector(_memory(dtype), width)
     place = f.offset(pointer, index, _memory(dtype))
-    if mask is None:
-        loaded = f.load(kind, place)
-    else:
-        name = f"llvm.masked.load.{mangle(kind)}.p0"
-        pointer = f"ptr align {element_bytes(Scalar(dtype))} {place}"
-        text = f"call {kind} @{name}({pointer}, {vector('i1', width)} {mask}, {kind} zeroinitializer)"
-        f.module.declare(name, kind, "ptr", vector("i1", width), kind, attributes="")
-        loaded = f.value(text)
+    loaded = f.load(kind, place) if mask is None else f.load_masked(kind, place, mask)
     return f.convert("trunc", kind, loaded, vector("i1", width)) if dtype == "bool" else loaded
 
 
@@ -260,17 +253,8 @@ def store_lanes(f: Function, dtype: str, value: str, pointer: str, index: str, w
     place = f.offset(pointer, index, _memory(dtype))
     if mask is None:
         f.store(kind, value, place)
-        return
-    name = f"llvm.masked.store.{mangle(kind)}.p0"
-    f.module.declare(name, "void", kind, "ptr", vector("i1", width), attributes="")
-    f.emit(f"call void @{name}({kind} {value}, ptr align {element_bytes(Scalar(dtype))} {place}, {vector('i1', width)} {mask})")
-
-
-def first_lanes(f: Function, left: str, width: int) -> str:
-    """The first `left` lanes."""
-    kind = vector("i32", width)
-    lanes = ", ".join(f"i32 {lane}" for lane in range(width))
-    return f.value(f"icmp slt {kind} <{lanes}>, {f.splat(kind, f.convert('trunc', 'i64', left, 'i32'))}")
+    else:
+        f.store_masked(kind, value, place, mask)
 
 
 def constant_mask(left: int, width: int) -> str:

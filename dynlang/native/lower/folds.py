@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from dynlang.native.emit import splat_constant, vector
 from dynlang.native.kernels.reductions import CHAINS, across, combine, identity, lanes_of
-from dynlang.native.lower.elementwise import ElementLoop, Input, constant_mask, first_lanes
+from dynlang.native.lower.elementwise import ElementLoop, Input, constant_mask
 from dynlang.native.lower.frame import Frame
 from dynlang.native.lower.layout import REGISTER
 from dynlang.ssa.nodes import Region
@@ -103,7 +103,7 @@ class FoldingLoop(ElementLoop):
         carried = [(REGISTER[self.dtypes[place]], totals[place]) for place in self.places]
         with f.loop(self.whole(lanes), self.count, lanes, carried) as loop:
             left = f.minimum(f.sub(self.count, loop.index), lanes)
-            made = self.turn(starts, loop.index, splats, lanes, first_lanes(f, left, lanes))
+            made = self.turn(starts, loop.index, splats, lanes, f.first_lanes(left, lanes))
             for place in self.places:
                 f.store(vector(REGISTER[self.dtypes[place]], lanes), made[place], rooms[place])
             with f.loop(0, left, carried=[(kind, total) for (kind, _), total in zip(carried, loop.carried, strict=True)]) as inner:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 
 from dynlang.native.emit import vector
 from dynlang.native.lower.control import TURNS
-from dynlang.native.lower.elementwise import apply, constant_mask, dtype_of, first_lanes, load_lanes, store_lanes
+from dynlang.native.lower.elementwise import apply, constant_mask, dtype_of, load_lanes, store_lanes
 from dynlang.native.lower.frame import Frame, lowers
 from dynlang.native.lower.layout import REGISTER, memory, register
 from dynlang.native.lower.memory import element_of
@@ -124,7 +124,7 @@ class _Nest:
         with f.when(some), f.repeat([("i64", whole)]) as loop:
             start = loop.carried[0]
             left = f.sub(self.count, start)
-            self.block(start, [first_lanes(f, f.sub(left, place * self.width), self.width) for place in range(few)])
+            self.block(start, [f.first_lanes(f.sub(left, place * self.width), self.width) for place in range(few)])
             following = f.add(start, few * self.width)
             loop.break_if(f.icmp("sge", following, self.count))
             loop.next = [following]
@@ -208,7 +208,7 @@ class _Nest:
             at(loop.index, None)
         if whole != self.count:
             with f.when(f.icmp("slt", whole, self.count)):
-                at(whole, first_lanes(f, f.sub(self.count, whole), self.width))
+                at(whole, f.first_lanes(f.sub(self.count, whole), self.width))
 
     def block(self, start: str, masks: Sequence[str | None]) -> None:
         """The region for the elements from `start` on, a vector for each mask."""
