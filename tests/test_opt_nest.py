@@ -87,3 +87,30 @@ def test_an_element_stands_in_a_nest() -> None:
     text = "func @f(%x: f64[4], %i: i64) -> (f64) {\n %y: f64 = element %x, %i\n return %y\n}"
     with pytest.raises(InvalidSSA, match="stands in a nest"):
         verify(parse_module(text))
+
+
+BACKWARDS = """func @f(%n: i64, %b: i64, %x: f64[%n, %b], %s: f64) -> (f64[%n, %b]) {
+  %one: i64 = constant {value = 1}
+  %last: i64 = sub %n, %one
+  %y: f64[%n, %b] = fill %s sizes [%n, %b]
+  %z: f64[%n, %b] = for PLACES, %y (%k: i64, %old: f64[%n, %b]) {
+    %i: i64 = sub %last, %k
+    %row: f64[%b] = at %x, INDEX
+    %new: f64[%n, %b] = accumulate_at %old, INDEX, %row
+    yield %new
+  }
+  return %z
+}"""
+
+
+@pytest.mark.parametrize(("places", "index", "gained"), [
+    ("%n", "%i", True), ("%n", "%k", True), ("%last", "%k", False), ("%n", "%last", False)])
+@pytest.mark.parametrize("start", [0.0, -0.0, 2.0])
+def test_a_filled_array_that_is_added_to_once_in_each_place_is_written(places: str, index: str, gained: bool, start: float) -> None:
+    module = parse_module(BACKWARDS.replace("PLACES", places).replace("INDEX", index))
+    ready = optimise(module, check=True)
+    assert ("empty" in print_module(ready)) == gained == ('into = ["set"]' in print_module(ready))
+    arguments = [7, 9, np.where(np.arange(63).reshape(7, 9) % 2, -0.0, 1.5), start]
+    expected = interpret(module, "f", arguments)[0]
+    assert interpret(ready, "f", arguments, count=True)[0].tobytes() == expected.tobytes()
+    assert compile_module(ready).call("f", arguments)[0].tobytes() == expected.tobytes()

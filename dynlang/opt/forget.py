@@ -2,7 +2,8 @@
 
 Law: every result is the same. A loop that goes through an array place by place, reads each one, then writes it, for nobody who asks
 what the array is in the end, only reads it: so the backward of a comprehension clears what it has used up. And an array that a loop
-writes place by place, each of them, without reading it, may hold anything at first.
+writes place by place, each of them, without reading it, may hold anything at first. One that is filled with a number, and that a loop
+adds to once in each place, is written with the sums: `0 + x`, which isn't x where that is -0.
 
 Before:
 
@@ -44,6 +45,8 @@ from dynlang.ssa.nodes import Array, Function, Module, Operation, Region, Scalar
 from dynlang.ssa.shapes import Polynomials
 from dynlang.types import Size
 
+WRITES = ("update", "accumulate_at")
+
 
 def forget(module: Module) -> Module:
     return map_functions(module, lambda one: _Forgetting(copy_function(one)).run() if any(map(may_gain, operations_in(one.body))) else one)
@@ -53,7 +56,7 @@ def may_gain(one: Operation) -> bool:
     """Whether a loop writes places of an array of numbers."""
     if one.name != "for":
         return False
-    return any(is_array(value) and each.name == "update" and each.operands[0] is value
+    return any(is_array(value) and each.name in WRITES and each.operands[0] is value
                for value in one.regions[0].parameters for each in one.regions[0].operations)
 
 
@@ -84,7 +87,7 @@ class _Forgetting:
         (body,) = loop.regions
         array, last = body.parameters[place + 1], body.operations[-1]
         write = self.definitions.get(last.operands[place])
-        if write is None or write.name != "update" or write.operands[0] is not array or self.uses[write.results[0]] != 1:
+        if write is None or write.name not in WRITES or write.operands[0] is not array or self.uses[write.results[0]] != 1:
             return
         if not is_array(array):
             return
@@ -93,11 +96,12 @@ class _Forgetting:
             array in each.operands for inner in one.regions for each in operations_in(inner)))]
         if not any(self.goes_through(index, body) for index in indices):
             return
-        if not self.uses[loop.results[place]] and all(one.name == "at" and one.operands[1:] == indices for one in others):
+        unread = not self.uses[loop.results[place]] and all(one.name == "at" and one.operands[1:] == indices for one in others)
+        if write.name == "update" and unread:
             body.operations.remove(write)
             self.only_read(loop, place)
         elif not others and self.uses[array] == 1 and self.all_places(loop, indices, array):
-            self.begin_with_anything(loop.operands[place + 1])
+            self.begin_with_anything(loop.operands[place + 1], write, body)
 
     def goes_through(self, index: Value, body: Region) -> bool:
         """Whether an index is another one in each turn: the turn's number, counted up or down."""
@@ -129,8 +133,14 @@ class _Forgetting:
         for one in body.operations:
             substitute(one, {parameter: start})
 
-    def begin_with_anything(self, start: Value) -> None:
+    def begin_with_anything(self, start: Value, write: Operation, body: Region) -> None:
         made = self.definitions.get(start)
-        if made is not None and made.name == "fill" and self.uses[start] == 1:
-            made.name = "empty"
-            made.operands.clear()
+        if made is None or made.name != "fill" or self.uses[start] != 1:
+            return
+        if write.name == "accumulate_at":
+            row = write.operands[-1]
+            total = Value(row.name, row.type)
+            body.operations.insert(body.operations.index(write), Operation("add", [made.operands[0], row], [total], span=write.span))
+            write.name, write.operands[-1] = "update", total
+        made.name = "empty"
+        made.operands.clear()
