@@ -3,7 +3,8 @@
 Law: every result has the same bits: numbers are added and multiplied in the order in which the kernels do it. An array is taken
 apart where it is made; it is put together again where an operation needs it whole, once, and where it was made. What a loop
 carries or a branch gives is carried and given number by number if nothing there asks for the whole; a box that a branch
-makes for a `switch` to take apart becomes that branch's numbers; a loop of few turns over such arrays is written out.
+makes for a `switch` to take apart becomes that branch's numbers; a loop of few turns over such arrays is written out, and one
+over a list that was made element by element (`contents.py`).
 
 Before:
 
@@ -36,12 +37,14 @@ from dataclasses import dataclass, field
 from itertools import product
 from math import prod
 
+from dynlang.opt.contents import Contents
 from dynlang.opt.drop_unused import drop_unused
+from dynlang.opt.fold import FOLDS, fold
 from dynlang.opt.numbers import RULES, Piece, flat, has_rule, most_computed, numbers_of, small_shape
 from dynlang.opt.recall import nothing
 from dynlang.opt.share import share
 from dynlang.ssa.build import I64, Builder, Copier, operations_in, with_body
-from dynlang.ssa.nodes import Array, Box, Function, Module, Operation, Region, Scalar, Value
+from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Scalar, Value
 
 FEW_TURNS = 4
 LONGEST_BODY = 500
@@ -61,10 +64,10 @@ def take_apart(module: Module) -> Module:
 
 
 def worthwhile(one: Function) -> bool:
-    """Whether an operation works on a small array, or a branch makes a box."""
+    """Whether an operation works on a small array, a branch makes a box, or a list is read from its end."""
     operations = list(operations_in(one.body))
     return len(operations) <= LARGEST and any(
-        (has_rule(each) and small_shape(value.type)) or (each.name == "if" and isinstance(value.type, Box))
+        (has_rule(each) and small_shape(value.type)) or (each.name == "if" and isinstance(value.type, Box)) or each.name == "list_pop"
         for each in operations for value in each.results)
 
 
@@ -105,6 +108,7 @@ class _Apart:
     copier: Copier = field(default_factory=Copier)
     held: dict[Value, Held] = field(default_factory=dict)
     choices: dict[Value, Choice] = field(default_factory=dict)
+    contents: Contents[Held | Value] = field(default_factory=lambda: Contents())
     constants: dict[Value, object] = field(default_factory=dict)
     origins: dict[Value, Operation] = field(default_factory=dict)
     users: dict[Value, list[Operation]] = field(default_factory=dict)
@@ -144,8 +148,10 @@ class _Apart:
                 return self.arms(made, one, "if", self.copier.many(one.operands), one.regions)
             case "switch":
                 return self.chosen(made, one)
-            case "for":
+            case "for" | "while":
                 return self.written_out(made, one) or self.carried(made, one)
+            case "list_pop" | "list_length":
+                return self.unpacked(made, one)
             case "at" | "slice" if one.operands[0] not in self.held:
                 self.plain(made, one)
                 self.read(made, one)
@@ -160,11 +166,49 @@ class _Apart:
             self.whole(value)
         copy = self.copier.operation(one, self.region)
         made.operations.append(copy)
-        if copy.name == "constant":
-            self.constants[copy.results[0]] = copy.attributes["value"]
+        self.remember(copy, [self.state(value) for value in one.operands])
         for value in one.results:
             self.held.pop(value, None)
             self.keep(made, value)
+
+    def remember(self, copy: Operation, states: list[Held | Value]) -> None:
+        """What is known of the result: a number, the elements of a list, the fields of a box."""
+        match copy.name:
+            case "constant":
+                self.constants[copy.results[0]] = copy.attributes["value"]
+            case "list_empty":
+                self.contents.empty.add(copy.results[0])
+            case "list_push":
+                self.contents.pushed[copy.results[0]] = copy.operands[0], states[1:]
+            case "construct":
+                self.contents.boxes[copy.results[0]] = str(copy.attributes["constructor"]), states
+            case _ if copy.name in FOLDS and len(copy.results) == 1 and isinstance(copy.results[0].type, Scalar):
+                self.fold(copy, copy.results[0].type.dtype)
+
+    def fold(self, copy: Operation, dtype: str) -> None:
+        """An index that is computed from those of loops that are written out becomes a constant."""
+        values = [self.constants.get(value) for value in copy.operands]
+        dtypes = [value.type.dtype for value in copy.operands if isinstance(value.type, Scalar)]
+        if dtype in ("i64", "bool") and all(isinstance(value, int) for value in values):
+            found = fold(copy.name, dtypes, values, dtype)  # type: ignore[arg-type]
+            if found is not None:
+                copy.name, copy.operands, copy.attributes = "constant", [], {"value": found}
+                self.constants[copy.results[0]] = found
+
+    def unpacked(self, made: Region, one: Operation) -> bool:
+        """The last element of a list that was pushed here, or how many elements were."""
+        new = self.copier(one.operands[0])
+        if one.name == "list_length":
+            count = self.contents.length(new)
+            if count is not None:
+                (self.copier.replacements[one.results[0]],) = self.indices(Builder(made, one.span), (count,))
+            return count is not None
+        if new not in self.contents.pushed:
+            return False
+        rest, states = self.contents.pushed[new]
+        for result, state in zip(one.results, [rest, *states], strict=True):
+            self.bind(result, state)
+        return True
 
     # -- numbers and wholes
 
@@ -319,18 +363,34 @@ class _Apart:
         return Choice(condition, (names[0], names[1]), fields)
 
     def chosen(self, made: Region, one: Operation) -> bool:
-        """A switch on a box that is no more is a branch on what chose its constructor."""
+        """A switch on a box that is no more is a branch on what chose its constructor; one on a box that was made here is that case."""
+        box = self.contents.boxes.get(self.copier(one.operands[0]))
+        if box is not None:
+            return self.inside(made, one, *box)
         found = self.choices.get(one.operands[0])
         if found is None:
             return self.arms(made, one, "switch", self.copier.many(one.operands), one.regions)
-        kind = one.operands[0].type
-        assert isinstance(kind, Box)
-        order = [each.name for each in self.module.sums[kind.sum].constructors]
-        regions = [one.regions[order.index(name)] for name in found.constructors]
+        regions = [self.case_of(one, name) for name in found.constructors]
         for region, fields in zip(regions, found.fields, strict=True):
             for parameter, value in zip(region.parameters, fields, strict=True):
                 self.bind(parameter, value)
         return self.arms(made, one, "if", [found.condition], [Region([], region.operations) for region in regions])
+
+    def case_of(self, one: Operation, constructor: str) -> Region:
+        """What a switch does with a constructor."""
+        kind = one.operands[0].type
+        assert isinstance(kind, Box)
+        return one.regions[[each.name for each in self.module.sums[kind.sum].constructors].index(constructor)]
+
+    def inside(self, made: Region, one: Operation, constructor: str, fields: list[Held | Value]) -> bool:
+        """A switch on a known constructor: what it does then, in its place."""
+        region = self.case_of(one, constructor)
+        for parameter, state in zip(region.parameters, fields, strict=True):
+            self.bind(parameter, state)
+        self.into(made, region.operations[:-1])
+        for result, value in zip(one.results, region.operations[-1].operands, strict=True):
+            self.bind(result, self.state(value))
+        return True
 
     # -- loops
 
@@ -346,10 +406,10 @@ class _Apart:
         return self.held.get(old) or self.copier(old)
 
     def written_out(self, made: Region, one: Operation) -> bool:
-        """A loop of few turns whose index is that of a small array, turn by turn."""
-        turns = self.constants.get(self.copier(one.operands[0]))
-        (body,) = one.regions
-        if not isinstance(turns, int) or not 1 <= turns <= FEW_TURNS or not indexes_small(body):
+        """A loop of few turns whose index is that of a small array, or that reads or makes a known list, turn by turn."""
+        turns = self.constants.get(self.copier(one.operands[0])) if one.name == "for" else None
+        body = one.regions[-1]
+        if not isinstance(turns, int) or turns > FEW_TURNS or not (turns < 1 or indexes_small(body) or self.lists(one)):
             return False
         if turns * sum(1 for _ in operations_in(body)) > LONGEST_BODY:
             return False
@@ -366,32 +426,43 @@ class _Apart:
             self.bind(value, state)
         return True
 
+    def lists(self, one: Operation) -> bool:
+        """Whether a loop carries a list whose length is known."""
+        return any(isinstance(value.type, List) and self.contents.length(self.copier(value)) is not None for value in one.operands[1:])
+
     def carried(self, made: Region, one: Operation) -> bool:
         """A loop that carries small arrays number by number, where nothing in it asks for one as a whole."""
-        (body,) = one.regions
-        count, *starts = one.operands
-        index, *parameters = body.parameters
-        ends = body.operations[-1].operands
-        apart = [self.stays_apart(parameter, end) for parameter, end in zip(parameters, ends, strict=True)]
+        body = one.regions[-1]
+        counts = 1 if one.name == "for" else 0  # operands, and parameters, that are not carried
+        starts, ends = one.operands[counts:], body.operations[-1].operands
+        apart = [all(self.stays_apart(region.parameters[place + counts], end) for region in one.regions) for place, end in enumerate(ends)]
         if not any(apart):
             return False
-        operands = [self.copier(count)]
+        operands = self.copier.many(one.operands[:counts])
         for start, numbers in zip(starts, apart, strict=True):
             operands += self.spread(start, numbers)
-        inner = Region([self.copier.define(index)])
-        for parameter, numbers in zip(parameters, apart, strict=True):
-            inner.parameters += self.split(inner, parameter) if numbers else [self.copier.define(parameter)]
-            if not numbers:
-                self.keep(inner, parameter)
-        self.into(inner, body.operations[:-1])
-        Builder(inner).emit("yield", [value for end, numbers in zip(ends, apart, strict=True) for value in self.spread(end, numbers)])
-        results: list[Value] = []
-        for old, numbers in zip(one.results, apart, strict=True):
-            results += self.split(made, old) if numbers else [self.copier.define(old)]
-            if not numbers:
-                self.keep(made, old)
-        made.operations.append(Operation("for", operands, results, one.attributes, [inner], self.copier.sizes(one.sizes), one.span))
+        regions = [self.carrying(region, counts, apart, apart if region is body else [False]) for region in one.regions]
+        results = self.parted(made, one.results, apart)
+        made.operations.append(Operation(one.name, operands, results, one.attributes, regions, self.copier.sizes(one.sizes), one.span))
         return True
+
+    def carrying(self, old: Region, counts: int, apart: list[bool], given: list[bool]) -> Region:
+        """The body of a loop, or what it asks before each turn; `given`: which of its results are numbers of a small array."""
+        inner = Region([self.copier.define(value) for value in old.parameters[:counts]])
+        inner.parameters += self.parted(inner, old.parameters[counts:], apart)
+        self.into(inner, old.operations[:-1])
+        ends = zip(old.operations[-1].operands, given, strict=True)
+        Builder(inner).emit("yield", [value for end, numbers in ends for value in self.spread(end, numbers)])
+        return inner
+
+    def parted(self, home: Region, values: list[Value], apart: list[bool]) -> list[Value]:
+        """What a loop carries, as parameters or results."""
+        made: list[Value] = []
+        for old, numbers in zip(values, apart, strict=True):
+            made += self.split(home, old) if numbers else [self.copier.define(old)]
+            if not numbers:
+                self.keep(home, old)
+        return made
 
     def spread(self, old: Value, numbers: bool) -> list[Value]:
         """A value as what stands for it: its numbers, or itself."""
@@ -412,7 +483,7 @@ class _Apart:
             return False
         while end is not parameter:
             one = self.origins.get(end)
-            if one is None or not self.on_numbers(end) or not (has_rule(one) or one.name in ("if", "for")):
+            if one is None or not self.on_numbers(end) or not (has_rule(one) or one.name in ("if", "for", "while")):
                 return False
             if one.name not in IN_PLACE:
                 break
@@ -426,10 +497,11 @@ class _Apart:
     def takes_numbers(self, user: Operation, value: Value) -> bool:
         if user.name == "yield":
             return True
-        if user.name == "for":
-            (body,) = user.regions
-            places = [place for place, start in enumerate(user.operands[1:]) if start is value]
-            return all(self.stays_apart(body.parameters[place + 1], body.operations[-1].operands[place]) for place in places)
+        if user.name in ("for", "while"):
+            counts = 1 if user.name == "for" else 0
+            places = [place for place, start in enumerate(user.operands[counts:]) if start is value]
+            ends = user.regions[-1].operations[-1].operands
+            return all(self.stays_apart(region.parameters[place + counts], ends[place]) for place in places for region in user.regions)
         if not has_rule(user) or any(small_shape(each.type) is None and not isinstance(each.type, Scalar) for each in user.results):
             return user.name in ("update", "accumulate_at") and value is user.operands[-1]
         if user.name in INDEXING:
@@ -447,6 +519,14 @@ INDEXING = frozenset({"at", "slice", "update", "update_slice", "accumulate_at", 
 
 
 def indexes_small(body: Region) -> bool:
-    """Whether a loop's index is a place in a small array."""
-    index = body.parameters[0]
-    return any(index in one.operands[1:] and small_shape(one.operands[0].type) for one in operations_in(body) if one.name in INDEXING)
+    """Whether a loop's index, or one computed from it, is a place in a small array."""
+    indices = {body.parameters[0]}
+    for one in operations_in(body):
+        if one.name in INDEXING and small_shape(one.operands[0].type) and not indices.isdisjoint(one.operands[1:]):
+            return True
+        if one.name in COUNTING and not indices.isdisjoint(one.operands):
+            indices.update(one.results)
+    return False
+
+
+COUNTING = frozenset({"add", "sub", "mul", "check_index"})
