@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from math import prod
 
 from dynlang.native.emit import number, round_to_f32
 from dynlang.native.lower.counting import symbol
@@ -221,6 +222,8 @@ def _never(frame: Frame, operation: Operation) -> None:
 
 TURNS = 4096
 """Turns of a short loop between two looks at whether the program should stop."""
+ROW = 64
+"""Elements of a row that is read or written in a short turn."""
 
 
 @lowers("for")
@@ -230,7 +233,7 @@ def lower_for(frame: Frame, operation: Operation) -> None:
     count, *initial = operation.operands
     f, kinds = frame.f, [register(one.type) for one in region.parameters[1:]]
     carried = [(kind, frame[first]) for kind, first in zip(kinds, initial, strict=True)]
-    if not is_short(region):
+    if not is_short(frame, region):
         with f.loop(0, frame[count], carried=carried) as loop:
             frame.poll()
             loop.next = _turn(frame, region, loop.index, loop.carried)
@@ -253,19 +256,33 @@ def _turn(frame: Frame, region: Region, index: str, carried: Sequence[str]) -> l
     return _next_turn(frame, region, len(carried))
 
 
-def is_short(body: Region) -> bool:
-    """Whether a turn does nothing but arithmetic on numbers and reads and writes of single elements."""
-    return all(_is_quick(one) for one in operations_in(body))
+def is_short(frame: Frame, body: Region) -> bool:
+    """Whether a turn does nothing but arithmetic on numbers and reads and writes of single elements and of short rows."""
+    return all(_is_quick(frame, one) for one in operations_in(body))
 
 
-def _is_quick(one: Operation) -> bool:
-    if one.name in ("constant", "if", "yield", "check_index"):
+def _is_quick(frame: Frame, one: Operation) -> bool:
+    if one.name in ("constant", "if", "yield", "check_index", "element"):
         return True
+    if one.name == "nest":
+        return bool(one.operands) and _are_few(frame, one.sizes)
+    if one.name in ("update", "accumulate_at"):
+        return all(isinstance(value.type, Scalar) for value in one.operands[1:-1]) and _is_small(frame, one.operands[-1])
     row = OPS.get(one.name)
     scalars = all(isinstance(value.type, Scalar) for value in [*one.operands[1:], *one.results])
-    if one.name in ("update", "accumulate_at"):
-        return all(isinstance(value.type, Scalar) for value in one.operands[1:])
     return scalars and (one.name == "at" or (row is not None and row.has("elementwise")))
+
+
+def _is_small(frame: Frame, value: Value) -> bool:
+    """Whether a value is a number, or a row of few of them."""
+    kind = value.type
+    return isinstance(kind, Scalar) or (isinstance(kind, Array) and isinstance(kind.element, Scalar) and _are_few(frame, kind.shape))
+
+
+def _are_few(frame: Frame, sizes: Sequence[Value | int]) -> bool:
+    """Whether sizes are known where the loop begins, and of at most `ROW` elements."""
+    known = [str(one) if isinstance(one, int) else frame.operands.get(one, "") for one in sizes]
+    return all(one.isdigit() for one in known) and prod(map(int, known)) <= ROW
 
 
 @lowers("while")
