@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from dynlang import runtime
 from dynlang.core.nodes import SumDeclaration
 from dynlang.native.emit import Function, ModuleText, signature
+from dynlang.native.lower.alike import alike_kinds
 from dynlang.native.lower.layout import LIST_HEADER, SLOT_BYTES, bare, counted, has_children, of_core, spell
 from dynlang.runtime.context import COPIES
 from dynlang.ssa.nodes import Array, Box, List, Scalar, ValueType
@@ -26,6 +27,9 @@ KIND_SHIFT = 46
 """Payloads are smaller than 2**46 bytes (`runtime.context.LARGEST_REQUEST_BYTES`): the bits above hold a kind's number."""
 
 DROP = signature("drop", "void", "ptr context", "ptr first", "i64 kind")
+
+KINDS_IN_PLACE = 32
+"""Of more kinds than these the code that lets a child go is a function, called: `drop` would be so long that LLVM takes seconds for it."""
 
 Visit = Callable[[str, ValueType], None]
 
@@ -204,26 +208,44 @@ class Counting:
 
     def _drop_children(self, f: Function, block: str, kind_number: str, payload: str, waiting: str) -> None:
         done = f.label("done")
-        labels = {kind: f.label(symbol(spell(kind))) for kind in self._numbers}
-        f.switch("i64", kind_number, done, [(self._numbers[kind], label) for kind, label in labels.items()])
+        alike = alike_kinds(self._numbers, self.sums)
+        labels = {kind: f.label(symbol(spell(kind))) for kind in dict.fromkeys(alike.values())}
+        f.switch("i64", kind_number, done, [(self._numbers[kind], labels[first]) for kind, first in alike.items()])
+        apart = len(labels) > KINDS_IN_PLACE
         for kind, label in labels.items():
             f.place(label)
-            self.visit_children(f, block, payload, kind, lambda place, child: self._drop_child(f, f.load("ptr", place), child, waiting))
+
+            def visit(place: str, child: ValueType) -> None:
+                self._drop_child(f, f.load("ptr", place), child, waiting, apart)
+
+            self.visit_children(f, block, payload, kind, visit)
             f.branch(done)
         f.place(done)
 
-    def _drop_child(self, f: Function, child: str, kind: ValueType, waiting: str) -> None:
+    def _drop_child(self, f: Function, child: str, kind: ValueType, waiting: str, apart: bool) -> None:
         if not has_children(kind):
             self.release(f, child, kind)
-            return
+        elif apart:
+            made = self.module.require("let_go", lambda _: self._define_let_go())
+            f.call(made.name, waiting, child, self.number(kind))
+        else:
+            self._let_go(f, waiting, child, str(self.number(kind)))
+
+    def _let_go(self, f: Function, waiting: str, child: str, kind_number: str) -> None:
+        """One owner of a child less."""
         count_at = f.offset(child, -16, "i8")
         count = f.load("i64", count_at)
         with f.when(f.icmp("sgt", count, 0)):
             last = f.choose(f.icmp("eq", count, 1))
             with last.yes():
-                self._wait(f, waiting, child, str(self.number(kind)))
+                self._wait(f, waiting, child, kind_number)
             with last.no():
                 f.store("i64", f.sub(count, 1), count_at)
+
+    def _define_let_go(self) -> None:
+        f = self.module.function("let_go", "void", "ptr waiting", "ptr child", "i64 kind", attributes="nounwind noinline")
+        self._let_go(f, "%waiting", "%child", "%kind")
+        f.ret()
 
     def _wait(self, f: Function, waiting: str, block: str, kind_number: str) -> None:
         """Put a block on the list of those to be freed."""
