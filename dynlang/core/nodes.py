@@ -63,6 +63,8 @@ class Block:
     results: tuple[Atom, ...]
     free: tuple[Variable, ...] | None = field(default=None, init=False, compare=False, repr=False)
     """What `walk.free_variables` found."""
+    calls: tuple[str, ...] | None = field(default=None, init=False, compare=False, repr=False)
+    """What `walk.functions_called` found."""
     lean: bool = field(default=False, init=False, compare=False, repr=False)
     """`grad.dead` has been here: nothing is dead while all results are read."""
     simple: bool = field(default=False, init=False, compare=False, repr=False)

@@ -55,6 +55,10 @@ class Names:
         self._taken.update(names)
 
 
+NESTING = (Case, If, For, While)
+"""Right-hand sides with blocks inside."""
+
+
 def atoms_of(right: Right) -> tuple[Atom, ...]:
     """The atoms that a right-hand side reads itself, not those inside its blocks."""
     match right:
@@ -74,6 +78,8 @@ def atoms_of(right: Right) -> tuple[Atom, ...]:
 
 def blocks_of(right: Right) -> tuple[tuple[tuple[Variable, ...], Block], ...]:
     """The blocks inside a right-hand side, each with the variables that it binds around the block."""
+    if not isinstance(right, NESTING):
+        return ()
     match right:
         case Case(_, arms):
             return tuple((arm.fields, arm.body) for arm in arms)
@@ -83,8 +89,6 @@ def blocks_of(right: Right) -> tuple[tuple[tuple[Variable, ...], Block], ...]:
             return (((index, *carried), body),)
         case While(carried, _, condition, body):
             return (carried, condition), (carried, body)
-        case _:
-            return ()
 
 
 def sizes_in(right: Right) -> Iterator[str]:
@@ -336,15 +340,20 @@ def statements_in(block: Block) -> Iterator[Let]:
     """Every statement of a block and of the blocks inside, outer first. A loop, so that deep nesting costs no more."""
     waiting = [iter(block.statements)]
     while waiting:
-        statement = next(waiting[-1], None)
-        if statement is None:
+        for statement in waiting[-1]:
+            yield statement
+            if isinstance(statement.right, NESTING):
+                waiting += [iter(inner.statements) for _, inner in reversed(blocks_of(statement.right))]
+                break
+        else:
             waiting.pop()
-            continue
-        yield statement
-        waiting += [iter(inner.statements) for _, inner in reversed(blocks_of(statement.right))]
 
 
-def functions_called(block: Block) -> Iterator[str]:
-    for statement in statements_in(block):
-        if isinstance(statement.right, (Call, Vjp, Jvp)):
-            yield statement.right.function
+def functions_called(block: Block) -> tuple[str, ...]:
+    """The functions that a block calls or differentiates, each once, in the order of their first call. A block remembers them."""
+    if block.calls is None:
+        rights = (statement.right for statement in statements_in(block))
+        found = tuple(dict.fromkeys(one.function for one in rights if isinstance(one, (Call, Vjp, Jvp))))
+        object.__setattr__(block, "calls", found)
+    assert block.calls is not None
+    return block.calls

@@ -43,7 +43,7 @@ def expandable_functions(functions: Mapping[str, Function]) -> dict[str, Functio
     for name, function in functions.items():
         if function.derivative is not None or function.checkpoint or function.export is not None:
             continue
-        if any(True for _ in functions_called(function.body)):
+        if functions_called(function.body):
             continue
         if sum(1 for _ in statements_in(function.body)) <= LARGEST_EXPANSION:
             found[name] = function
