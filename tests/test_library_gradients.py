@@ -48,6 +48,8 @@ WITHOUT = {
     "embedding.filtered_rank": "a rank is counted",
     "embedding.filtered_ranks": "a rank is counted",
     "embedding.hits_at": "it is counted",
+    "learning.Rbm.fantasy": "it draws bits",
+    "learning.equilibrium_propagation": "it is a gradient, and the states that it comes from are constants",
     "nn.quantize": "it rounds weights to whole numbers",
     "nn.QuantLinear.call": "it rounds its input to whole numbers",
 }
