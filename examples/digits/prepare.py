@@ -1,7 +1,7 @@
 """Unpacks the digits of scikit-learn: 1,797 images of 8 x 8 pixels from 0 to 16 (Alpaydin and Kaynak 1998).
 
     pip install --no-deps scikit-learn
-    python examples/hypernetwork/prepare.py [--out DIR]
+    python examples/digits/prepare.py [--out DIR]
 
 digits.csv has a header, and 64 pixels and the digit in each line. The package is only looked into, not imported.
 """
