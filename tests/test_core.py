@@ -600,6 +600,30 @@ fn entry(x: f64[3], y: f64[3]) -> f64:
 """
 
 
+SLICED = """
+fn halves<n>(x: f64[2*n], y: f64[2*n], k: int) -> f64:
+    if k == 0:
+        return sum(x) + sum(y * y)
+    return halves(y, 2.0 * x, k - 1)
+
+fn loss<n>(x: f64[n], s: f64) -> f64:
+    let h: f64[2*n + 1] = fill(s, 2*n + 1)
+    return halves(h[1:], h[:2*n], 3)
+
+fn slope(x: f64[3], s: f64) -> f64:
+    return grad(loss, wrt=s)(x, s)
+"""
+
+
+def test_slices_of_sizes_that_are_given_as_ints_read_back() -> None:
+    """Where nothing that has the size is handed on, it is an int: the ends of a slice must still be sizes."""
+    module = differentiate(elaborate(check_source(SLICED), ["slope"]))
+    text = print_module(module)
+    again = elaborate(check_source(text), ["slope"])
+    found = [evaluate(one, "slope", [np.zeros(3), 0.5])[0] for one in (module, again)]
+    assert "(n: int" in text and found[0] == found[1], text
+
+
 def test_requests_for_derivatives_read_back() -> None:
     module = elaborate(check_source(REQUESTS), ["entry"])
     text = print_module(module)

@@ -282,8 +282,8 @@ def slice_item(
     if extent is not None:
         stop_size = start_size + extent
     stop_size = stop_size if stop_size is not None else named_end(context, stop_value, bindings)
-    ends_named = {start_size, stop_size}
-    if any(one not in ends_named for one in ints_of(context, stop_size - start_size)):
+    sizes_named = {start_size, stop_size, *ints_of(context, size)}  # what the axis has in its size is a size already
+    if any(one not in sizes_named for one in ints_of(context, stop_size - start_size)):
         start_size = opaque_end(context, start_size, node.span, bindings)
         stop_size = opaque_end(context, stop_size, node.span, bindings) if node.stop is not None else stop_size  # an axis has its size
     count = stop_size - start_size if step == 1 else (stop_size - start_size + (step - 1)) // step

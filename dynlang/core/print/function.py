@@ -27,8 +27,9 @@ from dynlang.core.nodes import (
 from dynlang.core.print.loops import LoopPrinter
 from dynlang.core.print.names import RESERVED, field_name, identifier
 from dynlang.core.print.requests import print_request
-from dynlang.core.print.sizes import hidden_sizes, masked, packed
+from dynlang.core.print.sizes import hidden_sizes, is_sure_slice, masked, packed
 from dynlang.core.print.spelling import (
+    CAST,
     CHOICE,
     NOT,
     Text,
@@ -480,6 +481,8 @@ class FunctionPrinter:
         text = operation_text(operation, texts, self.size, result, starts)
         if text is None:
             raise NotBuilt(f"printing the op {operation.op}", statement.span)
+        if operation.op == "slice" and not self.is_sure(operation):
+            text = Text(f"{text.at(CAST)} as {self.type(result)}", CAST)
         indices = (isinstance(result, ArrayType) and result.element == INT) or operation.op == "bytes_to_numbers"
         if len(statement.variables) == 1 and not row.has("check") and not row.has("effect") and not row.has("consumes"):
             only_literals = all(isinstance(one, Literal) for one in operation.arguments)
@@ -487,6 +490,18 @@ class FunctionPrinter:
             self.wait_or_bind(statement.variables[0], text, reads, annotate=indices or (only_literals and needs_annotation(result)))
             return
         self.bind(statement.variables, text, annotate=indices and len(statement.variables) == 1)
+
+    def is_sure(self, operation: Operation) -> bool:
+        """Whether a slice has its items by proof; one with steps goes to the end of its axis, or has a start of its own."""
+        if operation.attribute("steps") is not None:
+            return True
+        source = operation.arguments[0].type
+        assert isinstance(source, ArrayType)
+        starts = [expand_size(size_of(one, self.known), self.known) for one in operation.arguments[1:]]
+        counts = [expand_size(one, self.known) for one in operation.sizes]
+        axes = [expand_size(one, self.known).variables() for one in source.shape if isinstance(one, Size)]
+        generics = self.module.generics[self.function.name]
+        return all(is_sure_slice(start, count, generics | axis) for start, count, axis in zip(starts, counts, axes, strict=False))
 
     # -- choices
 

@@ -52,6 +52,13 @@ def sizes_of(kind: Type) -> Iterator[Size]:
             yield from sizes_of(part)
 
 
+def is_sure_slice(start: Size, count: Size, sizes: Iterable[str]) -> bool:
+    """Whether a slice ``start:start + count`` has `count` items by proof: ends that are computed from ints which are no sizes are sizes
+    of their own (``x[1:k + 1]`` has end - 1 items), unless an end is such an int itself."""
+    end = start + count
+    return all(Size.variable(one) in (start, end) for one in count.variables() - set(sizes))
+
+
 def is_linear(size: Size, name: str) -> bool:
     """Whether a variable stands in exactly one term, alone."""
     terms = [monomial for monomial, _ in size.terms if any(name in _atom_variables(atom) for atom in monomial)]
