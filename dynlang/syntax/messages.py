@@ -120,5 +120,5 @@ def _reserved(t: Trouble) -> Diagnostic | None:
     return errors.UnexpectedToken(f"expected an expression, found '{value}'", t.span)
 
 
-RULES: tuple[slips.Rule, ...] = (slips.layout, _indented, _brackets, slips.stray, _missing_block, slips.comments, _first_words,
-                                 slips.branches, _reserved, *slips.SLIPS)
+RULES: tuple[slips.Rule, ...] = (slips.layout, slips.alternatives, slips.unnamed, slips.chosen, _indented, _brackets, slips.stray,
+                                 _missing_block, slips.comments, _first_words, slips.branches, _reserved, *slips.SLIPS)

@@ -291,7 +291,7 @@ class Parse:
             self.ghosts.append(self.depth)
             return False
         self._report(token, accepts)
-        first = self.head or token
+        first = token if token.type == 'MATCH' else self.head or token
         kinds = self._to_list(token)
         if before is not None and before.type[0] == '_' and kind == '_DEDENT':
             self.feed(token)

@@ -347,6 +347,88 @@ def declared(t: Trouble) -> Diagnostic | None:
     return None
 
 
+SUM = re.compile(r'type\s+(\w+\s*(?:<[^<>=]*>)?)\s*=(?!=)\s*(.*)')
+
+
+def alternatives(t: Trouble) -> Diagnostic | None:
+    """`type T = A | B(x: f32)`, on one line or below each other, as ML and Haskell write it. It is told once, at the first line."""
+    number = t.span.line
+    while number > 1 and re.match(r'\s*\||\s*$', t.source.line(number)):
+        number -= 1
+    header = SUM.match(t.source.line(number))
+    begins = t.head is not None and t.head.type == 'TYPE' and (t.token.value in ('|', '(') or t.token.type == '_NEWLINE')
+    if header is None or not (begins or t.line.lstrip().startswith('|')):
+        return None
+    start, last = t.source.line_starts[number - 1], number
+    written = header[2].partition('#')[0]
+    while last < len(t.source.line_starts) and (more := re.match(r'\s*\|(.*)', t.source.line(last + 1))):
+        written, last = f'{written}|{more[1].partition("#")[0]}', last + 1
+    found = [one.strip() for one in pieces(written, '|') if one.strip()]
+    span = Span(t.source, start, start + len(t.source.line(number).rstrip()))
+    whole = Span(t.source, start, t.source.line_starts[last - 1] + len(t.source.line(last).rstrip()))
+    head = f'type {header[1].strip()}:'
+    if not found:
+        return errors.UnexpectedToken('the alternatives of a type stand in an indented block', span, hint=f"write '{head}'",
+                                      repairs=(replacing(f"write '{head}'", span, head),))
+    shown = '\n'.join([head, *(f'    {named(one)}' for one in found)])
+    repairs = (replacing('write a line for each', whole, shown),) if all(one[0].isupper() for one in found) else ()
+    return errors.UnexpectedToken("the alternatives of a type stand below it, without '|'", span,
+                                  hint=f"write '{head}', and below it a line for each: {', '.join(map(named, found))}", repairs=repairs)
+
+
+def unnamed(t: Trouble) -> Diagnostic | None:
+    """`B(f32)`: what an alternative holds has names."""
+    found = re.match(r'\s+(\w+\(.*\))\s*(?:#.*)?$', t.line)
+    if t.token.value not in (')', ',', '[', '<', '(') or found is None or t.accepts != {'COLON'} or t.before is None:
+        return None
+    span = Span(t.source, t.line_start + found.start(1), t.line_start + found.end(1))
+    return errors.UnexpectedToken(f"what '{span.text.partition('(')[0]}' holds has no name", Span(t.source, t.before.start, t.before.end),
+                                  hint=f"a type stands behind a name: '{named(span.text)}'",
+                                  repairs=(replacing('give it a name', span, named(span.text)),))
+
+
+def named(alternative: str) -> str:
+    """An alternative whose fields have names.
+
+    >>> named('B(f32)'), named('C(f32[n, 2], y: int)')
+    ('B(value: f32)', 'C(first: f32[n, 2], y: int)')
+    """
+    head, _, inside = alternative.partition('(')
+    fields = [one.strip() for one in pieces(inside.rstrip().removesuffix(')'), ',')]
+    if fields == ['']:
+        return alternative
+    names = ['value'] if len(fields) == 1 else ['first', 'second', 'third', 'fourth', 'fifth']
+    fields = [one if re.match(r'\w+\s*:', one) or k >= len(names) else f'{names[k]}: {one}' for k, one in enumerate(fields)]
+    return f'{head}({", ".join(fields)})'
+
+
+def pieces(text: str, sign: str) -> list[str]:
+    """A text cut at a sign that stands in no brackets.
+
+    >>> pieces('A(f32[2, 3], int), B', ',')
+    ['A(f32[2, 3], int)', ' B']
+    """
+    found, depth = [''], 0
+    for one in text:
+        depth += (one in '([<') - (one in ')]>')
+        if one == sign and depth == 0:
+            found.append('')
+        else:
+            found[-1] += one
+    return found
+
+
+def chosen(t: Trouble) -> Diagnostic | None:
+    """`let y = match x:`: a match is a statement."""
+    if t.token.type != 'MATCH' or t.fresh or not re.fullmatch(r'match\s[^:]+:', t.rest.text):
+        return None
+    name = re.match(r'\s*(?:let|var)\s+(\w+)', t.line)
+    hint = f"declare it first, 'var {name[1]} = ...', and assign it in each alternative" if name else "return the value in each alternative"
+    if name is None and t.head is not None and t.head.type != 'RETURN':
+        hint = 'let a function return the value in each alternative'
+    return errors.UnexpectedToken("'match' is a statement, and has no value", t.span, hint=hint)
+
+
 def stars(t: Trouble) -> Diagnostic | None:
     """`*args`, and `...` among indices."""
     header = t.head is not None and t.head.type in ('FN', 'PROC', 'EXPORT')
