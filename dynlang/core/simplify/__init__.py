@@ -27,17 +27,30 @@ def simplify(module: Module, roots: Collection[str] = (), expand_calls: bool = T
     """The module in its simplest form. What `roots` (else the module's own) don't reach goes; without roots all stays."""
     keep = tuple(roots) or module.roots
     functions = dict(module.functions)
+    settled = False
     for _ in range(rounds):
+        before = functions
         small = expandable_functions(functions) if expand_calls else {}
         functions = {name: Folder(function, small).run() for name, function in functions.items()}
         functions = without_dead_code(functions)
+        if settled and _same(functions, before):
+            break
+        inside = functions
         if keep:
             functions = use_arguments(functions, keep)
             functions = spread_constants(reachable(functions, keep), keep)
             fewer = drop_unread_parameters(functions, keep)
             functions = without_dead_code(fewer) if fewer is not functions else functions
+        settled = _same(functions, inside)
+        if _same(functions, before):
+            break
     functions = {name: _with_body(one, sink_updates(one.body)) for name, one in functions.items()}
     return Module(module.sums, functions, keep)
+
+
+def _same(functions: dict[str, Function], before: dict[str, Function]) -> bool:
+    """Whether passes left everything as it was: another time they would, too."""
+    return len(functions) == len(before) and all(one is before.get(name) for name, one in functions.items())
 
 
 def without_dead_code(functions: dict[str, Function]) -> dict[str, Function]:

@@ -28,31 +28,41 @@ def spread_constants(functions: Mapping[str, Function], roots: Collection[str]) 
 
 
 def constant_parameters(functions: Mapping[str, Function], fixed: Collection[str]) -> dict[str, Known]:
-    """The greatest agreement: start from nothing known, and let calls disagree until nothing changes."""
+    """The greatest agreement: start from nothing known, and let calls disagree until nothing changes: a function whose
+    parameters are known anew hands that on."""
     known: dict[str, Known] = {name: dict.fromkeys((one.name for one in function.parameters), None) if name in fixed else {}
                                for name, function in functions.items()}
-    calls = [(name, one.right) for name, function in functions.items()
-             for one in statements_in(function.body) if isinstance(one.right, Call)]
-    changed = True
-    while changed:
-        changed = False
-        for caller, call in calls:
-            inside, own = known[caller], {one.name for one in functions[caller].parameters}
-            target = known[call.function]
-            for place, atom in zip(functions[call.function].parameters, call.arguments, strict=True):
-                if isinstance(atom, Variable):
-                    if atom.name in own and atom.name not in inside:
-                        continue
-                    found = inside.get(atom.name) if atom.name in own else None
-                else:
-                    found = atom
-                if place.name not in target:
-                    target[place.name] = found
-                    changed = True
-                elif target[place.name] is not None and not _same(target[place.name], found):
-                    target[place.name] = None
-                    changed = True
+    calls = {name: [one.right for one in statements_in(function.body) if isinstance(one.right, Call)]
+             for name, function in functions.items()}
+    own = {name: {one.name for one in function.parameters} for name, function in functions.items()}
+    waiting = dict.fromkeys(functions)
+    while waiting:
+        caller = next(iter(waiting))
+        del waiting[caller]
+        for call in calls[caller]:
+            if _agree(call, known[caller], own[caller], functions[call.function], known[call.function]):
+                waiting[call.function] = None
     return known
+
+
+def _agree(call: Call, inside: Known, own: Collection[str], callee: Function, target: Known) -> bool:
+    """Hold what a call hands on against what is known of its callee's parameters; whether less is known now. `inside` is what is known
+    of the caller's `own` parameters."""
+    changed = False
+    for place, atom in zip(callee.parameters, call.arguments, strict=True):
+        if isinstance(atom, Variable):
+            if atom.name in own and atom.name not in inside:
+                continue
+            found = inside.get(atom.name) if atom.name in own else None
+        else:
+            found = atom
+        if place.name not in target:
+            target[place.name] = found
+            changed = True
+        elif target[place.name] is not None and not _same(target[place.name], found):
+            target[place.name] = None
+            changed = True
+    return changed
 
 
 def _same(one: Literal | None, other: Literal | None) -> bool:
