@@ -118,6 +118,8 @@ def test_easy_images_take_less(tmp_path: Path) -> None:
     dync("run", EXAMPLES / "fashion" / "picture.dyn", "--exits", tmp_path / "exits.csv", "--adaptive", tmp_path / "adaptive.csv",
          "--out", tmp_path / "picture.svg", "--low", "0", "--high", "100")
     assert (tmp_path / "picture.svg").read_text().count("<circle") == 11
+    rest = dync("run", EXAMPLES / "fashion" / "equilibrium.dyn", "--folder", tmp_path, "--epochs", 6)
+    assert len(numbers(rest, "test")) == 4 and min(numbers(rest, "test")) > 60
 
 
 # ---------------------------------------------------------------- a round trip
