@@ -59,6 +59,16 @@ fn f(x: f32[?]) -> f32[3]:
 test "x":
     assert sum(f([1.0])) == 0.0
 """, ""),
+    "madeidx": (r"""
+record Chosen:
+    ids: idx<3>[2]
+
+fn sevens<n, L: number>(leaf: Leaf) -> L[n]:
+    return [L(7) for _ in n]
+test "x":
+    let chosen: Chosen = make_leaves(leaf => sevens(leaf))  # !
+    assert chosen.ids[0] == 0
+""", "index 7 is outside 0..3"),
     "castidx": (r"""
 fn f(i: int) -> idx<3>:
     return i as idx<3>  # !

@@ -52,16 +52,16 @@ def _inside(program: typed.Program, label: str, kind: Type, seen: frozenset[Type
         case RecordType(name, arguments) if name in program.records:
             record = program.records[name]
             for field, inner in record.fields:
-                yield from _inside(program, f"{label}.{field}", _given(record.generics, arguments, inner), seen)
+                yield from _inside(program, f"{label}.{field}", given_field(record.generics, arguments, inner), seen)
         case SumType(name, arguments) if kind not in seen and name in program.sums and len(seen) < DEEPEST:
             declared = program.sums[name]
             for constructor in declared.constructors:
                 for field, inner in constructor.fields:
-                    held = _given(declared.generics, arguments, inner)
+                    held = given_field(declared.generics, arguments, inner)
                     yield from _inside(program, f"{label}.{constructor.name}.{field}", held, seen | {kind})
 
 
-def _given(generics: tuple[typed.Generic, ...], arguments: tuple[object, ...], kind: Type) -> Type:
+def given_field(generics: tuple[typed.Generic, ...], arguments: tuple[object, ...], kind: Type) -> Type:
     """The type of a field, where the type that holds it has these arguments."""
     pairs = [(one.name, given) for one, given in zip(generics, arguments, strict=True)]
     sizes = {name: given for name, given in pairs if isinstance(given, Size)}

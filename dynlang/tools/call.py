@@ -21,6 +21,7 @@ from dynlang.tools import flat
 from dynlang.tools.bounds import check_bounds, index_bounds
 from dynlang.tools.cli import EXIT_INPUT, complain
 from dynlang.tools.inspect import built
+from dynlang.tools.promises import check_promises
 from dynlang.tools.running import evaluate
 from dynlang.types import INT, ArrayType, Size, Type
 
@@ -53,7 +54,9 @@ def call_function(path: Path, name: str, arrays: Arrays, backend: str = "native"
     values = reader.arguments(function, function.parameter_labels)
     reader.finish(function.parameter_labels)
     program = request.keep["typed"]
-    check_bounds(index_bounds(program, program.functions[f"{program.module}.{name}"]), arrays, sizes_given(function, values))
+    asked = program.functions[f"{program.module}.{name}"]
+    check_bounds(index_bounds(program, asked), arrays, sizes_given(function, values))
+    check_promises(program, asked, arrays)
     results = evaluate(ssa, name, values, backend, level)
     return results_of(function, results, core.sums)
 

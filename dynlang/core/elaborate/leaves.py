@@ -15,6 +15,7 @@ from dynlang.check.declarations.world import show
 from dynlang.core.build import integer, text, truth
 from dynlang.core.elaborate.expressions import expression, handles
 from dynlang.core.elaborate.frame import Frame
+from dynlang.core.elaborate.indexing import check_index, check_indices
 from dynlang.core.elaborate.rows import map_rows, touched, whole
 from dynlang.core.elaborate.settled import resized
 from dynlang.core.elaborate.structures import NUMBER, STATE, Walk, extended, holds_leaf, is_leaf, leaf_dtype, walk_inside
@@ -28,6 +29,7 @@ from dynlang.types import (
     INT,
     ArrayType,
     FunctionType,
+    IndexType,
     ListType,
     RecordType,
     RowsType,
@@ -283,9 +285,11 @@ def make_leaves(frame: Frame, node: typed.MakeLeaves) -> Value:
 def made_of(frame: Frame, node: typed.MakeLeaves, kind: Type) -> Value:
     atoms: list[Atom] = []
     replace: dict[str, Size] = {}
+    sources: dict[str, Type] = {}
     for one in frame.layouts.places(kind):
         if isinstance(one.entry, FunctionType):
             raise CompileError(unmakeable(kind, one.path.lstrip("."), node.span))
+        sources[one.entry.name] = one.source
     for place in frame.layouts.data(kind):
         wanted = expand(substitute(place.type, replace), frame.builder.known)
         dtype = leaf_dtype(wanted)
@@ -295,10 +299,20 @@ def made_of(frame: Frame, node: typed.MakeLeaves, kind: Type) -> Value:
         others = [info_record(frame, text(place.name.lstrip(".")), wanted, parameters[0])] if parameters else []
         result = run_leaf(frame, node.function, [], dtype, product_of(leaf_shape(wanted)), others)
         atom = from_vector(frame, result.atom, wanted)
+        check_made(frame, atom, substitute(sources[place.name], replace), node.span)
         atoms.append(atom)
         if place.type == INT:
             replace[place.name] = frame.builder.size_of(atom)
     return Value(kind, tuple(atoms))
+
+
+def check_made(frame: Frame, atom: Atom, source: Type, span: Span) -> None:
+    """What is made as an index, as by `load`, is one: nothing looks at it again."""
+    match source:
+        case IndexType(bound):
+            check_index(frame, atom, bound, span)
+        case ArrayType(IndexType(bound)):
+            check_indices(frame, atom, bound, span)
 
 
 def unmakeable(kind: Type, path: str, span: Span) -> Diagnostic:
