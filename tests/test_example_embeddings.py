@@ -127,10 +127,10 @@ def movielens(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_ratings_are_foretold(tmp_path: Path) -> None:
-    folder = EXAMPLES / "factors"
+    folder = EXAMPLES / "ratings"
     movielens(tmp_path / "ml-100k")
-    run(sys.executable, folder / "prepare.py", "--dataset", tmp_path / "ml-100k", "--out", tmp_path / "data")
-    text = dync("run", folder / "train.dyn", "--folder", tmp_path / "data", "--epochs", "30", "--rate", "0.03", "--weight", "0.001")
+    run(sys.executable, folder / "prepare_factors.py", "--dataset", tmp_path / "ml-100k", "--out", tmp_path / "data")
+    text = dync("run", folder / "factors.dyn", "--folder", tmp_path / "data", "--epochs", "30", "--rate", "0.03", "--weight", "0.001")
     errors = {line.split(":")[0].strip(): number("RMSE", line) for line in text.splitlines() if "RMSE" in line}
     assert errors["biases"] < errors["the mean of all"]
     assert errors["matrix factorisation"] < 0.5 * errors["biases"] and errors["factorisation machine"] < 0.5 * errors["biases"]

