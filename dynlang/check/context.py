@@ -132,6 +132,8 @@ class Context:
     """How many trials are inside of one another here."""
     resizable: bool = False
     """Whether a variable of unknown size was declared, which statements may read several times."""
+    slice_ends: dict[Size, typed.Local] = field(default_factory=dict)
+    """The ends of slices that ints of the program were computed to: `x[:n - k]` and `y[:n - k]` have one size."""
     opened_places: list[tuple[typed.Place, typed.Local, tuple[str, ...]]] = field(default_factory=list)
     """Places of unknown size in which the statement at hand changes items, and the variables that stand for them, sizes known."""
     is_simple: bool = False
@@ -288,7 +290,7 @@ class Context:
     def trial(self) -> Iterator[Diagnostics]:
         """Errors within are looked at, not reported; names made within are forgotten."""
         before, taken, origins, fields = self.diagnostics, set(self.taken), dict(self.origins), dict(self.fields)
-        numbers = dict(self.numbers)
+        numbers, ends = dict(self.numbers), dict(self.slice_ends)
         nested, signatures, failed, opened = list(self.nested), dict(self.nested_signatures), self.failed, list(self.opened_places)
         demands, innermost, entries = dict(self.demands), self.scopes[-1], dict(self.scopes[-1])
         self.diagnostics = Diagnostics(limit=1)
@@ -298,7 +300,7 @@ class Context:
         finally:
             self.trials -= 1
             self.diagnostics, self.taken, self.origins, self.fields = before, taken, origins, fields
-            self.numbers = numbers
+            self.numbers, self.slice_ends = numbers, ends
             self.nested, self.nested_signatures, self.failed, self.opened_places = nested, signatures, failed, opened
             self.demands = demands
             innermost.clear()

@@ -308,7 +308,14 @@ def opaque_end(context: Context, size: Size, span: Span, bindings: list[typed.Bi
     """An end that is computed from ints of the program, as a size of its own: ``k + 2`` may be inside where k is -1."""
     if size.single_variable is not None or not ints_of(context, size):
         return size
-    return named_end(context, typed.SizeValue(INT, span, size), bindings)
+    value = typed.SizeValue(INT, span, size)
+    known = context.slice_ends.get(size)
+    if known is not None:
+        bindings.append(typed.Binding((known,), value, span))
+        return Size.variable(known.name)
+    found = named_end(context, value, bindings)
+    context.slice_ends[size] = bindings[-1].locals[0]
+    return found
 
 
 def named_end(context: Context, value: typed.Expression, bindings: list[typed.Binding]) -> Size:
