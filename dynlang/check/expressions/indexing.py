@@ -308,22 +308,23 @@ def opaque_end(context: Context, size: Size, span: Span, bindings: list[typed.Bi
     """An end that is computed from ints of the program, as a size of its own: ``k + 2`` may be inside where k is -1."""
     if size.single_variable is not None or not ints_of(context, size):
         return size
-    value = typed.SizeValue(INT, span, size)
-    known = context.slice_ends.get(size)
-    if known is not None:
-        bindings.append(typed.Binding((known,), value, span))
-        return Size.variable(known.name)
-    found = named_end(context, value, bindings)
-    context.slice_ends[size] = bindings[-1].locals[0]
-    return found
+    local = context.slice_ends.get(size) or new_end(context, span)
+    context.slice_ends[size] = local
+    bindings.append(typed.Binding((local,), typed.SizeValue(INT, span, size), span))
+    return Size.variable(local.name)
 
 
 def named_end(context: Context, value: typed.Expression, bindings: list[typed.Binding]) -> Size:
     """An int of the program as a size of its own."""
-    local = context.temporary("end", INT)
-    context.fresh_size_of(local, "the end of a slice", value.span)
+    local = new_end(context, value.span)
     bindings.append(typed.Binding((local,), value, value.span))
     return Size.variable(local.name)
+
+
+def new_end(context: Context, span: Span) -> typed.Local:
+    local = context.temporary("end", INT)
+    context.fresh_size_of(local, "the end of a slice", span)
+    return local
 
 
 def slice_bound(
