@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from dynlang.native.emit import Function, Operand, vector
 from dynlang.native.kernels import SCALARS
@@ -82,12 +82,50 @@ def _dot(f: Function, scalar: str, accumulate: bool) -> None:
     f.ret(_dots(f, scalar, ["%a"], "%b", "%n")[0])
 
 
+def tree_sums(f: Function, scalar: str, values: Sequence[str], width: int) -> str:
+    """The `tree_sum` of each of several vectors, a power of two of them, as the lanes of one: halves of two vectors are added at once."""
+    vectors, rows = list(values), 1
+    while width > 1:
+        first = [row * width + lane for row in range(rows) for lane in range(width // 2)]
+        if len(vectors) > 1:
+            kind, pairs = vector(scalar, rows * width), list(zip(vectors[::2], vectors[1::2], strict=True))
+            first += [rows * width + lane for lane in first]
+            rows *= 2
+        else:
+            kind, pairs = vector(scalar, rows * width), [(vectors[0], "poison")]
+        second = [lane + width // 2 for lane in first]
+        halves = [[f.shuffle(kind, *pair, lanes) for lanes in (first, second)] for pair in pairs]
+        vectors = [f.binary("fadd", vector(scalar, len(first)), low, high) for low, high in halves]
+        width //= 2
+    return vectors[0]
+
+
+def _dots_at_once(f: Function, scalar: str, rows: list[str], x: Operand, n: Operand) -> str:
+    """`_dots` of a few rows as one vector."""
+    width, kind = lanes(scalar), vector(scalar, len(rows))
+    block = vector(scalar, width)
+    whole = f.bit_and(n, -width)
+    with f.loop(0, whole, width, [(block, "zeroinitializer")] * len(rows)) as loop:
+        piece = f.load(block, f.offset(x, loop.index, scalar))
+        pieces = [f.load(block, f.offset(row, loop.index, scalar)) for row in rows]
+        loop.next = [f.fma(block, one, piece, total) for one, total in zip(pieces, loop.carried, strict=True)]
+    with f.loop(whole, n, carried=[(kind, tree_sums(f, scalar, loop.carried, width))]) as rest:
+        column = "poison"
+        for lane, row in enumerate(rows):
+            column = f.insert(kind, column, f.load(scalar, f.offset(row, rest.index, scalar)), lane)
+        rest.next = [f.fma(kind, column, f.splat(kind, f.load(scalar, f.offset(x, rest.index, scalar))), rest.carried[0])]
+    return rest.carried[0]
+
+
 def _matvec(f: Function, scalar: str, accumulate: bool) -> None:
     def body(first: str, count: int) -> None:
         rows = [f.offset("%W", f.mul(f.add(first, i), "%n"), scalar) for i in range(count)]
-        for i, total in enumerate(_dots(f, scalar, rows, "%x", "%n")):
-            place = f.offset("%y", f.add(first, i), scalar)
-            f.store(scalar, f.binary("fadd", scalar, f.load(scalar, place), total) if accumulate else total, place)
+        place = f.offset("%y", first, scalar)
+        if count > 1:
+            kind, total = vector(scalar, count), _dots_at_once(f, scalar, rows, "%x", "%n")
+        else:
+            kind, (total,) = scalar, _dots(f, scalar, rows, "%x", "%n")
+        f.store(kind, f.binary("fadd", kind, f.load(kind, place), total) if accumulate else total, place)
 
     by_rows(f, "%m", _MATVEC_ROWS, body)
     f.ret()
