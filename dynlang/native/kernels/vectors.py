@@ -10,6 +10,8 @@ from dynlang.native.kernels import SCALARS
 BLOCK_BYTES = 64
 _MATVEC_ROWS = 4
 _VECMAT_ROWS = 8
+_SHORT_ROW = 4
+"""Blocks of a row that are short enough to go through a matrix block by block."""
 _OUTER_ROWS = 4
 SQUARE = 8
 
@@ -132,26 +134,46 @@ def _matvec(f: Function, scalar: str, accumulate: bool) -> None:
 
 
 def _vecmat(f: Function, scalar: str, accumulate: bool) -> None:
-    """Rows are streamed over y, which stays in the nearest cache."""
+    """Short rows go by pairs of blocks of columns, which stay in registers; longer ones are streamed over y, in the nearest cache."""
+    pair = 2 * lanes(scalar)
+    paired = f.select(f.icmp("sle", "%n", _SHORT_ROW * lanes(scalar)), "i64", f.bit_and("%n", -pair), 0)
+    with f.loop(0, paired, pair) as loop:
+        _columns_in_registers(f, scalar, loop.index, accumulate)
+    left, y = f.sub("%n", paired), f.offset("%y", paired, scalar)
     if not accumulate:
-        f.fill_bytes("%y", 0, f.mul("%n", element_bytes(scalar)))
+        f.fill_bytes(y, 0, f.mul(left, element_bytes(scalar)))
 
     def body(first: str, count: int) -> None:
-        rows = [f.offset("%W", f.mul(f.add(first, i), "%n"), scalar) for i in range(count)]
+        rows = [f.offset("%W", f.add(f.mul(f.add(first, i), "%n"), paired), scalar) for i in range(count)]
         factors = [f.load(scalar, f.offset("%x", f.add(first, i), scalar)) for i in range(count)]
 
         def columns(column: str, width: int) -> None:
             kind = vector(scalar, width)
-            place = f.offset("%y", column, scalar)
+            place = f.offset(y, column, scalar)
             total = f.load(kind, place)
             for row, factor in zip(rows, factors, strict=True):
                 total = f.fma(kind, f.splat(kind, factor), f.load(kind, f.offset(row, column, scalar)), total)
             f.store(kind, total, place)
 
-        by_columns(f, scalar, "%n", columns)
+        by_columns(f, scalar, left, columns)
 
-    by_rows(f, "%m", _VECMAT_ROWS, body)
+    with f.when(f.icmp("sgt", left, 0)):
+        by_rows(f, "%m", _VECMAT_ROWS, body)
     f.ret()
+
+
+def _columns_in_registers(f: Function, scalar: str, column: str, accumulate: bool) -> None:
+    """Two blocks of y from a column on, over all rows."""
+    kind = vector(scalar, lanes(scalar))
+    columns = [column, f.add(column, lanes(scalar))]
+    places = [f.offset("%y", one, scalar) for one in columns]
+    before = [f.load(kind, place) if accumulate else "zeroinitializer" for place in places]
+    with f.loop(0, "%m", carried=[(kind, total) for total in before]) as loop:
+        row, factor = f.mul(loop.index, "%n"), f.splat(kind, f.load(scalar, f.offset("%x", loop.index, scalar)))
+        pieces = [f.load(kind, f.offset("%W", f.add(row, one), scalar)) for one in columns]
+        loop.next = [f.fma(kind, factor, piece, total) for piece, total in zip(pieces, loop.carried, strict=True)]
+    for total, place in zip(loop.carried, places, strict=True):
+        f.store(kind, total, place)
 
 
 def _outer(f: Function, scalar: str, accumulate: bool) -> None:
