@@ -368,6 +368,19 @@ let x = 3
 """
 
 
+def test_words_that_declare_are_names_where_they_are_indexed():
+    text = "fn g(from: inout int[4], test: int[4]):\n    from[0] = test[1]\n    from[1] += from[0]\n"
+    assert format_source(text.replace("from[", "from [")) == text
+
+
+def test_long_lines_are_not_broken_inside_an_index():
+    condition = " and ".join(f"from[i + {k}] > another_name(to[i], {k})" for k in range(4))
+    formatted = format_source(f"fn f(from: int[9], to: int[9], i: int) -> bool:\n    return {condition}\n")
+    assert [line.count("[") == line.count("]") for line in formatted.splitlines()] == [True] * len(formatted.splitlines())
+    assert format_source(formatted) == formatted
+
+
+
 def test_long_lines_are_broken_in_brackets():
     formatted = format_source(f"let x = f({', '.join(f'argument{i}' for i in range(60))})\n")
     assert max(map(len, formatted.split("\n"))) <= 120

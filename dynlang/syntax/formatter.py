@@ -50,6 +50,7 @@ def _format(text: str, module: nodes.Module) -> str:
                    for operation in node.rest}
     lines = list(_lines(tables(), text if text.endswith('\n') else text + '\n'))
     for line in lines:
+        _named(line.pieces)
         _assign_roles(line.pieces, comparisons)
     _align_fields(lines)
     out: list[str] = []
@@ -140,6 +141,12 @@ def _piece(token: Token, before: list[Piece], breaks: bool, above: list[str]) ->
     if kind in DECLARING and before and not (kind == 'IMPORT' and before[0].kind == 'FROM'):
         kind = 'NAME'
     return Piece(kind, token.value, token.start, token.end, breaks, above)
+
+
+def _named(pieces: list[Piece]) -> None:
+    """A word that declares something at the start of a line is a name there, too, where it is indexed or called: `from[i] = 1`."""
+    if len(pieces) > 1 and pieces[0].kind in DECLARING and pieces[1].kind in ('LPAR', 'LSQB'):
+        pieces[0].kind = 'NAME'
 
 
 def _opens_block(line: Line) -> bool:
@@ -286,7 +293,7 @@ def _lay_out(pieces: list[Piece], margin: str) -> Iterator[str]:
             if piece.role == 'open':
                 hangs = index + 1 < len(pieces) and pieces[index + 1].breaks
                 column = len(line) - line.rfind('\n') - 1
-                free = piece.text != '<' or (bool(brackets) and brackets[-1][2])
+                free = _may_break(pieces, index, bool(brackets) and brackets[-1][2])
                 brackets.append((indent + INDENT, indent, free) if hangs else (column, column - 1, free))
             elif piece.role == 'close':
                 brackets.pop()
@@ -319,10 +326,18 @@ def _end_of_line(pieces: list[Piece], at: int, indent: int, free: list[bool]) ->
         if column > WIDTH and best is not None:
             return best[2]
         if piece.role == 'open':
-            free.append(piece.text != '<' or free[-1:] == [True])
+            free.append(_may_break(pieces, index, free[-1:] == [True]))
         elif piece.role == 'close':
             free.pop()
     return len(pieces)
+
+
+def _may_break(pieces: list[Piece], at: int, outside: bool) -> bool:
+    """Whether a line that is too long may be broken inside the bracket at a piece: not between `<` and `>` alone, and not in an
+    index, which is read as one word."""
+    if pieces[at].text == '<':
+        return outside
+    return pieces[at].kind != 'LSQB' or at == 0 or pieces[at - 1].role not in ('atom', 'close')
 
 
 def _break_rank(last: Piece, piece: Piece) -> int | None:
