@@ -122,7 +122,30 @@ def unknown_name(name: str, span: Span, known: Iterable[str], modules: Iterable[
         return replace(found, hint=word.hint, repairs=(*repairs, *without_module(span, known)))
     if name in modules:
         return replace(found, hint=f"`{name}` is a module of the library: `import {name}`", repairs=(importing(name, span.source),))
-    return errors.misspelled(found, name, known)
+    return from_library(errors.misspelled(found, name, known), name, span)
+
+
+def from_library(found: Diagnostic, name: str, span: Span) -> Diagnostic:
+    """What nothing declares here, and nothing here is spelled like, may be what a module of the library declares."""
+    modules = declaring(name) if not found.repairs else []
+    if not modules:
+        return found
+    lines = " or ".join(f"`from {module} import {name}`" for module in modules)
+    repairs = tuple(importing(module, span.source, name) for module in modules)
+    return replace(found, hint=f"the library declares `{name}`: {lines}", repairs=repairs)
+
+
+def declaring(name: str) -> list[str]:
+    """The modules of the library that declare a name which others may import.
+
+    >>> declaring("minimize")
+    ['energy']
+    """
+    if name.startswith("_"):
+        return []
+    declared = re.compile(rf"^(?:export )?(?:fn|proc|record|type) {re.escape(name)}\b", re.M)
+    files = ((module, Path(resource("stdlib")) / f"{module}.dyn") for module in sorted(library_modules()))
+    return [module for module, file in files if declared.search(file.read_text(encoding="utf-8"))]
 
 
 def unknown_module(path: ast.Dotted, known: Iterable[str], otherwise: str) -> Diagnostic:
@@ -172,7 +195,7 @@ def unknown_type(name: str, span: Span, known: Iterable[str]) -> Diagnostic:
         return replace(found, hint=f"the type is written `{written}`", repairs=(replacing(f"write `{written}`", span, written),))
     if name in TYPE_HINTS:
         return replace(found, hint=TYPE_HINTS[name])
-    return errors.misspelled(found, name, known)
+    return from_library(errors.misspelled(found, name, known), name, span)
 
 
 def unknown_array_member(found: Diagnostic, name: str, receiver: Span, known: Iterable[str], otherwise: str) -> Diagnostic:
@@ -205,10 +228,11 @@ def library_modules() -> set[str]:
     return {path.stem for path in Path(resource("stdlib")).glob("*.dyn")} - {"prelude"}
 
 
-def importing(name: str, source: Source) -> Repair:
-    """The repair that imports a module: below the last import, else below the doc string, else at the top."""
+def importing(module: str, source: Source, name: str = "") -> Repair:
+    """The repair that imports a module, or a name of it: below the last import, else below the doc string, else at the top."""
     lines = list(re.finditer(r"^(?:import|from) .*\n", source.text, re.M))
     documentation = re.match(r'\s*"""(?:[^"]|"(?!""))*"""[ \t]*\n', source.text)
     at = lines[-1].end() if lines else documentation.end() if documentation else 0
-    line = f"import {name}\n" if lines or documentation else f"import {name}\n\n"
-    return replacing(f"import `{name}`", source.span(at, at), line)
+    line = f"from {module} import {name}\n" if name else f"import {module}\n"
+    what = f"import `{name}` from `{module}`" if name else f"import `{module}`"
+    return replacing(what, source.span(at, at), line if lines or documentation else f"{line}\n")
