@@ -7,8 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from cost_measure import saved_bytes
+from dynlang import pipeline
+from dynlang.grad import gradient_program
 from marks import LONG
 
 FOLDER = Path(__file__).parent / "programs"
@@ -33,6 +37,17 @@ fn loss(case: int, w: f64) -> f64:
 
 proc main(case: int = 0, w: f64 = 1.0):
     print(grad(u => loss(case, u))(w))
+"""
+
+ROLLED = """
+from energy import minimize, gradient_descent, implicit, unroll
+
+fn energy(w: f64[4], y: f64[4]) -> f64:
+    return sum((y - w) ** 2) + 0.1 * sum(y ** 4)
+
+fn loss(w: f64[4], steps: int, rolled: bool) -> f64:
+    let adjoint = unroll if rolled else implicit()
+    return sum(minimize(y => energy(w, y), from=zeros(4), by=gradient_descent(steps=steps, rate=0.1), adjoint=adjoint).value)
 """
 
 MESSAGES = {"1": "the Hessian of the energy is singular at its minimum", "2": "the energy isn't convex where its minimum should be",
@@ -77,3 +92,12 @@ def test_derivatives_of_a_thousand_minima_are_their_closed_forms() -> None:
     found = run("minima.dyn", "--count", "1000")
     assert "1000 quadratics" in found and "1000 logistic losses" in found
     assert all(float(one) < 1e-8 for one in re.findall(r"worst ([\d.e-]+)", found))
+
+
+@LONG
+def test_an_implicit_derivative_saves_as_much_for_any_number_of_steps(tmp_path: Path) -> None:
+    (tmp_path / "rolled.dyn").write_text(ROLLED)
+    made = gradient_program(pipeline.build(pipeline.Request(tmp_path / "rolled.dyn", entries=("loss",)), until="core"), "loss")
+    implicit, rolled = ([saved_bytes(made, "loss_grad", [np.ones(4), steps, way], 1) for steps in (20, 40, 80)] for way in (False, True))
+    assert len(set(implicit)) == 1 and implicit[0] < 200
+    assert rolled[2] - rolled[1] == 2 * (rolled[1] - rolled[0]) > 0
