@@ -191,7 +191,12 @@ class ModuleText:
         parts += self._globals
         parts += self._external.values()
         parts += [f.text() for f in self._functions]
+        parts += ["!0 = distinct !{!0, !1}", '!1 = !{!"llvm.loop.vectorize.enable", i1 false}']
         return "\n".join(parts) + "\n"
+
+
+AS_WRITTEN = ", !llvm.loop !0"
+"""At the end of a loop: its turns are computed one by one."""
 
 
 class Loop:
@@ -311,9 +316,9 @@ class Function:
         self.block = label
         self.terminated = False
 
-    def branch(self, label: str) -> None:
-        """Go to a block."""
-        self.emit(f"br label %{label}")
+    def branch(self, label: str, note: str = "") -> None:
+        """Go to a block; `note` is for LLVM."""
+        self.emit(f"br label %{label}{note}")
         self.terminated = True
 
     def branch_if(self, condition: Operand, yes: str, no: str) -> None:
@@ -343,9 +348,13 @@ class Function:
 
     @contextlib.contextmanager
     def loop(
-        self, start: Operand, stop: Operand, step: Operand = 1, carried: Sequence[tuple[str, Operand]] = (), kind: str = "i64"
+        self, start: Operand, stop: Operand, step: Operand = 1, carried: Sequence[tuple[str, Operand]] = (), kind: str = "i64",
+        vectorise: bool = False,
     ) -> Iterator[Loop]:
-        """`for index in range(start, stop, step)` with carried values, given as (type, first value). Set `loop.next` inside."""
+        """`for index in range(start, stop, step)` with carried values, given as (type, first value). Set `loop.next` inside.
+
+        `vectorise`: LLVM may compute several turns at once where that gives the same bits; other loops aren't worth its time.
+        """
         before = self.block
         head, body, after = self.label("head"), self.label("body"), self.label("after")
         self.branch(head)
@@ -360,7 +369,7 @@ class Function:
         assert len(loop.next) == len(carried), "a loop must set the next value of everything it carries"
         following = self.value(f"add nsw {kind} {index}, {step}")
         end = self.block
-        self.branch(head)
+        self.branch(head, "" if vectorise else AS_WRITTEN)
         self._lines[at] = f"  {index} = phi {kind} [ {start}, %{before} ], [ {following}, %{end} ]"
         self._close_carried(at + 1, carried, values, loop.next, before, end)
         self.place(after)
@@ -378,7 +387,7 @@ class Function:
         yield loop
         if not self.terminated:
             end = self.block
-            self.branch(head)
+            self.branch(head, AS_WRITTEN)
             self._close_carried(at, carried, values, loop.next, before, end)
         self.place(after)
 

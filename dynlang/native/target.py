@@ -101,7 +101,8 @@ def _optimised(ir_text: str, target: Target, optimisation: int) -> tuple[Any, An
     module.data_layout = str(machine.target_data)
     module.verify()
     tuning = binding.create_pipeline_tuning_options(speed_level=optimisation)
-    tuning.loop_vectorization = tuning.slp_vectorization = False
+    tuning.loop_vectorization = True  # of the loops that `emit.py` leaves to it
+    tuning.slp_vectorization = False
     tuning.loop_unrolling = tuning.loop_interleaving = False
     builder = binding.create_pass_builder(machine, tuning)
     builder.getModulePassManager().run(module, builder)

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Sequence
 from math import prod
 
-from dynlang.native.emit import number, round_to_f32
+from dynlang.native.emit import Operand, number, round_to_f32
 from dynlang.native.lower.counting import symbol
 from dynlang.native.lower.frame import Frame, function_symbol, lowers
 from dynlang.native.lower.layout import FLOATS, REGISTER, SLOT_BYTES, register
@@ -232,22 +232,81 @@ def lower_for(frame: Frame, operation: Operation) -> None:
     (region,) = operation.regions
     count, *initial = operation.operands
     f, kinds = frame.f, [register(one.type) for one in region.parameters[1:]]
-    carried = [(kind, frame[first]) for kind, first in zip(kinds, initial, strict=True)]
+    last = [frame[first] for first in initial]
     if not is_short(frame, region):
-        with f.loop(0, frame[count], carried=carried) as loop:
+        with f.loop(0, frame[count], carried=list(zip(kinds, last, strict=True))) as loop:
             frame.poll()
             loop.next = _turn(frame, region, loop.index, loop.carried)
         last = loop.carried
     else:
-        with f.loop(0, frame[count], TURNS, carried) as block:
-            frame.poll()
-            stop = f.minimum(f.add(block.index, TURNS), frame[count])
-            with f.loop(block.index, stop, carried=list(zip(kinds, block.carried, strict=True))) as loop:
-                loop.next = _turn(frame, region, loop.index, loop.carried)
-            block.next = list(loop.carried)
-        last = block.carried
+        for start, stop, body in _parts(frame, region, frame[count]):
+            last = _short_loop(frame, body, start, stop, list(zip(kinds, last, strict=True)))
     for result, operand in zip(operation.results, last, strict=True):
         frame.define(result, operand)
+
+
+def _short_loop(frame: Frame, region: Region, start: Operand, stop: Operand, carried: list[tuple[str, str]]) -> list[str]:
+    """Turns from start to stop, some thousands at a time."""
+    f = frame.f
+    with f.loop(start, stop, TURNS, carried) as block:
+        frame.poll()
+        end = f.minimum(f.add(block.index, TURNS), stop)
+        inner = [(kind, value) for (kind, _), value in zip(carried, block.carried, strict=True)]
+        with f.loop(block.index, end, carried=inner, vectorise=goes_along(region)) as loop:
+            loop.next = _turn(frame, region, loop.index, loop.carried)
+        block.next = list(loop.carried)
+    return list(block.carried)
+
+
+def _parts(frame: Frame, region: Region, count: str) -> list[tuple[Operand, Operand, Region]]:
+    """The turns of a loop: those before the only one in which a condition `i == k` may hold, that one, and those behind it."""
+    one = edge(region)
+    if one is None or not goes_along(region):
+        return [(0, count, region)]
+    f = frame.f
+    turn = f.minimum(f.maximum(_turn_of(frame, region, one), 0), count)
+    behind = f.minimum(f.add(turn, 1), count)
+    never = Operation("constant", [], one.results, {"value": False}, [], (), one.span)
+    without = Region(region.parameters, [never if each is one else each for each in region.operations])
+    return [(0, turn, without), (turn, behind, region), (behind, count, without)]
+
+
+def edge(body: Region) -> Operation | None:
+    """The condition `i == k` of a branch, where i is the loop's index, or moved from it, and k the same in all turns."""
+    origins = {value: one for one in body.operations for value in one.results}
+    inside = {*body.parameters, *(value for one in operations_in(body) for value in one.results)}
+
+    def moved(value: Value) -> bool:
+        """Whether a value is the index plus or minus what is the same in all turns."""
+        while value is not body.parameters[0]:
+            one = origins.get(value)
+            if one is None or one.name not in ("add", "sub") or inside.isdisjoint(one.operands) or inside.issuperset(one.operands):
+                return False
+            value = next(each for each in one.operands if each in inside)
+        return True
+
+    for one in body.operations:
+        condition = origins.get(one.operands[0]) if one.name == "if" else None
+        if condition is not None and condition.name == "equal":
+            x, y = condition.operands
+            if (moved(x) and y not in inside) or (moved(y) and x not in inside):
+                return condition
+    return None
+
+
+def _turn_of(frame: Frame, body: Region, condition: Operation) -> str:
+    """The turn in which `i == k` holds, by undoing what was done to the index; ints wrap, so there is just one."""
+    f, origins = frame.f, {value: one for one in body.operations for value in one.results}
+    x, y = condition.operands
+    value, found = (x, frame[y]) if x in origins or x is body.parameters[0] else (y, frame[x])
+    while value is not body.parameters[0]:
+        one = origins[value]
+        first, second = one.operands
+        if first in origins or first is body.parameters[0]:
+            value, found = first, f.binary("sub" if one.name == "add" else "add", "i64", found, frame[second])
+        else:
+            value, found = second, f.binary("sub", "i64", *((found, frame[first]) if one.name == "add" else (frame[first], found)))
+    return found
 
 
 def _turn(frame: Frame, region: Region, index: str, carried: Sequence[str]) -> list[str]:
@@ -283,6 +342,31 @@ def _are_few(frame: Frame, sizes: Sequence[Value | int]) -> bool:
     """Whether sizes are known where the loop begins, and of at most `ROW` elements."""
     known = [str(one) if isinstance(one, int) else frame.operands.get(one, "") for one in sizes]
     return all(one.isdigit() for one in known) and prod(map(int, known)) <= ROW
+
+
+def goes_along(body: Region) -> bool:
+    """Whether a short loop only changes arrays, and reads and writes elements that lie side by side in turns that follow each other.
+
+    No number goes from turn to turn, so several of them can be computed at once: `a[i] = x[i] * y[i - 1]`.
+    """
+    along = {body.parameters[0]}
+    inside = {value for one in operations_in(body) for value in one.results}
+    if any(isinstance(value.type, Scalar) for value in body.parameters[1:]):
+        return False
+    for one in operations_in(body):
+        if one.name in ("add", "sub") and (one.operands[0] in along) + (one.operands[1] in along) == 1:
+            along.update(one.results)
+        elif one.name == "check_index":
+            return False
+        elif one.name in ("at", "update", "accumulate_at"):
+            *leading, last = one.operands[1:] if one.name == "at" else one.operands[1:-1]
+            if last not in along or not inside.isdisjoint(leading) or not along.isdisjoint(leading):
+                return False
+        if one.name not in ("if", "yield") and any(not isinstance(value.type, Scalar) for value in [*one.operands[1:], *one.results[1:]]):
+            return False
+        if one.name not in ("if", "yield", "update", "accumulate_at") and any(not isinstance(value.type, Scalar) for value in one.results):
+            return False
+    return True
 
 
 @lowers("while")
