@@ -252,6 +252,19 @@ def call_reshape(context: Context, node: ast.Call, hint: Type | None) -> typed.E
     )
 
 
+@builtin("flatten")
+def call_flatten(context: Context, node: ast.Call, hint: Type | None) -> typed.Expression:
+    """``flatten(x)``: all elements along one axis, in row-major order."""
+    if not plain_arguments(context, node, "flatten", 1, 1):
+        return failed(node.span)
+    value = array_argument(context, node.arguments[0].value, "flatten")
+    if value is None:
+        return failed(node.span)
+    assert isinstance(value.type, ArrayType)
+    sizes = (product(value.type.shape),)
+    return typed.Primitive(array_of(value.type.element, sizes), node.span, "reshape", (value,), (), sizes)
+
+
 def product(sizes: Sequence[object]) -> Size:
     total = Size.constant(1)
     for size in sizes:

@@ -83,7 +83,7 @@ TYPE_HINTS: Mapping[str, str] = {
 MEMBERS: Mapping[str, str] = {
     "size": "`len(x)` is the first size, `x.shape` has all", "length": "`len(x)`", "T": "`transpose(x)`", "t": "`transpose(x)`",
     "transpose": "`transpose(x)`", "permute": "`transpose(x)` with the axes in their new order",
-    "view": "`reshape(x, n, m)`", "reshape": "`reshape(x, n, m)`", "flatten": "`reshape(x, n * m)`", "ravel": "`reshape(x, n * m)`",
+    "view": "`reshape(x, n, m)`", "reshape": "`reshape(x, n, m)`", "flatten": "`flatten(x)`", "ravel": "`flatten(x)`",
     "item": "one item is `x[0]`", "numpy": "it is an array already", "detach": "`stop_gradient(x)`",
     "clone": "values are never shared: `x`",
     "copy": "values are never shared: `x`", "to": "the type says the precision: `f32(x)`",
