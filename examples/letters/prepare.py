@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "data", help="folder for the file")
     options = parser.parse_args()
     found = load(options.archive)
-    words = found["data"]
+    words = list(found["data"])
     options.out.mkdir(parents=True, exist_ok=True)
     np.savez(
         options.out / "letters.npz",
