@@ -59,7 +59,7 @@ HEAVY = {"arrays_of_sums", "checkpoints", "embeddings", "energies", "every_preci
          *(path.stem for path in FOLDER.glob("stdlib_gradients*.dyn"))}
 """Files that take many seconds each way: CI runs them natively alone, DYN_LONG=1 in the interpreter, too."""
 
-LONGEST = {"fixed_points", "proximal_descent", "rule_35", "tangents",
+LONGEST = {"adjoints", "fixed_points", "proximal_descent", "rule_35", "tangents",
            *(f"stdlib_gradients_{name}" for name in ("embedding", "energy", "graph", "learning", "nn", "proximal", "search"))}
 """What CI leaves to DYN_LONG=1: `energies.dyn`, `searches.dyn` and the pages of docs/ go the same ways, and NumPy holds the values."""
 
