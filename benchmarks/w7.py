@@ -10,7 +10,6 @@ microseconds an input, of inference or of the gradient through it.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from peers import peer_rows
+from peers import peer_rows, print_rows, run_rounds
 from w1 import write_safetensors
 
 HERE = Path(__file__).parent
@@ -33,16 +32,6 @@ def build_dyn(folder: Path, inputs: dict[str, Any]) -> Path:
     program = folder / "w7"
     subprocess.run([sys.executable, "-m", "dynlang", "build", HERE / "w7.dyn", "-o", program], check=True)
     return program
-
-
-def run_dyn(program: Path, rounds: int) -> dict[str, list[float]]:
-    """What the program printed, by the first word of the line."""
-    command = [program, "--data", program.parent, "--rounds", str(rounds)]
-    found: dict[str, list[float]] = {}
-    for line in subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines():
-        word, number, *_ = line.split()
-        found.setdefault(word, []).append(float(number))
-    return found
 
 
 def rows(found: dict[str, list[float]], answers: Any, slope: Any) -> list[dict[str, Any]]:
@@ -72,16 +61,10 @@ def main() -> None:
     inputs = w7_energy.gen()
     theirs = peer_rows(options.peers, sys.executable, "w7_energy.py", "c-plain")
     with tempfile.TemporaryDirectory() as folder:
-        ours = rows(run_dyn(build_dyn(Path(folder), inputs), options.rounds), *w7_energy.reference(inputs))
+        ours = rows(run_rounds(build_dyn(Path(folder), inputs), options.rounds), *w7_energy.reference(inputs))
     theirs += [row for python, peer in ((options.torch, "torch-autograd"), (options.jax, "jax")) if python
                for row in peer_rows(options.peers, python, "w7_energy.py", peer)]
-    for row in theirs + ours:
-        print("ROW " + json.dumps(row))
-    for row in ours:
-        for other in theirs:
-            if other.get("what") == row["what"]:
-                print(f"{row['peer']} {row['what']}: at best {row['us_min']:.1f} us an input, {other['peer']} {other['us_min']:.1f}: "
-                      f"{other['us_min'] / row['us_min']:.2f} times as fast, error {row['err']:.1e}")
+    print_rows(ours, theirs)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ executable that reads the inputs as safetensors and times itself. Each row holds
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from peers import peer_rows
+from peers import peer_rows, print_rows, run_rounds
 from w1 import write_safetensors
 
 HERE = Path(__file__).parent
@@ -31,16 +30,6 @@ def build_dyn(folder: Path, inputs: dict[str, Any]) -> Path:
     program = folder / "w8"
     subprocess.run([sys.executable, "-m", "dynlang", "build", HERE / "w8.dyn", "-o", program], check=True)
     return program
-
-
-def run_dyn(program: Path, rounds: int) -> dict[str, list[float]]:
-    """What the program printed, by the first word of the line."""
-    command = [program, "--data", program.parent, "--rounds", str(rounds)]
-    found: dict[str, list[float]] = {}
-    for line in subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines():
-        word, number, *_ = line.split()
-        found.setdefault(word, []).append(float(number))
-    return found
 
 
 def rows(found: dict[str, list[float]], reference: Any) -> list[dict[str, Any]]:
@@ -66,14 +55,8 @@ def main() -> None:
     theirs = [row for python, peer in ((options.torch, "torch"), (options.jax, "jax")) if python
               for row in peer_rows(options.peers, python, "w8_memory.py", peer)]
     with tempfile.TemporaryDirectory() as folder:
-        ours = rows(run_dyn(build_dyn(Path(folder), w8_memory.gen()), options.rounds), w8_memory.ref_file())
-    for row in theirs + ours:
-        print("ROW " + json.dumps(row))
-    for row in ours:
-        for other in theirs:
-            if other.get("what") == row["what"]:
-                print(f"{row['what']}: at best {row['us_min']:.0f} us a sequence, {other['peer']} {other['us_min']:.0f}: "
-                      f"{other['us_min'] / row['us_min']:.2f} times as fast, error {row['err']:.1e}")
+        ours = rows(run_rounds(build_dyn(Path(folder), w8_memory.gen()), options.rounds), w8_memory.ref_file())
+    print_rows(ours, theirs)
 
 
 if __name__ == "__main__":
