@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-
 import numpy as np
 import pytest
 
@@ -21,10 +19,6 @@ TREE = SumDeclaration("Tree", ("d",), (
 FUNCTION = Function("f", (Variable("d", INT), Variable("n", INT), Variable("w", ArrayType(F32, (D, 2 * N))),
                           Variable("t", SumType("Tree", (D,)))), (), CoreBlock((), ()), sizes=2)
 LABELS = ("d", "n", "w", "t")
-
-
-def test_the_examples_of_the_module() -> None:
-    assert doctest.testmod(flat).failed == 0
 
 
 def arrays(**more) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Every code block of README.md and docs/ is run.
+"""Every code block of README.md and docs/ is run, and every example in a docstring of the compiler.
 
     ```dyn NAME.dyn        a program that `dync check` accepts, kept under this name for the rest of the page;
     ```dyn                 the same, without a name
@@ -13,6 +13,8 @@ Other blocks (`text`) are not code. On a page of docs/errors a program is right,
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import json
 import os
 import re
@@ -144,3 +146,12 @@ def test_links_to_tests_name_tests_that_exist() -> None:
             whole = Path(file).stem == name and 'test "' in source
             assert whole or re.search(found, source, re.M), f"{file} has no {name}"
     assert len(rows) > 30
+
+
+def test_the_examples_in_docstrings() -> None:
+    """`>>>` in a module of the compiler gives what stands below it."""
+    files = [path for path in sorted((ROOT / "dynlang").rglob("*.py")) if ">>> " in path.read_text(encoding="utf-8")]
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in files]
+    results = {name: doctest.testmod(importlib.import_module(name)) for name in names}
+    assert sum(one.attempted for one in results.values()) >= 50
+    assert not [name for name, one in results.items() if one.failed]

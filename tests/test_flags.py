@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import os
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dynlang.tools import execute, flags
+from dynlang.tools import flags
 from dynlang.tools.flags import BadFlag, Flag
 from dynlang.types import BOOL, F32, INT, ScalarType, StringType
 
@@ -118,8 +117,3 @@ def test_small_integers_have_their_range() -> None:
     assert flags.value_of(Flag("x", ScalarType("u8"), None), "255") == 255
     with pytest.raises(BadFlag):
         flags.value_of(Flag("x", ScalarType("u8"), None), "256")
-
-
-@pytest.mark.parametrize("module", [flags, execute])
-def test_the_examples_of_the_module(module) -> None:
-    assert doctest.testmod(module).failed == 0
