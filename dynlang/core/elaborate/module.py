@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dynlang.check import typed
@@ -11,6 +11,7 @@ from dynlang.core.build import Builder, Scope, text
 from dynlang.core.elaborate.decisions import Decision
 from dynlang.core.elaborate.facts import FactTable
 from dynlang.core.elaborate.frame import Frame
+from dynlang.core.elaborate.passing import CallSizes
 from dynlang.core.elaborate.values import (
     Abstraction,
     AnyFunction,
@@ -21,6 +22,7 @@ from dynlang.core.elaborate.values import (
     Value,
     identifier,
     rename_places,
+    sizes_mentioned,
 )
 from dynlang.core.nodes import (
     CAPTURED,
@@ -55,6 +57,9 @@ from dynlang.types import (
 DEEPEST_INSTANCE = 60
 """How often a function may be instantiated on the way to an instance of itself."""
 
+DEEPEST_SIZES = 8
+"""How often on that way its sizes may be others, which a function that is passed relates: each may be twice as long as the last."""
+
 MOST_INSTANCES = 2_000
 """How many combinations of types a function may be needed for."""
 
@@ -86,40 +91,9 @@ class Instance:
     """The instance whose body needs this one."""
 
 
-@dataclass
-class CallSizes:
-    """The size parameters of an instance: names in it, and what a caller passes for them."""
-
-    merge: bool
-    names: Names
-    slots: list[tuple[str, Size]] = field(default_factory=list)
-    known: dict[Size, Size] = field(default_factory=dict)
-
-    def parameter(self, wish: str, size: Size) -> Size:
-        """The size parameter of a function: its own variable, unless instances with function arguments share or fix it."""
-        if self.merge:
-            return self.size(size, wish)
-        return self._slot(wish, size)
-
-    def size(self, size: Size, wish: str = "s") -> Size:
-        if self.merge and size.value is not None:
-            return size
-        if self.merge and size.single_variable is None:
-            return size.substitute(lambda name: self.size(Size.variable(name)))
-        found = self.known.get(size)
-        if found is None:
-            found = self.known[size] = self._slot(size.single_variable or wish, size)
-        return found
-
-    def _slot(self, wish: str, size: Size) -> Size:
-        name = self.names.fresh(identifier(wish, "s"))
-        self.slots.append((name, size))
-        return Size.variable(name)
-
-    def type(self, kind: Type) -> Type:
-        from dynlang.types import map_type
-
-        return map_type(kind, lambda one: self.size(one) if isinstance(one, Size) else one, lambda one: None)
+def has_computed_sizes(instance: Instance) -> bool:
+    """Whether a size of it is neither one of its parameters nor a number."""
+    return any(one.value is None and one.single_variable is None for one in instance.size_names.values())
 
 
 @dataclass
@@ -253,7 +227,8 @@ class Elaborator:
         """The instance for these arguments, and what a caller passes to it."""
         names = Names()
         has_functions = any(one.functions for one in arguments)
-        passed = CallSizes(has_functions, names)
+        mentioned = (sizes_mentioned(function) for value in arguments for function in value.functions)
+        passed = CallSizes(has_functions, names, frozenset().union(*mentioned), has_functions and self.is_deep(function))
         own = {wish: passed.parameter(wish, size) for wish, size in zip(function.sizes, sizes, strict=True)}
         abstract = tuple(map(passed.type, types))
         keys: list[object] = []
@@ -270,8 +245,21 @@ class Elaborator:
             found.asked_by = self.making
             if types:
                 self.ensure_ends(found)
+            if has_computed_sizes(found):
+                self.ensure_sizes_end(found)
             self.queue.append(found)
         return self._prepared(found, passed, arguments, captured)
+
+    def asking(self, function: typed.Function) -> Iterator[Instance]:
+        """The instances of a function on the way to the one that is being made."""
+        asking = self.making
+        while asking is not None:
+            if asking.function is function:
+                yield asking
+            asking = asking.asked_by
+
+    def is_deep(self, function: typed.Function) -> bool:
+        return any(place >= DEEPEST_SIZES for place, _ in enumerate(self.asking(function)))
 
     def ensure_ends(self, instance: Instance) -> None:
         """A function that calls itself with ever new types would have instances without end."""
@@ -291,6 +279,15 @@ class Elaborator:
         place = self.making.function.span if self.making else function.span
         raise LimitReached(what, place, notes=(f"it is needed for {named[:200]}, ...",),
                            hint="a function calls itself with the types that it was called with")
+
+    def ensure_sizes_end(self, instance: Instance) -> None:
+        """The same of sizes that are computed from one another, by a function that takes functions which mention them."""
+        if sum(map(has_computed_sizes, self.asking(instance.function))) > DEEPEST_SIZES:
+            what = f"`{self.display_name(instance.function.name)}` calls itself with ever new sizes"
+            sizes = ", ".join(map(str, instance.size_names.values()))
+            hint = "pass the array whole and where to stop, or a function that doesn't mention these sizes"
+            place = self.making.function.span if self.making else None
+            raise LimitReached(what, place, notes=(f"it is needed for {sizes[:200]}",), hint=hint)
 
     def _prepared(self, instance: Instance, passed: CallSizes, arguments: Sequence[Value],
                   captured: Sequence[Sequence[tuple[AnyFunction, tuple[Variable, ...], tuple[Atom, ...]]]]) -> Prepared:

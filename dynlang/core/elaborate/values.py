@@ -40,6 +40,7 @@ from dynlang.types import (
     open_unknowns,
     opened_parts,
     parts,
+    sizes_in,
     substitute,
     tangent,
     unknowns,
@@ -68,6 +69,19 @@ class StoredFunction:
 
 
 AnyFunction = FunctionValue | StoredFunction
+
+
+def sizes_mentioned(function: AnyFunction) -> frozenset[str | int]:
+    """The variables and numbers among the sizes in what is known of a function: its type, or its own sizes and what it captured."""
+    if isinstance(function, StoredFunction):
+        sizes = (*sizes_in(function.atom.type), *sizes_in(function.type))
+        inside: tuple[AnyFunction, ...] = ()
+    else:
+        kinds = (*function.types, *(value.type for value in function.bound))
+        sizes = (*function.sizes, *(size for kind in kinds for size in sizes_in(kind)))
+        inside = tuple(inner for value in function.bound for inner in value.functions)
+    own = {one for size in sizes for one in (size.variables() if size.value is None else {size.value})}
+    return frozenset(own).union(*map(sizes_mentioned, inside))
 
 
 @dataclass(frozen=True, slots=True)
