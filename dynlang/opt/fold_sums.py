@@ -29,7 +29,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from dynlang.opt.fuse import DTYPES, dtype_of, is_elementwise
-from dynlang.ssa.build import Builder, copy_function, map_functions, operations_in, repeated_ranks
+from dynlang.ssa.build import Builder, columns_of, copy_function, map_functions, operations_in, repeated_ranks
 from dynlang.ssa.nodes import Array, Function, Module, Operation, Region, Scalar, Value
 
 FOLDED = {f"reduce_{word}": word for word in ("sum", "prod", "max", "min")}
@@ -92,7 +92,7 @@ def _chosen(folds: dict[Value, list[Operation]], makers: dict[Value, Operation])
 def can_fold(one: Operation) -> bool:
     """An elementwise loop whose inputs go along with its elements."""
     if one.name == "fused":
-        return not any(repeated_ranks(one)) and "folds" not in one.attributes
+        return not any(repeated_ranks(one)) and not columns_of(one) and "folds" not in one.attributes
     if not is_elementwise(one) or one.name == "accumulate":
         return False
     kind = one.results[0].type

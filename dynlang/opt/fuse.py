@@ -4,7 +4,8 @@ Law: every result has the same bits. A group computes what its members computed,
 formed only where no operation outside it stands between its members. Chains and siblings that read one array are joined:
 the gates of an LSTM cell are one loop with several results. An input that is a contiguous piece of an array (a `slice` of
 leading elements, a row by `at`) is read from that array directly, at an offset; unless the array is written
-in between, which would then need a copy. So is an array that a `broadcast` repeats over leading axes.
+in between, which would then need a copy. So is an array that a `broadcast` repeats over leading axes. The outer product of two vectors
+with which a gradient begins is computed where it is read: a number for each row times a number for each column.
 
 Before:
 
@@ -107,6 +108,18 @@ class _Fusing:
         self.region(self.function.body)
         return self.function
 
+    def may_join(self, one: Operation) -> bool:
+        """What can be a member of a group."""
+        return is_elementwise(one) or self.is_product(one)
+
+    def is_product(self, one: Operation) -> bool:
+        """The outer product of two vectors alone: added to a matrix of zeros."""
+        if one.name != "accumulate_outer" or dtype_of(one.results[0]) not in DTYPES:
+            return False
+        base = self.definitions.get(one.operands[0])
+        start = self.definitions.get(base.operands[0]) if base is not None and base.name == "fill" else None
+        return start is not None and start.name == "constant" and repr(start.attributes["value"]) == "0.0"
+
     def define(self, region: Region) -> None:
         for one in region.operations:
             self.definitions.update(dict.fromkeys(one.results, one))
@@ -123,7 +136,7 @@ class _Fusing:
 
     def stretch(self, around: _Around, start: int) -> list[Operation]:
         operations = around.operations[start:start + STRETCH]
-        return _Stretch(self, around, start, operations).rewritten() if any(map(is_elementwise, operations)) else operations
+        return _Stretch(self, around, start, operations).rewritten() if any(map(self.may_join, operations)) else operations
 
 
 class _Around:
@@ -155,7 +168,7 @@ class _Stretch:
 
     def rewritten(self) -> list[Operation]:
         for position, one in enumerate(self.operations):
-            if is_elementwise(one):
+            if self.owner.may_join(one):
                 self.place(position, one)
         groups = {members: _Loop(self, members).operations() for members in dict.fromkeys(self.group.values()) if self.worthwhile(members)}
         return list(self.ordered(groups)) if groups else self.operations
@@ -169,7 +182,8 @@ class _Stretch:
         members = 1 << position
         self.group[position] = members
         self.shapes[position] = self.owner.sizes.many(kind.shape)
-        self.reads[members] = frozenset(self.base(value)[0] for value in one.operands if isinstance(value.type, Array))
+        shared = () if self.owner.is_product(one) else one.operands
+        self.reads[members] = frozenset(self.base(value)[0] for value in shared if isinstance(value.type, Array))
         sources = [self.depend.position[value] for value in one.operands if value in self.depend.position]
         for other in [self.group[source] for source in sources if source in self.group] + self.siblings(position):
             members = self.group[position]
@@ -199,10 +213,12 @@ class _Stretch:
         return position is not None and bool(members >> position & 1)
 
     def worthwhile(self, members: int) -> bool:
-        """Several operations, or one that reads a piece of an array; an accumulation alone has a kernel of its own."""
+        """Several operations, or one that reads a piece of an array; an accumulation or product alone has a kernel of its own."""
         if members.bit_count() > 1:
             return True
         position = next(bits(members))
+        if not is_elementwise(self.operations[position]):
+            return False
         operands = [value for value in self.operations[position].operands if isinstance(value.type, Array)]
         return any(self.piece(value, members) is not None or self.repeated(value, members) is not None for value in operands)
 
@@ -301,6 +317,8 @@ class _Loop:
         self.operands: list[Value] = []
         self.offsets: list[Value | None] = []
         self.known: dict[Steps, Value] = {}
+        self.columns: list[int] = []
+        """Inputs of which the loop reads a number for each row."""
         self.rank: int | None = None
         """Axes of the arrays that the loop repeats."""
 
@@ -314,11 +332,28 @@ class _Loop:
         assert isinstance(shaped, Array)
         self.made.span = group[-1].span
         places = {value: len(self.operands) + place for place, value in enumerate(dict.fromkeys(filter(None, self.offsets)))}
-        attributes = {"offsets": tuple(places.get(value) if value else None for value in self.offsets)} if places else {}
+        attributes: dict[str, object] = {"offsets": tuple(places.get(value) if value else None for value in self.offsets)} if places else {}
+        if self.columns:
+            attributes["columns"] = tuple(self.columns)
         self.made.emit("fused", [*self.operands, *places], results, attributes, [self.inner.region], shaped.shape)
         return self.made.region.operations
 
+    def product(self, one: Operation) -> None:
+        """An outer product: a number for each row times what is repeated in each."""
+        _, left, right = one.operands
+        column, row = (self.bring(value, value) for value in (left, right))
+        self.columns.append(self.inner.region.parameters.index(column))
+        self.rank = 1
+        kind, hint = column.type, one.results[0].name
+        zero = self.inner.constant(0.0, dtype_of(column))
+        self.inner.span = one.span
+        product = self.inner.value("mul", [column, row], kind, hint=hint)
+        self.inside[one.results[0]] = self.inner.value("add", [zero, product], kind, hint=hint)
+
     def member(self, one: Operation) -> None:
+        if one.name == "accumulate_outer":
+            self.product(one)
+            return
         for value in one.operands:
             if value not in self.inside:
                 self.input(value)
@@ -341,10 +376,15 @@ class _Loop:
             self.rank, source = len(row.type.shape), row
         elif isinstance(value.type, Array) and (found := self.stretch.piece(value, self.members)) is not None:
             source, offset = found[0], self.offset(found[1])
+        self.inside[value] = self.bring(value, source, offset)
+
+    def bring(self, value: Value, source: Value, offset: Value | None = None) -> Value:
+        """A new operand; the number of it that the loop's region reads."""
         self.operands.append(source)
         self.offsets.append(offset)
-        self.inside[value] = Value(value.name, Scalar(dtype_of(value)))
-        self.inner.region.parameters.append(self.inside[value])
+        number = Value(value.name, Scalar(dtype_of(value)))
+        self.inner.region.parameters.append(number)
+        return number
 
     def offset(self, steps: Steps) -> Value:
         """The sum of index times stride; equal ones of a loop are one value."""
@@ -352,12 +392,12 @@ class _Loop:
             total: Value | None = None
             for index, sizes in steps:
                 if self.stretch.owner.sizes(index).value != 0:
-                    term = self.product(index, sizes)
+                    term = self.distance(index, sizes)
                     total = term if total is None else self.made.value("add", [total, term], I64, hint="offset")
             self.known[steps] = total or steps[0][0]
         return self.known[steps]
 
-    def product(self, index: Value, sizes: tuple[Dimension, ...]) -> Value:
+    def distance(self, index: Value, sizes: tuple[Dimension, ...]) -> Value:
         stride = prod(one for one in sizes if isinstance(one, int))
         factors = [one for one in sizes if isinstance(one, Value)] + [self.made.constant(stride, "i64")] * (stride != 1)
         for factor in factors:

@@ -138,10 +138,10 @@ class _Simplifier:
         copy = self.copier.operation(one, self.branches(operands[0]) if one.name == "if" else self.region)
         self.fold_fills(copy)
         self.fold(copy)
-        made.operations.append(copy)
-        self.sizes.visit(copy)
-        for value in copy.results:
-            self.definitions[value] = copy
+        for each in self.before_reshape(copy):
+            made.operations.append(each)
+            self.sizes.visit(each)
+            self.definitions.update(dict.fromkeys(each.results, each))
 
     # -- known values
 
@@ -205,9 +205,11 @@ class _Simplifier:
         return side if side is not None and isinstance(side.type, Array) == isinstance(one.results[0].type, Array) else None
 
     def reshaped(self, one: Operation, operands: list[Value]) -> Value | None:
-        kind = operands[0].type
-        same = isinstance(kind, Array) and self.sizes.many(kind.shape) == self.sizes.many(self.copier.sizes(one.sizes))
-        return operands[0] if same else None
+        """`reshape(x) -> x` where the shape is the same; also behind another reshape of x."""
+        wanted = self.sizes.many(self.copier.sizes(one.sizes))
+        before = self.definitions.get(operands[0])
+        found = [operands[0], before.operands[0]] if before is not None and before.name == "reshape" else [operands[0]]
+        return next((value for value in found if isinstance(value.type, Array) and self.sizes.many(value.type.shape) == wanted), None)
 
     def inside(self, one: Operation, operands: list[Value]) -> Value | None:
         """`check_index(i, n) -> i` where i is known to fit: in a loop of n turns with the index i, or both are known."""
@@ -239,6 +241,26 @@ class _Simplifier:
         filled = {value: found.operands[0] for value in arrays if (found := self.definitions.get(value)) and found.name == "fill"}
         if filled and any(value not in filled for value in arrays):
             copy.operands = [filled.get(value, value) for value in copy.operands]
+
+    def before_reshape(self, copy: Operation) -> tuple[Operation, ...]:
+        """`op(reshape(x), reshape(y)) -> reshape(op(x, y))` where x and y have one shape: what an optimiser does to the numbers of a
+        matrix is done to the matrix, and so together with what makes it."""
+        row = OPS.get(copy.name)
+        arrays = [value for value in copy.operands if isinstance(value.type, Array)]
+        found = [self.definitions.get(value) for value in arrays]
+        if row is None or not row.has("elementwise") or not arrays or any(one is None or one.name != "reshape" for one in found):
+            return (copy,)
+        sources = {value: one.operands[0] for value, one in zip(arrays, found, strict=True) if one is not None}
+        first, *others = (source.type for source in sources.values())
+        (result,) = copy.results
+        assert isinstance(first, Array) and isinstance(result.type, Array)
+        shape = self.sizes.many(first.shape)
+        if any(not isinstance(other, Array) or self.sizes.many(other.shape) != shape for other in others):
+            return (copy,)
+        whole = Value(result.name, Array(result.type.element, first.shape))
+        operands = [sources.get(value, value) for value in copy.operands]
+        done = Operation(copy.name, operands, [whole], copy.attributes, [], copy.sizes, copy.span)
+        return done, Operation("reshape", [whole], [result], {}, [], result.type.shape, copy.span)
 
     def fold(self, copy: Operation) -> None:
         """A scalar operation on constants becomes a constant."""

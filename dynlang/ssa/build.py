@@ -126,8 +126,15 @@ def folds_of(operation: Operation) -> tuple[str | None, ...]:
 def repeated_ranks(operation: Operation) -> tuple[int, ...]:
     """For each input of a fused loop its rank, if it is read anew for each index of the loop's first axes; else 0."""
     ranks = (len(one.type.shape) if isinstance(one.type, Array) else 0 for one in operation.operands)
-    return tuple(rank if place is None and rank < len(operation.sizes) else 0
-                 for rank, place in zip(ranks, fused_offsets(operation), strict=False))
+    columns = columns_of(operation)
+    return tuple(rank if place is None and rank < len(operation.sizes) and position not in columns else 0
+                 for position, (rank, place) in enumerate(zip(ranks, fused_offsets(operation), strict=False)))
+
+
+def columns_of(operation: Operation) -> tuple[int, ...]:
+    """The inputs of a fused loop that have one number for each row."""
+    columns = operation.attributes.get("columns")
+    return columns if isinstance(columns, tuple) else ()
 
 
 # ---------------------------------------------------------------- walking and copying

@@ -24,7 +24,7 @@ from dynlang.ops import OPS
 from dynlang.ops.dtypes import NUMPY, round_to_bf16
 from dynlang.ops.memory import Failure
 from dynlang.source import Span, in_library
-from dynlang.ssa.build import folds_of, fused_offsets
+from dynlang.ssa.build import columns_of, folds_of, fused_offsets
 from dynlang.ssa.errors import RunTimeError
 from dynlang.ssa.lanes import rows_before, rows_written
 from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Scalar, String, Value, ValueType
@@ -459,9 +459,12 @@ class _Machine:
         region = one.regions[0]
         sizes = tuple(each if isinstance(each, int) else int(values[each]) for each in one.sizes)
         inside: dict[Any, Any] = {}
-        for parameter, each, place in zip(region.parameters, one.operands, fused_offsets(one), strict=False):
+        columns = columns_of(one)
+        for position, (parameter, each, place) in enumerate(zip(region.parameters, one.operands, fused_offsets(one), strict=False)):
             value = self.heap.read(values[each])
-            if place is not None:
+            if position in columns:
+                value = value[:, None]
+            elif place is not None:
                 start = int(values[one.operands[place]])
                 value = value.ravel()[start:start + int(np.prod(sizes, dtype=np.int64))].reshape(sizes)
             inside[parameter] = value

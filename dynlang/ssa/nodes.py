@@ -33,7 +33,8 @@ are the sizes that its row asks for (`fill`, `reshape`, `slice`, ...), as values
 
 `fused` computes its region once for each element of `sizes`, which is the shape of all its results. An input is a scalar,
 the same for all elements; an array of that shape; an array of its last axes, read anew for each index of the first ones (all
-such inputs have one rank); or, where the attribute `offsets` (one entry an input) holds a position,
+such inputs have one rank); an array of the first of two axes, whose number is the same all along a row (the attribute `columns` lists
+these inputs); or, where the attribute `offsets` (one entry an input) holds a position,
 an array of any shape, whose row-major elements are read from the i64 operand at that position on. Offsets stand behind the
 inputs, each once. Where the attribute `folds` has a word for a result (`["sum", none]`), that is the reduction of all that the
 region yields in its place, in the order of the reduction's kernel. The attribute `reuse = [[result, input], ..]` (after `reuse`)

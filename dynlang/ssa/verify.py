@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dynlang import types
 from dynlang.diag import InternalError
 from dynlang.ops import OPS
-from dynlang.ssa.build import BOOL, I64, folds_of, fused_offsets, operations_in, repeated_ranks, sizes_of
+from dynlang.ssa.build import BOOL, I64, columns_of, folds_of, fused_offsets, operations_in, repeated_ranks, sizes_of
 from dynlang.ssa.lanes import UNIFORM, lanes_of, may_stand_in_a_nest, rows_before, rows_written, written_into
 from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Rows, Scalar, String, Value
 from dynlang.ssa.print import _Printer, print_type
@@ -314,8 +314,10 @@ class _FunctionCheck:
         for inner in region.operations[:-1]:
             known = inner.name == "constant" or (inner.name in OPS and OPS[inner.name].has("elementwise"))
             self.expect(known, f"{inner.name} can't be in a fused loop")
-        for value, parameter, place in zip(one.operands, region.parameters, offsets, strict=False):
-            self.fused_operand(value, parameter, shape, place is not None)
+        columns = columns_of(one)
+        self.expect(not columns or len(shape) == 2, "a loop with a number for each row has two axes")
+        for position, (value, parameter, place) in enumerate(zip(one.operands, region.parameters, offsets, strict=False)):
+            self.fused_operand(value, parameter, shape[:1] if position in columns else shape, place is not None)
             self.expect(place is None or one.operands[place].type == I64, "an offset is no i64")
         self.expect(len({rank for rank in repeated_ranks(one) if rank}) <= 1, "repeated inputs have different ranks")
         folds = folds_of(one)

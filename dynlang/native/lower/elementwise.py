@@ -21,7 +21,7 @@ from dynlang.native.lower.frame import HANDLERS, Frame, lowers
 from dynlang.native.lower.layout import REGISTER, family
 from dynlang.ops import OPS
 from dynlang.ops.dtypes import BYTES
-from dynlang.ssa.build import folds_of, fused_offsets, repeated_ranks
+from dynlang.ssa.build import columns_of, folds_of, fused_offsets, repeated_ranks
 from dynlang.ssa.nodes import Array, Operation, Region, Scalar, Value
 from dynlang.ssa.ownership import reused
 
@@ -301,6 +301,7 @@ def _loop(frame: Frame, operation: Operation, region: Region, offsets: Sequence[
         if folds[place] is None:
             frame.define(result, frame.room(operation.operands[taken[place]]) if place in taken else frame.allocate_array(result.type))
         outputs.append(("" if folds[place] else frame[result], dtype_of(result)))
+    columns = columns_of(operation)
     ranks = repeated_ranks(operation) if operation.name == "fused" else ()
     if any(folds):
         from dynlang.native.lower.folds import FoldingLoop
@@ -309,21 +310,29 @@ def _loop(frame: Frame, operation: Operation, region: Region, offsets: Sequence[
         for place, total in totals.items():
             frame.define(operation.results[place], total)
         return
-    if not any(ranks):
+    if not any(ranks) and not columns:
         ElementLoop(frame, region, inputs, outputs, frame.elements(operation.results[0].type)).emit()
         return
-    rank = max(ranks)
+    rank = max(ranks) or 1
     sizes = frame.product(operation.sizes[:-rank]), frame.product(operation.sizes[-rank:])
-    _rows(frame, region, inputs, outputs, ranks, sizes)
+    _rows(frame, region, inputs, outputs, (ranks, columns), sizes)
 
 
-def _rows(frame: Frame, region: Region, inputs: Sequence[Input], outputs: Sequence[tuple[str, str]], repeated: Sequence[int],
-          sizes: tuple[str, str]) -> None:
-    """A loop for each row, in which the repeated inputs begin anew. `sizes`: how many rows, and their elements."""
-    f, (count, elements) = frame.f, sizes
+def _rows(frame: Frame, region: Region, inputs: Sequence[Input], outputs: Sequence[tuple[str, str]],
+          kinds: tuple[Sequence[int], Sequence[int]], sizes: tuple[str, str]) -> None:
+    """A loop for each row. `kinds`: the ranks of the inputs that begin anew in each row, 0 for the others; which inputs have one number
+    for each row. `sizes`: how many rows, and their elements."""
+    f, (count, elements), (repeated, columns) = frame.f, sizes, kinds
     with f.loop(0, count) as row:
         start = f.mul(row.index, elements)
-        here = [one if rank or not one.is_array else replace(one, offset=start if one.offset == "0" else f.add(one.offset, start))
-                for one, rank in zip(inputs, repeated, strict=True)]
+
+        def in_row(place: int, one: Input) -> Input:
+            if place in columns:
+                return Input(load_lanes(f, one.dtype, one.operand, row.index, 1, None), one.dtype, False)
+            if repeated[place] or not one.is_array:
+                return one
+            return replace(one, offset=start if one.offset == "0" else f.add(one.offset, start))
+
+        here = [in_row(place, one) for place, one in enumerate(inputs)]
         there = [(f.offset(pointer, start, _memory(dtype)), dtype) for pointer, dtype in outputs]
         ElementLoop(frame, region, here, there, elements).emit()
