@@ -289,6 +289,22 @@ def test_matrix_products(shape: tuple[int, int, int], dtype: str, target: Target
 
 @each_target
 @each_float
+@pytest.mark.parametrize("odd", [0.0, np.inf, np.nan])
+@pytest.mark.parametrize("m, k, n", [(33, 22, 64), (100, 9, 40), (1000, 5, 17), (40, 1, 3), (64, 600, 20)])
+def test_rows_of_zeros_in_a_product(m: int, k: int, n: int, odd: float, dtype: str, target: Target) -> None:
+    a, b, result, expected = sample(m, k, dtype=dtype), sample(k, n, dtype=dtype, seed=1), *(sample(m, n, dtype=dtype) for _ in range(2))
+    zeros = np.random.default_rng(4).uniform(size=b.shape) < 0.5
+    b[zeros.any(axis=1) if n < 20 else slice(1, None)] = 0.0
+    b[:, 5:n // 2] = 0.0
+    b[0, 0] = -0.0
+    a[m // 3, k - 1] = odd
+    call("matmul", m, k, n, a, b, result, target=target)
+    call("matmul_nt", m, k, n, a, np.ascontiguousarray(b.T), expected, target=target)  # which goes through all of them
+    assert np.array_equal(result, expected, equal_nan=True) and np.array_equal(np.signbit(result), np.signbit(expected))
+
+
+@each_target
+@each_float
 @pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape[0]], ids=str)
 def test_a_row_of_a_product_has_the_bits_of_vecmat(shape: tuple[int, int, int], dtype: str, target: Target) -> None:
     m, k, n = shape

@@ -4,18 +4,20 @@ For each stretch of k, block of rows and panel of columns, the panel of B is pac
 past the end are zero), and every tile of rows runs along it; with one or two tiles packing doesn't pay, and whole
 panels are read in place; so is a B that is a panel itself. Where at most half a panel's columns are left, panel and tiles
 are half as wide. A is read in place by its two strides. Nothing is allocated, so a product can't fail. A tile
-loads C before it starts and stores it when done, so the chain of additions doesn't depend on how k is cut.
+loads C before it starts and stores it when done, so the chain of additions doesn't depend on how k is cut. Rows of B that are
+zero are passed over (`zeros.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dynlang.native import kernels
 from dynlang.native.emit import Function, ModuleText, Operand, Signature, vector
 from dynlang.native.kernels import SCALARS
 from dynlang.native.kernels.vectors import SQUARE, by_columns, element_bytes, lanes, transpose_block
+from dynlang.native.kernels.zeros import LEAST_TILES, all_finite, kept_rows
 
 _PANEL_BYTES = 32768
 _ROW_BLOCK = 960
@@ -48,14 +50,17 @@ def _build(f: Function, dtype: str, form: str, accumulate: bool) -> None:
         _few_rows(f, dtype, scalar, accumulate)
     width, depth = _panel(f, scalar)
     packed = f.slot(scalar, count=width * depth, align=64)
+    zeros = _Zeros(f.slot("i64", count=depth), f.slot("i64"), f.slot("i8")) if form == "" and not accumulate else None
     with f.loop(0, "%k", depth) as along:
         kc = f.minimum(f.sub("%k", along.index), depth)
         fresh = "false" if accumulate else f.icmp("eq", along.index, 0)
         with f.loop(0, "%m", _ROW_BLOCK) as block:
             rows = f.minimum(f.sub("%m", block.index), _ROW_BLOCK)
+            if zeros is not None:
+                f.store("i8", UNKNOWN, zeros.finite)
             with f.loop(0, "%n", width) as across:
                 columns = f.minimum(f.sub("%n", across.index), width)
-                work = _Strip(block.index, rows, across.index, columns, along.index, kc, packed, fresh)
+                work = _Strip(block.index, rows, across.index, columns, along.index, kc, packed, fresh, zeros)
                 narrow = f.choose(f.icmp("sle", columns, width // 2))
                 with narrow.yes():
                     _run_strip(f, scalar, form, work, width // 2)
@@ -70,6 +75,18 @@ def _panel_of_b(f: Function, scalar: str, form: str, row: Operand, column: Opera
     return f.offset("%B", at, scalar)
 
 
+UNKNOWN, FINITE, OTHER = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Zeros:
+    """Room for the rows of a panel that aren't zero (`zeros.py`), for how many they are, and for what is known of a block of A."""
+
+    places: str
+    kept: str
+    finite: str
+
+
 @dataclass(frozen=True, slots=True)
 class _Strip:
     """Rows of C below one panel: `rows` from `row` on, `columns` from `column` on, and k from `depth` on for `k` steps."""
@@ -82,6 +99,7 @@ class _Strip:
     k: Operand
     packed: Operand
     fresh: Operand
+    zeros: _Zeros | None
 
 
 def _few_rows(f: Function, dtype: str, scalar: str, accumulate: bool) -> None:
@@ -106,11 +124,38 @@ def _run_strip(f: Function, scalar: str, form: str, work: _Strip, width: int) ->
     with f.when(f.binary("xor", "i1", in_place, "true")):
         f.call(_pack(f.module, scalar, width).name, work.k, work.columns, source, "%n", work.packed)
     panel, step = f.select(in_place, "ptr", source, work.packed), f.select(in_place, "i64", "%n", width)
-    _run_tiles(f, scalar, form, work, width, panel, step)
+    if work.zeros is None:
+        _run_tiles(f, scalar, form, work, width, panel, step)
+        return
+    _look_for_zeros(f, scalar, work, work.zeros, width, panel, step)
+    kept = f.load("i64", work.zeros.kept)
+    sparse = f.choose(f.icmp("slt", kept, work.k))
+    with sparse.yes():
+        _run_tiles(f, scalar, form, replace(work, k=kept), width, panel, step, work.zeros.places)
+    with sparse.no():
+        _run_tiles(f, scalar, form, work, width, panel, step)
 
 
-def _run_tiles(f: Function, scalar: str, form: str, work: _Strip, width: int, panel: Operand, step: Operand) -> None:
-    """As many of the tallest tiles as fit, then the lowest that holds the rest. `step` is from row to row of the panel."""
+def _look_for_zeros(f: Function, scalar: str, work: _Strip, zeros: _Zeros, width: int, panel: Operand, step: Operand) -> None:
+    """Leaves the number of the panel's rows that are to be gone through: all, or those that aren't zero."""
+    f.store("i64", work.k, zeros.kept)
+    many = f.icmp("sge", work.rows, LEAST_TILES * f.target.tile[0])
+    with f.when(f.binary("and", "i1", many, f.icmp("eq", work.k, "%k"))):
+        kept = f.call(kept_rows(f.module, scalar, width).name, work.k, panel, step, zeros.places)
+        with f.when(f.icmp("slt", kept, f.sub(work.k, f.binary("ashr", "i64", work.k, 2)))):
+            with f.when(f.icmp("eq", f.load("i8", zeros.finite), UNKNOWN, "i8")):
+                a = f.offset("%A", f.mul(work.row, "%k"), scalar)
+                finite = f.call(all_finite(f.module, scalar).name, f.mul(work.rows, "%k"), a)
+                f.store("i8", f.select(finite, "i8", FINITE, OTHER), zeros.finite)
+            with f.when(f.icmp("eq", f.load("i8", zeros.finite), FINITE, "i8")):
+                f.store("i64", kept, zeros.kept)
+
+
+def _run_tiles(f: Function, scalar: str, form: str, work: _Strip, width: int, panel: Operand, step: Operand,
+               places: str = "") -> None:
+    """As many of the tallest tiles as fit, then the lowest that holds the rest. `step` is from row to row of the panel.
+
+    `places`: the rows of the panel that aren't passed over, where not all are gone through."""
     transposed = form == "_tn"
 
     def run(start: Operand, height: int, count: Operand) -> None:
@@ -118,8 +163,8 @@ def _run_tiles(f: Function, scalar: str, form: str, work: _Strip, width: int, pa
         at = f.add(f.mul(work.depth, "%m"), row) if transposed else f.add(f.mul(row, "%k"), work.depth)
         a, c = f.offset("%A", at, scalar), f.offset("%C", f.add(f.mul(row, "%n"), work.column), scalar)
         stride = "%m" if transposed else "%k"
-        tile = _tile(f.module, scalar, height, width, transposed).name
-        f.call(tile, work.k, a, stride, panel, step, c, "%n", count, work.columns, work.fresh)
+        tile = _tile(f.module, scalar, height, width, transposed, bool(places)).name
+        f.call(tile, work.k, a, stride, panel, step, c, "%n", count, work.columns, work.fresh, *([places] if places else []))
 
     heights = heights_of_tiles(f.target.tile[0])
     rest = f.binary("urem", "i64", work.rows, heights[0])
@@ -146,29 +191,31 @@ _TILE = (
 )
 
 
-def _tile(module: ModuleText, scalar: str, rows: int, width: int, transposed: bool) -> Signature:
+def _tile(module: ModuleText, scalar: str, rows: int, width: int, transposed: bool, listed: bool) -> Signature:
     """C[count x columns] += A panel, where `across` is from row to row of C and `step` from row to row of the panel.
 
     `stride` is from row to row of A, or with `transposed` from step to step of k. A tile that has fewer rows takes the last one
-    again for those that are missing, and writes it as often; of fewer columns it touches those alone.
+    again for those that are missing, and writes it as often; of fewer columns it touches those alone. `listed`: the k steps are those
+    at `places`.
     """
-    name = f"dyn.kernel.tile{'_tn' if transposed else ''}.{rows}x{width}.{scalar}"
+    name = f"dyn.kernel.tile{'_tn' if transposed else ''}{'.listed' if listed else ''}.{rows}x{width}.{scalar}"
 
     def build_tile(module: ModuleText) -> None:
-        f = module.function(name, "void", *_TILE, attributes="nounwind noinline")
+        f = module.function(name, "void", *_TILE, *(["ptr noalias readonly places"] if listed else []), attributes="nounwind noinline")
         last = f.sub("%count", 1)
         lines: list[Operand] = [0, *(f.minimum(last, i) for i in range(1, rows))]
         block = _Block(f, scalar, width, lines)
         before = block.read()
         starts = [f.offset("%a", f.mul("%stride", line), scalar) for line in lines] if not transposed else []
         with f.loop(0, "%k", carried=[(block.kind, value) for value in before]) as loop:
-            row = f.offset("%panel", f.mul(loop.index, "%step"), scalar)
+            at = f.load("i64", f.offset("%places", loop.index, "i64")) if listed else loop.index
+            row = f.offset("%panel", f.mul(at, "%step"), scalar)
             pieces = [f.load(block.kind, f.offset(row, part, scalar)) for part in block.parts]
             if transposed:
-                base = f.offset("%a", f.mul(loop.index, "%stride"), scalar)
+                base = f.offset("%a", f.mul(at, "%stride"), scalar)
                 elements = [f.load(scalar, f.offset(base, line, scalar)) for line in lines]
             else:
-                elements = [f.load(scalar, f.offset(start, loop.index, scalar)) for start in starts]
+                elements = [f.load(scalar, f.offset(start, at, scalar)) for start in starts]
             wide = [f.splat(block.kind, element) for element in elements]
             products = [(factor, piece) for factor in wide for piece in pieces]
             loop.next = [f.fma(block.kind, *pair, total) for pair, total in zip(products, loop.carried, strict=True)]
