@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dynlang.diag import CompileError, InternalError
+from dynlang.opt.abreast import abreast
 from dynlang.opt.collect_products import collect_products
 from dynlang.opt.count_references import count_references
 from dynlang.opt.drop_functions import drop_functions
@@ -61,6 +62,8 @@ PASSES: tuple[Pass, ...] = (
     Pass("take_apart", take_apart, ("share", "drop_unused"), 1,
          "behind hoist, so that loops written out hold what depends on the turn alone; before fusion, which makes loops of what is left"),
     Pass("recall", recall, ("take_apart",), 1, "behind what turns switches of derivatives into branches on the primal's conditions"),
+    Pass("abreast", abreast, ("take_apart",), 1,
+         "behind take_apart, so that inner loops work on numbers; before fusion, whose loops go along arrays instead"),
     Pass("own_parameters", own_parameters, ("inline", "drop_unused"), 1, "before fusion, which turns writes in place into plain loops"),
     Pass("take", take, (), 0, "before fusion and the counts, which see what an operation takes over"),
     Pass("fuse", fuse, ("simplify", "share", "drop_unused", "own_parameters"), 1,

@@ -73,6 +73,16 @@ def dtype_of(kind: ValueType) -> str:
     raise TypeError(f"{kind} has no dtype")
 
 
+def side_by_side(kind: ValueType) -> int:
+    """How many numbers stand side by side: in a value, or in each element of an array.
+
+    >>> side_by_side(Array(Scalar("f64", 4), (3,)))
+    4
+    """
+    element = kind.element if isinstance(kind, Array) else kind
+    return element.lanes if isinstance(element, Scalar) else 1
+
+
 # ---------------------------------------------------------------- types and the values they mention
 
 

@@ -24,7 +24,7 @@ from dynlang.ops import OPS
 from dynlang.ops.dtypes import NUMPY, round_to_bf16
 from dynlang.ops.memory import Failure
 from dynlang.source import Span, in_library
-from dynlang.ssa.build import columns_of, folds_of, fused_offsets
+from dynlang.ssa.build import columns_of, folds_of, fused_offsets, side_by_side
 from dynlang.ssa.errors import RunTimeError
 from dynlang.ssa.lanes import rows_before, rows_written
 from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Scalar, String, Value, ValueType
@@ -245,6 +245,8 @@ _SCALARS = {dtype: np.dtype(name).type for dtype, name in NUMPY.items()}
 
 def stored(value: Any, kind: ValueType) -> Any:
     """A value in the representation of its type: no 0-d arrays, the type's dtype, bf16 rounded."""
+    if isinstance(kind, Scalar) and kind.lanes > 1:
+        return np.asarray(value, NUMPY[kind.dtype])
     if isinstance(kind, Scalar):
         made = _SCALARS[kind.dtype](value)
         return round_to_bf16(made)[()] if kind.dtype == "bf16" else made
@@ -322,6 +324,10 @@ class _Machine:
             if size < 0 and one.name != "slice":
                 raise RunTimeError("SIZE", f"a size is {size}", *place_of(one.span))
         row = OPS[one.name]
+        if one.results and (several := side_by_side(one.results[0].type)) > 1:
+            if one.name == "fill":
+                return [self.counted_result(np.broadcast_to(values[one.operands[0]], (*sizes, several)).copy(), one.results[0])]
+            sizes = (*sizes, several) if one.sizes else sizes
         try:
             found = row.mean(np, operands, attributes_of(one), sizes, first_dtype(one))
         except Failure as error:
@@ -446,6 +452,19 @@ class _Machine:
             values.update(zip(body.parameters, current, strict=True))
             current = self.region(body, values)
 
+    def pack(self, one: Operation, values: dict[Any, Any]) -> list[Any]:
+        return [np.array([values[each] for each in one.operands])]
+
+    def unpack(self, one: Operation, values: dict[Any, Any]) -> list[Any]:
+        return [values[one.operands[0]][one.attributes["place"]]]
+
+    def regroup(self, one: Operation, values: dict[Any, Any]) -> list[Any]:
+        (result,), several = one.results, side_by_side(one.results[0].type)
+        assert isinstance(result.type, Array)
+        shape = tuple(each if isinstance(each, int) else int(values[each]) for each in result.type.shape)
+        whole = self.heap.read(values[one.operands[0]]).reshape((*shape, several) if several > 1 else shape)
+        return [self.counted_result(whole.copy(), result)]
+
     def retain(self, one: Operation, values: dict[Any, Any]) -> list[Any]:
         self.heap.retain(values[one.operands[0]])
         return []
@@ -542,7 +561,8 @@ def on_elements(one: Operation, values: Mapping[Any, Any]) -> Any:
 _STRUCTURAL: dict[str, Callable[[_Machine, Operation, dict[Any, Any]], list[Any]]] = {
     "constant": _Machine.constant, "call": _Machine.call_operation, "construct": _Machine.construct, "switch": _Machine.switch,
     "if": _Machine.conditional, "for": _Machine.counted_loop, "while": _Machine.open_loop, "retain": _Machine.retain,
-    "release": _Machine.release, "fused": _Machine.fused, "nest": _Machine.nest,
+    "release": _Machine.release, "fused": _Machine.fused, "nest": _Machine.nest, "pack": _Machine.pack, "unpack": _Machine.unpack,
+    "regroup": _Machine.regroup,
     "yield": lambda machine, one, values: [],
     "return": lambda machine, one, values: [],
 }

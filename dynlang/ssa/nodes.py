@@ -10,12 +10,12 @@ Text form (printed by `print.py`, read by `parse.py` with `grammar/ssa.lark`, ch
       return %h
     }
 
-Types: scalars by dtype; `f32[%n, 4]` an array whose sizes are i64 values or ints; `box @Tree<%d>` a sum; `list<...>`; `str`;
-`rows<f32>[%v, %d]`. The type of a region parameter may mention earlier parameters of that region, a result's type
-earlier results: so an array of unknown size travels as its size and itself. Where such a size is more than one value
-(`f32[2 * n]`), integer arithmetic computes it directly after: at the start of the region, or behind the operation. So the
-sizes of a value's type are known wherever the value is used; those of an operation's result, before the operation, unless
-they depend on its own results. The types of `Function.results` speak of parameters, earlier results and values of the body.
+Types: scalars by dtype, `f64x4` for four of them side by side; `f32[%n, 4]` an array whose sizes are i64 values or ints; `box @Tree<%d>`
+a sum; `list<...>`; `str`; `rows<f32>[%v, %d]`. The type of a region parameter may mention earlier parameters of that region, a result's
+type earlier results: so an array of unknown size travels as its size and itself. Where such a size is more than one value (`f32[2 * n]`),
+integer arithmetic computes it directly after: at the start of the region, or behind the operation. So the sizes of a value's type are
+known wherever the value is used; those of an operation's result, before the operation, unless they depend on its own results. The types
+of `Function.results` speak of parameters, earlier results and values of the body.
 
 Ops: every row of the op table, plus
   constant {value}                      | call {function} args
@@ -26,6 +26,8 @@ Ops: every row of the op table, plus
   fused inputs.., offsets.. sizes [shape] (one scalar parameter an input) {scalar rows}: one loop over all elements (after `fuse`)
   nest {into} array, offset.. sizes [shape], one region: one loop over all elements with loops inside of it (after `nest`)
   element %array, %from: in a nest, the number at `from` plus the place of the element at hand
+  pack %a, %b, ..: these numbers side by side   | unpack %x {place}: one of them   | regroup %x: an array by numbers as one by several
+    side by side, `f64[%n, 4]` as `f64x4[%n]`, or back; the sizes of the result are its type's (after `abreast`)
 
 `constant` of an integer is sign-extended or cut to its dtype; of a string it is a block that lives as long as the program
 runs. `list_empty` has its element types in its result's type (Core's attribute `elements` is gone). An operation's `sizes`
@@ -66,9 +68,10 @@ from dynlang.source import Span
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """dtype: f64 f32 f16 bf16 i64 i32 i16 i8 u8 bool."""
+    """dtype: f64 f32 f16 bf16 i64 i32 i16 i8 u8 bool. `lanes`: how many numbers stand side by side (`opt/abreast.py`)."""
 
     dtype: str
+    lanes: int = field(default=1, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

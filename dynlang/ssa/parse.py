@@ -220,7 +220,8 @@ class _Reader(Transformer):
 
     # types
     def scalar(self, name: Token) -> Scalar:
-        return Scalar(str(name))
+        dtype, _, lanes = str(name).partition("x")
+        return Scalar(dtype, int(lanes or 1))
 
     def text(self) -> String:
         return String()

@@ -141,8 +141,8 @@ class _Printer:
 
     def type(self, kind: ValueType) -> str:
         match kind:
-            case Scalar(dtype):
-                return dtype
+            case Scalar(dtype, lanes):
+                return dtype if lanes == 1 else f"{dtype}x{lanes}"
             case String():
                 return "str"
             case Array(element, shape):

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from dynlang import types
 from dynlang.diag import InternalError
 from dynlang.ops import OPS
-from dynlang.ssa.build import BOOL, I64, columns_of, folds_of, fused_offsets, operations_in, repeated_ranks, sizes_of
+from dynlang.ssa.build import BOOL, I64, columns_of, folds_of, fused_offsets, operations_in, repeated_ranks, side_by_side, sizes_of
 from dynlang.ssa.lanes import UNIFORM, lanes_of, may_stand_in_a_nest, rows_before, rows_written, written_into
 from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Rows, Scalar, String, Value
 from dynlang.ssa.print import _Printer, print_type
@@ -19,7 +20,7 @@ from dynlang.ssa.shapes import Polynomials, row_attributes
 from dynlang.types import DTYPES, FLOATS, INTEGERS, Size
 
 STRUCTURAL = frozenset({"constant", "call", "construct", "switch", "if", "for", "while", "yield", "return", "retain", "release", "fused",
-                        "nest", "element"})
+                        "nest", "element", "pack", "unpack", "regroup"})
 TERMINATORS = frozenset({"yield", "return"})
 
 
@@ -185,6 +186,8 @@ class _FunctionCheck:
         for value, target in zip(given, wanted, strict=True):
             have, want = self.core(value), self.core(target, binding)
             self.expect(have == want, f"{what}: {self.names.name(value)} is {have}, not {want}")
+            fits = side_by_side(value.type) == side_by_side(target.type)
+            self.expect(fits, f"{what}: {self.names.name(value)} is {print_type(value.type)}")
 
     def row(self, one: Operation) -> None:
         row = OPS[one.name]
@@ -196,6 +199,8 @@ class _FunctionCheck:
         except (TypeError, KeyError, IndexError, AttributeError) as error:
             raise _Broken(str(error) or repr(error)) from None
         self.expect(len(results) == len(one.results), f"{len(one.results)} results for {len(results)}")
+        widths = {side_by_side(value.type) for value in [*one.operands, *one.results] if value.type != I64}
+        self.expect(len(widths) < 2, "some numbers stand side by side, and some alone")
         for value, kind in zip(one.results, results, strict=True):
             have = self.core(value)
             self.expect(have == _plain(kind), f"{self.names.name(value)} is {have}, the row says {kind}")
@@ -229,6 +234,9 @@ class _FunctionCheck:
             raise _Broken(f"there is no function @{one.attributes.get('function')}")
         for values, kinds, what in ((one.operands, signature.parameters, "arguments"), (one.results, signature.results, "results")):
             self.expect(len(values) == len(kinds), f"{len(values)} {what} for {len(kinds)}")
+        callee = self.module.functions[str(one.attributes["function"])]
+        fits = [side_by_side(value.type) for value in one.operands] == [side_by_side(value.type) for value in callee.parameters]
+        self.expect(fits, "some numbers stand side by side, and some alone")
         sizes = {f"p{i}": self.names(value) for i, value in enumerate(one.operands) if value.type == I64}
         sizes |= {f"r{i}": self.names(value) for i, value in enumerate(one.results) if value.type == I64}
         for value, kind in zip([*one.operands, *one.results], [*signature.parameters, *signature.results], strict=True):
@@ -335,6 +343,28 @@ class _FunctionCheck:
             fits = is_piece or (have == shape[len(shape) - len(have):] and len(have) <= len(shape))
             self.expect(fits, f"{self.names.name(value)} doesn't have the shape of the loop")
 
+    def pack(self, one: Operation) -> None:
+        self.expect(len(one.results) == 1 and isinstance(one.results[0].type, Scalar), "pack makes numbers side by side")
+        kind = one.results[0].type
+        assert isinstance(kind, Scalar)
+        fits = len(one.operands) == kind.lanes > 1 and all(value.type == Scalar(kind.dtype) for value in one.operands)
+        self.expect(fits, f"these aren't the numbers of {print_type(kind)}")
+
+    def unpack(self, one: Operation) -> None:
+        self.expect(len(one.operands) == 1 and len(one.results) == 1, "unpack takes one of the numbers that stand side by side")
+        kind, place = one.operands[0].type, one.attributes.get("place")
+        self.expect(isinstance(kind, Scalar) and isinstance(place, int) and 0 <= place < kind.lanes, f"there is no number {place}")
+        self.expect(isinstance(kind, Scalar) and one.results[0].type == Scalar(kind.dtype), "it has the type of one number")
+
+    def regroup(self, one: Operation) -> None:
+        self.expect(len(one.operands) == 1 and len(one.results) == 1, "regroup takes an array and gives one")
+        found = []
+        for value in (one.operands[0], one.results[0]):
+            kind = value.type
+            self.expect(isinstance(kind, Array) and isinstance(kind.element, Scalar), f"{self.names.name(value)} is no array of numbers")
+            assert isinstance(kind, Array) and isinstance(kind.element, Scalar)
+            found.append((kind.element.dtype, prod(self.names.many(kind.shape), start=Size.constant(kind.element.lanes))))
+        self.expect(found[0] == found[1], "the arrays don't hold as many numbers of the same type")
 
     def nest(self, one: Operation) -> None:
         self.expect(len(one.regions) == 1, "nest has one region")
@@ -379,7 +409,8 @@ _CHECKS: dict[str, Callable[[_FunctionCheck, Operation], None]] = {
     "switch": _FunctionCheck.switch, "if": _FunctionCheck.conditional, "for": _FunctionCheck.counted_loop,
     "while": _FunctionCheck.open_loop, "yield": lambda check, one: None, "return": _FunctionCheck.give_back,
     "retain": _FunctionCheck.count, "release": _FunctionCheck.count, "fused": _FunctionCheck.fused,
-    "nest": _FunctionCheck.nest, "element": _FunctionCheck.element,
+    "nest": _FunctionCheck.nest, "element": _FunctionCheck.element, "pack": _FunctionCheck.pack, "unpack": _FunctionCheck.unpack,
+    "regroup": _FunctionCheck.regroup,
 }
 
 _ACCEPTS: dict[str, Callable[[Value], bool]] = {

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dynlang.native.lower import arrays, control, elementwise, lists, nest, reductions, rows, text  # noqa: F401  (they register their handlers)
+from dynlang.native.lower import arrays, control, elementwise, lists, nest, packs, reductions, rows, text  # noqa: F401  (handlers)
 from dynlang.native.lower.entry import define_entry
 from dynlang.native.lower.frame import Lowering
 from dynlang.native.target import Target
-from dynlang.ssa.build import reached_from
+from dynlang.ssa.build import reached_from, side_by_side
 from dynlang.ssa.nodes import Module
 
 
 def lower(module: Module, target: Target, entries: Iterable[str] | None = None) -> str:
     """The LLVM IR of a module. `entries` (none named: all functions) can be called from outside as `entry.NAME`; what they don't
     reach is left out."""
-    names = list(entries or module.functions)
+    callable_ = (name for name, one in module.functions.items() if all(side_by_side(each.type) == 1 for each in one.parameters))
+    names = list(entries or callable_)
     lowering = begin(reached_from(module, names), target, names)
     lowering.counting.finish()
     return lowering.text.text()

@@ -321,7 +321,7 @@ def is_short(frame: Frame, body: Region) -> bool:
 
 
 def _is_quick(frame: Frame, one: Operation) -> bool:
-    if one.name in ("constant", "if", "yield", "check_index", "element"):
+    if one.name in ("constant", "if", "yield", "check_index", "element", "pack", "unpack"):
         return True
     if one.name == "nest":
         return bool(one.operands) and _are_few(frame, one.sizes)

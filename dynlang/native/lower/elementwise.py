@@ -269,7 +269,7 @@ def lower_elementwise(frame: Frame, operation: Operation) -> None:
     (result,) = operation.results
     if isinstance(result.type, Scalar):
         frame.define(result, apply(frame.f, operation.name, operation.attributes, [dtype_of(one) for one in operation.operands],
-                                   [frame[one] for one in operation.operands], 1))
+                                   [frame[one] for one in operation.operands], result.type.lanes))
         return
     parameters = [Value(one.name, Scalar(dtype_of(one))) for one in operation.operands]
     inner = Value(result.name, Scalar(dtype_of(result)))

@@ -9,6 +9,7 @@ Array(element=Scalar(dtype='f32'), shape=())
 from __future__ import annotations
 
 from dynlang import types
+from dynlang.native.emit import vector
 from dynlang.ops.dtypes import BYTES
 from dynlang.ssa.nodes import Array, Box, List, Rows, Scalar, String, ValueType
 
@@ -46,7 +47,7 @@ def bare(kind: ValueType) -> ValueType:
 
 def register(kind: ValueType) -> str:
     """The LLVM type of a value of this type: a scalar's own, `ptr` for every block."""
-    return REGISTER[kind.dtype] if isinstance(kind, Scalar) else "ptr"
+    return vector(REGISTER[kind.dtype], kind.lanes) if isinstance(kind, Scalar) else "ptr"
 
 
 def memory(kind: ValueType) -> str:
@@ -57,7 +58,7 @@ def memory(kind: ValueType) -> str:
 
 def element_bytes(kind: ValueType) -> int:
     """Bytes of one element of an array."""
-    return BYTES[kind.dtype] if isinstance(kind, Scalar) else SLOT_BYTES
+    return BYTES[kind.dtype] * kind.lanes if isinstance(kind, Scalar) else SLOT_BYTES
 
 
 def counted(kind: ValueType) -> bool:
@@ -103,8 +104,8 @@ def of_core(kind: types.Type) -> ValueType:
 def spell(kind: ValueType) -> str:
     """A readable name for a kind, used in symbols: `list.box.Tree.i64`."""
     match kind:
-        case Scalar(dtype):
-            return dtype
+        case Scalar(dtype, lanes):
+            return dtype if lanes == 1 else f"{dtype}x{lanes}"
         case Array(element, _):
             return f"array.{spell(element)}"
         case Box(name, _):

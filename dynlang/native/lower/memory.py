@@ -10,7 +10,7 @@ from dynlang.native.lower.frame import Frame
 from dynlang.native.lower.layout import counted, element_bytes, memory
 from dynlang.ssa.nodes import Array, Operation, Region, Scalar, Value, ValueType
 
-ZEROS = frozenset({"0", "false", "0x0000000000000000"})
+ZEROS = frozenset({"0", "false", "0x0000000000000000", "zeroinitializer"})
 
 
 def element_of(kind: ValueType) -> ValueType:
@@ -51,6 +51,10 @@ def fill_run(frame: Frame, target: str, value: str, count: str, element: ValueTy
     assert isinstance(element, Scalar)
     if value in ZEROS:
         f.fill_bytes(target, 0, frame.times(count, element_bytes(element)))
+        return
+    if element.lanes > 1:
+        with f.loop(0, count) as loop:
+            f.store(memory(element), value, f.offset(target, loop.index, memory(element)))
         return
     one = Value("v", element)
     region = Region([one], [Operation("yield", [one], [])])

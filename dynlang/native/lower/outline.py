@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from dynlang.native.lower.layout import SLOT_BYTES
+from dynlang.native.lower.layout import SLOT_BYTES, element_bytes
 from dynlang.ssa.build import operations_in, sizes_of
 from dynlang.ssa.nodes import Operation, Region, Value, ValueType
 
@@ -86,6 +86,7 @@ class _Outline:
         self.pieces = list(pieces(operations))
         self.slots: dict[Value, int] = {value: place for place, value in enumerate(fields)}
         """The place in `shared` of each value that is read in another piece than its own."""
+        self.room = len(self.slots)
 
     def lower(self, box: str) -> None:
         fields = len(self.slots)
@@ -96,7 +97,7 @@ class _Outline:
                 self._meet(value, place, homes, outer)
         for value in self.after:
             self._meet(value, len(self.pieces), homes, outer)
-        shared = self.frame.f.slot("i64", count=max(1, len(self.slots)))
+        shared = self.frame.f.slot("i64", count=max(1, self.room))
         if fields:
             self.frame.f.copy_bytes(shared, self.frame.f.offset(box, 1, "i64"), SLOT_BYTES * fields)
         for value in outer:
@@ -110,10 +111,15 @@ class _Outline:
         """A value that a piece names: its own, that of a piece before, or one from outside the region."""
         if value in homes:
             if homes[value] != place:
-                self.slots.setdefault(value, len(self.slots))
+                self._reserve(value)
         elif place < len(self.pieces) and self.frame.operands.get(value, "").startswith("%"):
-            self.slots.setdefault(value, len(self.slots))
+            self._reserve(value)
             outer[value] = None
+
+    def _reserve(self, value: Value) -> None:
+        if value not in self.slots:
+            self.slots[value] = self.room
+            self.room += -(-element_bytes(value.type) // SLOT_BYTES)
 
     def _piece(self, operations: list[Operation], shared: str) -> None:
         made, f = self.frame.piece(lambda frame, value: self._read(frame, "%shared", value))
