@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import fuzz_library
+
 PROGRAM = """export fn pick<n, k>(x: f32[n], i: idx<n>, ids: idx<n>[k], at: inout idx<n>) -> (f32[k], f32):
     let j = at
     at = i
@@ -67,3 +69,10 @@ def test_arguments_that_do_not_fit(tmp_path: Path) -> None:
     subprocess.run(["cc", "-std=c99", "abi.c", "-Iout", "out/libabi.a", "-lm", "-o", "abi"], cwd=tmp_path, check=True)
     done = subprocess.run([tmp_path / "abi"], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (0, PRINTED)
+
+
+def test_whatever_is_handed_over(tmp_path: Path) -> None:
+    """Null pointers, sizes that no machine has, indices and arrays that don't fit deep in values of sums: codes, and nothing is left."""
+    found = fuzz_library.batch(tmp_path, range(1500))
+    assert isinstance(found, dict), found
+    assert found[0] > 500 and found[2] > 100 and found[10] > 100 and set(found) <= {0, 2, 8, 9, 10, 11}

@@ -160,7 +160,7 @@ SAID = """12.5 24.5 36.5
 2: index 9 is outside 0..3 (line 7)
 11: m was broken by an earlier error, or is freed
 10
-4: total calls itself too deeply
+4: a Tree nests too deeply
 """
 
 

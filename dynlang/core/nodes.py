@@ -195,10 +195,16 @@ Right = Operation | Call | Construct | Case | If | For | While | Vjp | Jvp
 
 @dataclass(frozen=True, slots=True)
 class Constructor:
-    """`fields` are variables so that later field types can mention earlier int fields."""
+    """`fields` are variables so that later field types can mention earlier int fields. `bounds`: what the numbers of a field must be
+    below where the program has indices; nothing in Core asks for it, but what takes values from outside does."""
 
     name: str
     fields: tuple[Variable, ...]
+    bounds: tuple[Size | None, ...] = field(default=(), compare=False)
+
+    def bound(self, place: int) -> Size | None:
+        """What the numbers of the field in this place must be below; None where they are no indices."""
+        return self.bounds[place] if self.bounds else None
 
 
 @dataclass(frozen=True, slots=True)

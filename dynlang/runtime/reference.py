@@ -156,6 +156,8 @@ def bytes_to_numbers(string: bytes, start: int, count: int, dtype: str) -> Any:
     if dtype == "bf16":
         halves = np.frombuffer(string, "<u2", count, start).astype(np.uint32) << np.uint32(16)
         return halves.view(np.float32)
+    if dtype == "bool":
+        return np.frombuffer(string, np.uint8, count, start) != 0
     return np.frombuffer(string, np.dtype(NUMPY[dtype]).newbyteorder("<"), count, start).astype(NUMPY[dtype])
 
 

@@ -119,6 +119,8 @@ def exactly(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
     if array.dtype.kind not in kinds:
         raise BadArgument(f"`{name}` holds {array.dtype} numbers, which are not {dtype}")
     with np.errstate(all="ignore"):
+        if wanted.kind == "b":
+            return np.asarray(array.view(np.uint8) != 0, order="C").reshape(array.shape)  # a file may hold other bytes than 0 and 1
         converted = round_to_bf16(array.astype(wanted)) if dtype == "bf16" else array.astype(wanted)
         same = converted.astype(array.dtype) == array
     if array.dtype.kind == "f":
@@ -129,6 +131,14 @@ def exactly(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
         example = array[~same].ravel()[0]
         raise BadArgument(f"`{name}` holds {example}, which is no {dtype}: round it first, e.g. by `.astype`")
     return np.asarray(converted, order="C").reshape(array.shape)
+
+
+def check_indices(name: str, given: Any, limit: int) -> None:
+    """Raise where an index is outside of 0..limit: it is looked at here, and never again inside."""
+    array = np.asarray(given)
+    outside = (array < 0) | (array >= limit)
+    if outside.any():
+        raise BadArgument(f"`{name}` holds the index {array[outside].ravel()[0]}, which is outside 0..{limit}")
 
 
 # ---------------------------------------------------------------- arrays to values
@@ -203,6 +213,8 @@ class Reader:
     def _sum_equations(self, label: str, kind: SumType) -> list[Equation]:
         """What the arrays of a sum's fields tell of its sizes: ``t.Leaf.x`` of shape [leaves, d]."""
         declaration = self.sums[kind.name]
+        if nests_with_other_sizes(declaration):
+            return []
         own = {name: known(size) for name, size in zip(declaration.sizes, kind.arguments, strict=True)}
         found = []
         for constructor in declaration.constructors:
@@ -254,6 +266,13 @@ class Reader:
         return list(zip(*columns, strict=True))
 
 
+def nests_with_other_sizes(declaration: SumDeclaration) -> bool:
+    """Whether a field's arrays may belong to values of other sizes, inside of one: ``Level(x: f32[n], below: Pyramid<2*n>)``."""
+    same = tuple(map(Size.variable, declaration.sizes))
+    fields = (field.type for one in declaration.constructors for field in one.fields)
+    return any(isinstance(kind, SumType) and kind.name == declaration.name and kind.arguments != same for kind in fields)
+
+
 class SumReader:
     """Reads one value of a sum type in pre-order; every array has a position of its own."""
 
@@ -278,13 +297,16 @@ class SumReader:
                      for name, size in zip(declaration.sizes, kind.arguments, strict=True)}
             fields: list[Any] = []
             children = []
-            for field in constructor.fields:
+            for number, field in enumerate(constructor.fields):
                 if isinstance(field.type, SumType):
                     place: list[Any] = []
                     fields.append(place)
                     children.append((field.type, scope, place))
                 else:
                     value = self._field(f"{constructor.name}.{field.name}", field.type, scope)
+                    bound = constructor.bound(number)
+                    if bound is not None:
+                        check_indices(f"{self.label}.{constructor.name}.{field.name}", value, bound.evaluate(scope))
                     fields.append([value])
                     if isinstance(field.type, ScalarType) and field.type.dtype == "i64":
                         scope = {**scope, field.name: int(value)}

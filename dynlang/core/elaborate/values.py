@@ -466,8 +466,11 @@ class Layouts:
             made = self._names.fresh(one.name)
             self.constructor_names[name, one.name] = made
         for one in declaration.constructors:
-            places = [place for label, kind in one.fields for place in self.stored(substitute(kind, sizes, types), label)]
-            constructors.append(Constructor(self.constructor_names[name, one.name], named_places(places, parameters)))
+            fields = [(label, substitute(kind, sizes, types)) for label, kind in one.fields]
+            places = [place for label, kind in fields for place in self.stored(kind, label)]
+            sources = [place.source for label, kind in fields for place in self.places(kind, label)]
+            named = named_places(places, parameters)
+            constructors.append(Constructor(self.constructor_names[name, one.name], named, index_bounds(sources, places, named)))
         self.sums[name] = SumDeclaration(name, parameters, tuple(constructors))
 
     def box(self, element: Type) -> SumType:
@@ -570,6 +573,21 @@ def identifier(path: str, otherwise: str = "value") -> str:
 def named_places(places: Sequence[Variable], taken: Sequence[str]) -> tuple[Variable, ...]:
     """A telescope under readable, unique names."""
     return rename_places(places, Names(taken).fresh, {})
+
+
+def index_bounds(sources: Sequence[Type], places: Sequence[Variable], named: Sequence[Variable]) -> tuple[Size | None, ...]:
+    """What indices among the places of a telescope must be below, in its new names; nothing where there are none."""
+    renamed = {old.name: Size.variable(new.name) for old, new in zip(places, named, strict=True) if old.type == INT}
+    bounds = [index_bound(one) for one in sources]
+    return tuple(one and one.substitute(renamed.get) for one in bounds) if any(one is not None for one in bounds) else ()
+
+
+def index_bound(kind: Type) -> Size | None:
+    """What an index, or the indices of an array, must be below."""
+    match kind:
+        case IndexType(bound) | ArrayType(IndexType(bound)):
+            return bound
+    return None
 
 
 def rename_places(places: Sequence[Variable], fresh: Callable[[str], str], sizes: Mapping[str, Size],

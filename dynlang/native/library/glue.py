@@ -12,6 +12,7 @@ from dynlang import runtime
 from dynlang.core.nodes import Constructor
 from dynlang.native.emit import Function, ModuleText
 from dynlang.native.library.interface import Export, Interface, Part, RecordHandle
+from dynlang.native.library.looked_at import OUTSIDE, Looks, check_indices, check_size, product, size_value
 from dynlang.native.lower import begin
 from dynlang.native.lower.frame import Frame, Lowering, function_symbol
 from dynlang.native.lower.layout import SLOT_BYTES, counted, element_bytes, of_core, register
@@ -22,7 +23,7 @@ from dynlang.runtime.context import ErrorCode
 from dynlang.runtime.digits import put_i64
 from dynlang.ssa import nodes
 from dynlang.ssa.nodes import Array, Box, Module, Scalar, ValueType
-from dynlang.types import ArrayType, FloorDivision, Size, StringType
+from dynlang.types import ArrayType, ScalarType, Size, StringType, SumType
 
 ABI_VERSION = 1
 GOOD, BROKEN = 0x64796E01, 0x64796E00
@@ -53,6 +54,7 @@ class _Glue:
         self.text = lowering.text
         self.interface = interface
         self.stem = interface.stem
+        self.looks = Looks(lowering.ssa.sums, self.frame)
 
     def function(self, name: str, result: str, *parameters: str) -> Function:
         return self.text.function(f"{self.stem}_{name}", result, *parameters, linkage="")
@@ -78,21 +80,28 @@ class _Glue:
             f.call("dyn.context_destroy", "%context")
         f.ret()
         f = self.function("error", "ptr", "ptr context")
+        with f.when(f.icmp("eq", "%context", "null", "ptr")):
+            f.ret(self.text.bytes_constant(b"the context is null\0"))
         f.ret(f.offset("%context", context.ERROR_TEXT, "i8"))
         f = self.function("error_line", "i32", "ptr context")
+        unless_null(f, 0)
         f.ret(f.binary("and", "i32", f.load("i32", f.offset("%context", context.ERROR_LINE, "i8")), LINE_MASK))
         f = self.function("live_blocks", "i64", "ptr context")
+        unless_null(f, 0)
         f.ret(f.call("dyn.live_blocks", "%context"))
         f = self.function("set_stack", "void", "ptr context", "i64 bytes")
+        unless_null(f)
         f.store("i64", "%bytes", f.offset("%context", context.STACK_BUDGET, "i8"))
         f.ret()
         f = self.function("cancel", "void", "ptr context")
+        unless_null(f)
         f.store("i32", 1, f.offset("%context", context.CANCEL, "i8"))
         f.store("i64", -1, f.offset("%context", context.STACK_LIMIT, "i8"))
         f.ret()
 
     def enter(self, f: Function) -> None:
         """The stack may be used from here down to the budget; there is no error yet."""
+        unless_null(f, int(ErrorCode.ARGUMENT))
         self.text.declare("llvm.frameaddress.p0", "ptr", "i32 immarg", attributes="")
         here = f.convert("ptrtoint", "ptr", f.value("call ptr @llvm.frameaddress.p0(i32 0)"), "i64")
         f.store("i64", f.sub(here, f.load("i64", f.offset("%context", context.STACK_BUDGET, "i8"))), "%context")
@@ -108,6 +117,7 @@ class _Glue:
         f = self.function(f"{record.name}_free", "void", "ptr context", "ptr handle")
         frame = self.frame(f)
         runtime.declare(self.text, "dyn.release")
+        unless_null(f)
         with f.when(f.icmp("ne", "%handle", "null", "ptr")):
             with f.when(f.icmp("eq", f.load("i64", "%handle"), GOOD)):
                 for place, kind in enumerate(record.fields):
@@ -127,10 +137,12 @@ class _Glue:
         for word in ("retain", "release"):
             f = self.function(f"{name}_{word}", "void", "ptr context", "ptr value")
             frame = self.frame(f)
+            unless_null(f)
             with f.when(f.icmp("ne", "%value", "null", "ptr")):
                 getattr(frame, word)("%value", Box(name))
             f.ret()
         f = self.function(f"{name}_tag", "i64", "ptr value")
+        unless_null(f, -1, "%value")
         f.ret(f.load("i64", "%value"))
 
     def builder(self, name: str, sizes: Sequence[str], tag: int, constructor: Constructor) -> None:
@@ -143,6 +155,8 @@ class _Glue:
         self.enter(f)
         known = {one: f"%size.{one}" for one in used}
         known |= {one.name: f"%field.{place}" for place, one in enumerate(constructor.fields) if kinds[place] == Scalar("i64")}
+        frame.fail_unless(f.icmp("ne", "%result", "null", "ptr"), ErrorCode.ARGUMENT, "the result is null")
+        self.check_fields(frame, constructor, known)
         if not constructor.fields:
             f.store("ptr", static_block(self.text, tag.to_bytes(SLOT_BYTES, "little")), "%result")
         else:
@@ -155,6 +169,18 @@ class _Glue:
             f.store("ptr", block, "%result")
         f.ret(0)
         frame.leave()
+
+    def check_fields(self, frame: Frame, constructor: Constructor, known: Mapping[str, str]) -> None:
+        """What a builder is given, before anything is made of it: no pointer is null, and sizes are sizes."""
+        f = frame.f
+        for place, one in enumerate(constructor.fields):
+            if isinstance(one.type, ScalarType):
+                continue
+            fine = f.icmp("ne", f"%field.{place}", "null", "ptr")
+            if isinstance(one.type, ArrayType):
+                shape = [check_size(frame, f"{size} of {one.name}", size, known) for size in one.type.shape if isinstance(size, Size)]
+                fine = f.binary("or", "i1", fine, f.icmp("eq", product(f, shape), 0))
+            frame.fail_unless(fine, ErrorCode.ARGUMENT, f"{one.name} is null")
 
     def field_value(self, frame: Frame, core: object, kind: ValueType, given: str, known: Mapping[str, str]) -> str:
         if isinstance(core, ArrayType):
@@ -169,12 +195,14 @@ class _Glue:
     def array_in(self, frame: Frame, pointer: str, shape: Sequence[str], kind: ValueType) -> str:
         """A block with the caller's elements."""
         assert isinstance(kind, Array)
-        f = frame.f
-        for size in shape:
-            frame.fail_unless(f.icmp("sge", size, 0), ErrorCode.ARGUMENT, "a size is {}", size)
-        bytes_ = f.mul(product(f, shape), element_bytes(kind.element))
-        block = frame.allocate(bytes_)
-        f.copy_bytes(block, pointer, bytes_)
+        f, each = frame.f, element_bytes(kind.element)
+        block = frame.allocate(frame.bytes_needed(shape, each))
+        if kind.element == Scalar("bool"):
+            with f.loop(0, product(f, shape), vectorise=True) as loop:
+                truth = f.icmp("ne", f.load("i8", f.offset(pointer, loop.index, "i8")), 0, "i8")
+                f.store("i8", f.convert("zext", "i1", truth, "i8"), f.offset(block, loop.index, "i8"))
+        else:
+            f.copy_bytes(block, pointer, f.mul(product(f, shape), each))
         return block
 
     def export(self, export: Export) -> None:
@@ -269,8 +297,7 @@ class _Call:
         told = [(one, Size.variable(one)) for one in self.export.given]
         shapes = [(str(size), size) for part in self.export.parameters for size in part.shape if size.value is None]
         for name, size in dict([*told, *shapes]).items():
-            value = size_value(self.f, size, self.known)
-            self.frame.fail_unless(self.f.icmp("sge", value, 0), ErrorCode.ARGUMENT, f"the size {name} is {{}}", value)
+            check_size(self.frame, name, size, self.known)
 
     def check_places(self) -> None:
         """No pointer is null, but those of arrays without elements, and indices are inside; before anything is allocated. Handles are
@@ -290,17 +317,28 @@ class _Call:
 
     def check_indices(self, part: Part, given: str) -> None:
         """What an index is of is known here, and never looked at again inside."""
-        if part.bound is None or not part.bound.variables() <= self.known.keys():
+        f = self.f
+        if part.kind == "sum":
+            self.check_sum(part, given)
+        if part.bound is None:
             return
-        f, limit = self.f, size_value(self.f, part.bound, self.known)
-        message = f"{part.name} holds the index {{}}, which is outside 0..{{}}"
+        limit = size_value(f, part.bound, self.known)
         if part.kind == "scalar":
             value = f.load("i64", given) if part.inout else given
-            self.frame.fail_unless(f.icmp("ult", value, limit), ErrorCode.BOUNDS, message, value, limit)
-            return
-        with f.loop(0, product(f, [size_value(f, one, self.known) for one in part.shape])) as loop:
-            index = f.load("i64", f.offset(given, loop.index, "i64"))
-            self.frame.fail_unless(f.icmp("ult", index, limit), ErrorCode.BOUNDS, message, index, limit)
+            self.frame.fail_unless(f.icmp("ult", value, limit), ErrorCode.BOUNDS, OUTSIDE.format(part.name), value, limit)
+        else:
+            check_indices(self.frame, part.name, given, product(f, [size_value(f, one, self.known) for one in part.shape]), limit)
+
+    def check_sum(self, part: Part, given: str) -> None:
+        """A value of a sum type is there, and what stands in it fits the sizes of the call."""
+        f = self.f
+        self.frame.fail_unless(f.icmp("ne", given, "null", "ptr"), ErrorCode.ARGUMENT, f"{part.name} is null")
+        value = given
+        if part.inout:
+            value = f.load("ptr", given)
+            broken = f"{part.name} was broken by an earlier error, or is null"
+            self.frame.fail_unless(f.icmp("ne", value, "null", "ptr"), ErrorCode.BROKEN, broken)
+        self.glue.looks.look(self.frame, SumType(part.type_name, part.sizes), value, self.known)
 
     # -- arguments
 
@@ -318,12 +356,8 @@ class _Call:
                     self.frame.retain(value, kind)
             return fields
         if part.kind == "sum":
-            self.frame.fail_unless(f.icmp("ne", given, "null", "ptr"), ErrorCode.ARGUMENT, f"{part.name} is null")
             if part.inout:
-                value = f.load("ptr", given)
-                broken = f"{part.name} was broken by an earlier error, or is null"
-                self.frame.fail_unless(f.icmp("ne", value, "null", "ptr"), ErrorCode.BROKEN, broken)
-                return [value]
+                return [f.load("ptr", given)]
             return [self.frame.retain(given, kinds[-1]) if part.slots[-1] in function.owned else given]
         if part.kind == "text":
             block = self.frame.runtime("dyn.string_from_bytes", given, f.call("strlen", given))
@@ -412,6 +446,12 @@ def _define_append_line(module: ModuleText, files: list[str]) -> None:
     f.ret()
 
 
+def unless_null(f: Function, otherwise: int | None = None, pointer: str = "%context") -> None:
+    """The function ends at once where a pointer is null."""
+    with f.when(f.icmp("eq", pointer, "null", "ptr")):
+        f.ret(otherwise)
+
+
 def builder_sizes(sizes: Sequence[str], constructor: Constructor) -> list[str]:
     """The sizes of a sum that the caller of a builder must say: those that its arrays mention."""
     mentioned = {name for one in constructor.fields if isinstance(one.type, ArrayType)
@@ -422,28 +462,3 @@ def builder_sizes(sizes: Sequence[str], constructor: Constructor) -> list[str]:
 def field_at(f: Function, handle: str, record: RecordHandle, place: int) -> str:
     """The slot of a record's flat field: behind the state and the sizes."""
     return f.offset(handle, 1 + len(record.sizes) + place, "i64")
-
-
-def product(f: Function, shape: Sequence[str]) -> str:
-    total = "1"
-    for size in shape:
-        total = size if total == "1" else f.mul(total, size)
-    return total
-
-
-def size_value(f: Function, size: Size, known: Mapping[str, str]) -> str:
-    """A size polynomial, computed."""
-    total = "0"
-    for monomial, coefficient in size.terms:
-        term = str(coefficient)
-        for atom in monomial:
-            if isinstance(atom, FloorDivision):
-                numerator = size_value(f, atom.numerator, known)
-                left = f.value(f"srem i64 {numerator}, {atom.divisor}")
-                below = f.value(f"ashr i64 {left}, 63")
-                factor = f.add(f.value(f"sdiv i64 {numerator}, {atom.divisor}"), below)
-            else:
-                factor = known[atom.name]
-            term = factor if term == "1" else f.mul(term, factor)
-        total = term if total == "0" else f.add(total, term)
-    return total

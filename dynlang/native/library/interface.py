@@ -11,7 +11,7 @@ its elements in row-major order, owned by the caller. A size that no handle tell
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dynlang.check import typed
 from dynlang.core.nodes import SumDeclaration
@@ -20,6 +20,7 @@ from dynlang.native.library.loaders import handle_name, is_handle
 from dynlang.native.lower.layout import of_core
 from dynlang.source import Span
 from dynlang.ssa.nodes import Array, Box, Function, Module, Scalar, String, Value, ValueType
+from dynlang.ssa.shapes import Polynomials
 from dynlang.types import ArrayType, IndexType, RecordType, ScalarType, Size, StringType, SumType, TangentType, TupleType, Type
 
 C_TYPES = {"f64": "double", "f32": "float", "f16": "uint16_t", "bf16": "uint16_t", "i64": "int64_t", "i32": "int32_t", "i16": "int16_t",
@@ -132,10 +133,29 @@ class _Describing:
         groups = group_slots(flat.parameter_labels, [one.name for one in self.function.parameters], flat.sizes)
         parameters = tuple(self.part(one.name, one.local.type, slots, flat.parameters, flat.parameter_labels, one.mode == "inout")
                            for one, slots in zip(self.function.parameters, groups, strict=True))
+        parameters = self.with_sums_sizes(parameters)
         results = tuple(self.results())
         told = {size.single_variable for part in parameters if part.kind == "record" for size in part.sizes}
         given = tuple(one for one in self.function.sizes if one not in told)
         return Export(name, flat, parameters, results, self.function.sizes, given, self.function.documentation)
+
+    def with_sums_sizes(self, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+        """The sizes of sums as SSA has them (those inside of type arguments are among them), in the names that the caller's have here."""
+        if not any(one.kind == "sum" for one in parts):
+            return parts
+        polynomials = Polynomials()
+        polynomials.visit_all(self.flat.body)
+        given = self.flat.parameters
+        names = dict(zip(given, map(Size.variable, self.function.sizes), strict=False))
+        names |= {given[one.slots[-1]]: Size.variable(one.name) for one in parts if one.kind == "scalar"}
+
+        def sizes(part: Part) -> tuple[Size, ...]:
+            box = given[part.slots[-1]].type
+            assert isinstance(box, Box)
+            found = [polynomials(one) for one in box.sizes]
+            return tuple(one.substitute(lambda root: names[polynomials.roots[root]]) for one in found)
+
+        return tuple(replace(one, sizes=sizes(one)) if one.kind == "sum" else one for one in parts)
 
     def results(self) -> Iterator[Part]:
         kind = self.function.returns
@@ -168,8 +188,7 @@ class _Describing:
                 box = values[slots[-1]].type
                 assert isinstance(box, Box)
                 self.sum(box.sum)
-                sizes = tuple(one for one in kind.arguments if isinstance(one, Size))
-                return Part(name, "sum", slots, type_name=box.sum, sizes=sizes, inout=inout)
+                return Part(name, "sum", slots, type_name=box.sum, inout=inout)
         raise NotBuilt(f"{kind} in the C interface: '{name}' of '{self.function.name}'", self.span,
                        hint="scalars, arrays of known sizes, strings as arguments, records and sum types can be exported")
 

@@ -7,6 +7,7 @@ function share one block, `failed`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from dynlang import runtime
@@ -82,6 +83,15 @@ class Lowering:
         for parameter, name in zip(function.parameters, made.names[1:], strict=True):
             frame.operands[parameter] = f"%{name}"
         return frame
+
+
+def saturated_product(f: Function, left: str, right: str) -> str:
+    """The product of two sizes, the largest number where it has more than 64 bits."""
+    name = "llvm.smul.with.overflow.i64"
+    f.module.declare(name, "{ i64, i1 }", "i64", "i64", attributes="")
+    made = f.call(name, left, right)
+    product, overflows = (f.value(f"extractvalue {{ i64, i1 }} {made}, {place}") for place in (0, 1))
+    return f.select(overflows, "i64", (1 << 63) - 1, product)
 
 
 def hidden_sizes(function: nodes.Function) -> list[Value]:
@@ -168,7 +178,17 @@ class Frame:
 
     def allocate_array(self, kind: ValueType) -> str:
         assert isinstance(kind, Array)
-        return self.allocate(self.times(self.elements(kind), element_bytes(kind.element)))
+        return self.allocate(self.bytes_needed([self.size(one) for one in kind.shape], element_bytes(kind.element)))
+
+    def bytes_needed(self, shape: Sequence[str], each: int) -> str:
+        """How many bytes an array takes; where 64 bits can't say it, more than there are: nothing may be smaller than it seems."""
+        constant = each * math.prod(int(one) for one in shape if one.lstrip("-").isdigit())
+        total = ""
+        for one in (one for one in shape if not one.lstrip("-").isdigit()):
+            total = saturated_product(self.f, total, one) if total else one
+        if not total:
+            return str(constant)
+        return total if constant == 1 else saturated_product(self.f, total, str(constant))
 
     def own(self, value: Value) -> str:
         """The block of a value, with a count of one: to be written to."""

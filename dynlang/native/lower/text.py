@@ -101,7 +101,17 @@ def lower_bytes_to_numbers(frame: Frame, operation: Operation) -> None:
     block = frame.allocate_array(result.type)
     size = BYTES[dtype_of(result)]
     frame.runtime("dyn.bytes_to_numbers", frame[text], frame[start], frame.elements(result.type), size, block)
+    if dtype_of(result) == "bool":
+        _made_true(frame, block, frame.elements(result.type))
     frame.define(result, block)
+
+
+def _made_true(frame: Frame, block: str, count: str) -> None:
+    """A file may have other bytes than 0 and 1 where bools are expected."""
+    f = frame.f
+    with f.loop(0, count) as loop:
+        place = f.offset(block, loop.index, "i8")
+        f.store("i8", f.convert("zext", "i1", f.icmp("ne", f.load("i8", place), 0, "i8"), "i8"), place)
 
 
 @lowers("numbers_to_bytes")
