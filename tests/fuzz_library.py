@@ -90,11 +90,6 @@ class Library:
         return self.lib.fuzzed_error(self.context).decode()
 
 
-def bytes_of(count: int, each: int) -> int:
-    """How large an array of the host is, where it says such a count: none has more than this program would ever hold."""
-    return count * each if 0 <= count * each <= 1 << 16 else 0
-
-
 class Case:
     """One call with arguments that are right or, often, wrong."""
 
@@ -173,7 +168,8 @@ class Case:
                 self.freed(tree)
             case 2:
                 tree = self.tree(n, 2) or ctypes.c_void_p()
-                code = call("change", said, ctypes.byref(tree), self.array(ctypes.c_int64, 1, lambda: self.index(said)), self.floats(room), out)
+                at = self.array(ctypes.c_int64, 1, lambda: self.index(said))
+                code = call("change", said, ctypes.byref(tree), at, self.floats(room), out)
                 self.freed(tree)
             case 3:
                 some = self.built("Option_Some", n, self.floats(n)) if draw.random() < 0.9 else None
