@@ -5,7 +5,7 @@ one asked for; `--time`, `--dump` and `--verify` follow the same list. Stages ar
 a program loads neither NumPy nor LLVM.
 
 >>> [stage.name for stage in STAGES]
-['ast', 'typed', 'core', 'grad', 'ssa', 'opt', 'llvm']
+['ast', 'typed', 'core', 'cut', 'grad', 'ssa', 'opt', 'llvm']
 """
 
 from __future__ import annotations
@@ -93,8 +93,14 @@ def _elaborate(program: Any, request: Request) -> Any:
     return _load("dynlang.core.elaborate:elaborate")(program, request.entries, tests=request.tests)
 
 
+def _cut(core: Any, _: Request) -> Any:
+    cut = _load("dynlang.core.unmade:without_unmade")(core)
+    return core if cut is core else _load("dynlang.core.simplify:simplify")(cut)
+
+
 def _differentiate(core: Any, request: Request) -> Any:
-    return _load("dynlang.core.simplify:simplify")(_load("dynlang.grad:differentiate")(core, request.warnings), core.roots)
+    made = _load("dynlang.grad:differentiate")(core, request.warnings, request.keep.get("core"))
+    return _load("dynlang.core.simplify:simplify")(made, core.roots)
 
 
 def _lower(core: Any, _: Request) -> Any:
@@ -132,6 +138,8 @@ STAGES = (
           "errors are the user's up to here, and the compiler's after"),
     Stage("core", _elaborate, "dynlang.core.print:print_module", "dynlang.core.verify:verify",
           "one type for each function, no lambdas: small enough to differentiate"),
+    Stage("cut", _cut, "dynlang.core.print:print_module", "dynlang.core.verify:verify",
+          "alternatives that nothing makes: before derivatives of them are made"),
     Stage("grad", _differentiate, "dynlang.core.print:print_module", "dynlang.core.verify:verify",
           "while structure, types and sum types are still there"),
     Stage("ssa", _lower, "dynlang.ssa.print:print_module", "dynlang.ssa.verify:verify",

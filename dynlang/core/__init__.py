@@ -6,6 +6,7 @@
     build.py      makes blocks: fresh names, result types, sizes as ints
     verify.py     refuses a module that breaks a rule
     show.py       Core as plain text, for dumps and messages
+    unmade.py     alternatives that nothing makes, cut
     simplify/     dead code, constants, common subexpressions, inlining
     evaluate.py   the reference meaning, with NumPy
     print/        Core as Dyn source

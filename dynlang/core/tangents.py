@@ -51,6 +51,22 @@ def tangent_sum_name(name: str) -> str:
     return f"{name}Tangent"
 
 
+def tangent_zero_name(tangent: str) -> str:
+    """The zero of a tangent sum."""
+    return f"{tangent}Zero"
+
+
+def tangent_constructor_name(tangent: str, constructor: str) -> str:
+    """The alternative of a tangent sum that goes with an alternative of its primal."""
+    return f"{tangent}{constructor}"
+
+
+def is_lazy_sum(declaration: SumDeclaration) -> bool:
+    """Whether it is ``LazyX = ZeroX | ValueX(..)``."""
+    stem = declaration.name.removeprefix("Lazy")
+    return [one.name for one in declaration.constructors] == [f"Zero{stem}", f"Value{stem}"]
+
+
 def array_sizes(kind: ArrayType) -> tuple[Size, ...]:
     return tuple(size for size in kind.shape if isinstance(size, Size))
 
@@ -191,17 +207,17 @@ class TangentTypes:
                                notes=(f"sum types of at most {ALTERNATIVES_LIMIT} alternatives, stored functions of one type among them, "
                                       "can be differentiated",), hint="put the numbers that differ into a field, and branch on an int")
         constructors: list[Constructor] = []
-        zero = f"{made}Zero"
+        zero = tangent_zero_name(made)
         self.zero_of[made] = zero
         self.sums[made] = SumDeclaration(made, declaration.sizes, ())
         for constructor in declaration.constructors:
             fields = self._fields(declaration.name, constructor)
             self.fields_of[declaration.name, constructor.name] = fields
-            self.constructor_of[declaration.name, constructor.name] = f"{made}{constructor.name}"
+            name = self.constructor_of[declaration.name, constructor.name] = tangent_constructor_name(made, constructor.name)
             own = [constructor.fields[one.position] for one in fields]
             kinds = [self.field(place.type, declaration.name) if one.active else INT for place, one in zip(own, fields, strict=True)]
             constructors.append(Constructor(
-                f"{made}{constructor.name}", tuple(Variable(place.name, kind) for place, kind in zip(own, kinds, strict=True))))
+                name, tuple(Variable(place.name, kind) for place, kind in zip(own, kinds, strict=True))))
         self.sums[made] = SumDeclaration(made, declaration.sizes, (Constructor(zero, ()), *constructors))
         self._register_linear(made)
 

@@ -24,8 +24,9 @@ from dynlang.core.nodes import Module
 from dynlang.diag import CompileError, Diagnostic
 
 
-def differentiate(module: Module, warnings: list[Diagnostic] | None = None) -> Module:
-    """The module without requests for derivatives. `warnings` receives what is worth a look (gradients that are zero in part)."""
+def differentiate(module: Module, warnings: list[Diagnostic] | None = None, whole: Module | None = None) -> Module:
+    """The module without requests for derivatives. `warnings` receives what is worth a look (gradients that are zero in part).
+    `whole` is the program with the alternatives that nothing in it makes (`core.unmade`): it is the one that is judged."""
     from dynlang.core.nodes import Jvp, Vjp
     from dynlang.core.walk import statements_in
     from dynlang.grad.engine import Engine
@@ -34,10 +35,10 @@ def differentiate(module: Module, warnings: list[Diagnostic] | None = None) -> M
 
     if not any(isinstance(one.right, (Vjp, Jvp)) for function in module.functions.values() for one in statements_in(function.body)):
         return module
-    faults = nonlinear_rules(module)
+    faults = nonlinear_rules(whole or module)
     if faults:
         raise CompileError(faults)
-    engine = Engine(module)
+    engine = Engine(module, whole)
     engine.answer_all()
     if warnings is not None:
         warnings.extend(engine.diagnostics.warnings)

@@ -12,7 +12,6 @@ from dynlang.core.sizes import expand, plain, size_of
 from dynlang.core.walk import rebuild
 from dynlang.diag import CompileError
 from dynlang.grad.adjoints import Region
-from dynlang.grad.deaths import zero_gradients
 from dynlang.grad.errors import NotDifferentiable
 from dynlang.grad.levels import ORDERS
 from dynlang.grad.state import Key
@@ -151,7 +150,7 @@ class Answers:
         if function.derivative is not None:
             return self.vjp(statement, replace(request, function=engine.wrapper(function)))
         asked = tuple(k in request.wrt for k in range(len(function.parameters)))
-        for one in () if request.function in engine.deepest else zero_gradients(state, engine.activity, statement, request, engine.shown):
+        for one in engine.zero_gradients(statement, request):
             if one.severity == "error":
                 raise CompileError(one)
             engine.diagnostics.add(one)

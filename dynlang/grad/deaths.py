@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from dynlang.core.nodes import CAPTURED, Atom, Call, Let, Operation, Variable, Vjp
+from dynlang.core.nodes import CAPTURED, Atom, Call, Let, Module, Operation, Variable, Vjp
 from dynlang.core.walk import statements_in
 from dynlang.diag import Diagnostic, Label
 from dynlang.grad.activity import Activity, differentiable_operands
 from dynlang.grad.errors import ZeroGradient, ZeroLeaf
 from dynlang.grad.state import State
+from dynlang.grad.tangents import Tangents
 from dynlang.ops import OPS
 
 MOST = 3
@@ -43,6 +45,21 @@ def zero_gradients(state: State, activity: Activity, statement: Let, request: Vj
             title = f"the gradient of {name} with respect to {', '.join(f'`{labels[k]}`' for k in parameters)} is always zero"
             found.append(kind(title, statement.span, secondary=places, notes=() if places else ("no result depends on it",)))
     return found
+
+
+class Judged:
+    """A program before the alternatives that nothing makes were cut: what depends on an argument there alone isn't the user's mistake."""
+
+    def __init__(self, module: Module) -> None:
+        self.state = State(module)
+        self.activity = Activity(self.state, Tangents(self.state), unanswered=True)
+
+    def zero_gradients(self, statement: Let, request: Vjp, shown: Mapping[str, str]) -> list[Diagnostic]:
+        name = shown.get(request.function, request.function)
+        known = self.state.functions.get(name)
+        if known is None or known.derivative is not None:
+            return []
+        return zero_gradients(self.state, self.activity, statement, replace(request, function=name), shown)
 
 
 def places_where_they_die(state: State, activity: Activity, function: str, positions: Sequence[int]) -> tuple[Label, ...]:

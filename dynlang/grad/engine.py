@@ -11,10 +11,11 @@ from dataclasses import replace
 from dynlang.core.nodes import Block, Call, Function, Jvp, Let, Module, Vjp
 from dynlang.core.sizes import rename_telescope
 from dynlang.core.walk import functions_called, statements_in
-from dynlang.diag import CompileError, Diagnostics, Label, LimitReached, NotBuilt
+from dynlang.diag import CompileError, Diagnostic, Diagnostics, Label, LimitReached, NotBuilt
 from dynlang.grad.activity import Activity
 from dynlang.grad.adjoints import Adjoints
 from dynlang.grad.answers import Answers
+from dynlang.grad.deaths import Judged, zero_gradients
 from dynlang.grad.errors import SurrogateAgain
 from dynlang.grad.forward import FunctionTangent
 from dynlang.grad.levels import levelled
@@ -30,7 +31,8 @@ STATEMENTS_LIMIT = 50_000
 
 
 class Engine:
-    def __init__(self, module: Module) -> None:
+    def __init__(self, module: Module, whole: Module | None = None) -> None:
+        self.judged = Judged(whole) if whole is not None and whole is not module else None
         module, self.deepest = levelled(module)
         self.state = State(module)
         self.tangents = Tangents(self.state)
@@ -139,6 +141,13 @@ class Engine:
             )
 
     # -- requests
+
+    def zero_gradients(self, statement: Let, request: Vjp) -> list[Diagnostic]:
+        """Gradients that are zero whatever the values are, in the program as it was written."""
+        if request.function in self.deepest:
+            return []
+        found = zero_gradients(self.state, self.activity, statement, request, self.shown)
+        return found if not found or self.judged is None else self.judged.zero_gradients(statement, request, self.shown)
 
     def answer_all(self) -> None:
         done: set[str] = set()

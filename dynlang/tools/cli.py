@@ -111,8 +111,9 @@ def grad_arguments(parser: argparse.ArgumentParser) -> None:
 
 def ir_arguments(parser: argparse.ArgumentParser) -> None:
     one_file(parser)
-    parser.add_argument("--stage", choices=["ast", "core", "grad", "ssa", "llvm", "asm"], default="ssa",
-                        help="ast: as formatted; core; grad: core after differentiation; ssa: after the passes of -O")
+    parser.add_argument("--stage", choices=["ast", "core", "cut", "grad", "ssa", "llvm", "asm"], default="ssa",
+                        help="ast: as formatted; core; cut: core without alternatives that nothing makes; grad: after "
+                             "differentiation; ssa: after the passes of -O")
     parser.add_argument("--fusion", action="store_true", help="in place of a stage: what each comprehension became, and why")
     parser.add_argument("--function", metavar="F", action="append", help="only this function; repeatable")
     level(parser)
