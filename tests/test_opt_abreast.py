@@ -82,6 +82,29 @@ BODIES = {
  }""", "number"),
 }
 
+BODIES["turns that part"] = (NUMBER + SUM.replace("START", "d").replace("%c: T = sub %b, %t", """%less: bool = less %b, %t
+   %more: bool = greater %d, %first
+   %both: bool = logical_and %less, %more
+   %c: T, %whether: bool = if %both {
+     %far: T = sin %b
+     %again: bool = less %far, %a
+     %w: T = if %again {
+       %h: T = mul %far, %a
+       yield %h
+     } {
+       yield %d
+     }
+     yield %w, %again
+   } {
+     yield %t, %less
+   }
+   %as: T = convert %whether {dtype = "T"}
+   %l: T = select %whether, %as, %c
+   %u2: T = add %t, %l""").replace("multiply_add %c, %a, %t", "multiply_add %c, %a, %u2"), "number")
+BODIES["a turn without loops"] = ("%d0: T = at %v, %i\n" + "\n".join(
+    f"%d{k + 1}: T = {('sin', 'cos', 'tanh')[k % 3]} %d{k}" if k % 4 else f"%d{k + 1}: T = mul %d{k}, %d{max(k - 1, 0)}" for k in range(33)
+) + "\n%s: T = add %d33, %first", "number")
+
 ENDS = {
     "number": ("T[%m]", "%u: T[%m] = update %r, %i, %s"),
     "moved": ("T[%m]", "%one: i64 = constant {value = 1}\n%p: i64 = add %i, %one\n%at: i64 = sub %p, %one\n"
@@ -153,9 +176,10 @@ STAYS = {
     "an index is checked": "%j: i64 = add %i, %i\n%at: i64 = check_index %j, %m {code = \"DYN0902\"}\n%d: T = at %v, %at\n"
                            + SUM.replace("START", "d"),
     "the inner loop has another length": NUMBER + SUM.replace("START", "d").replace("for %n", "for %i"),
-    "turns branch": NUMBER + SUM.replace("START", "d").replace("%c: T = sub %b, %t", """%less: bool = less %b, %t
+    "an arm reads what only some may read": NUMBER + SUM.replace("START", "d").replace("%c: T = sub %b, %t", """%less: bool = less %b, %t
    %c: T = if %less {
-     yield %b
+     %near: T = at %v, %i
+     yield %near
    } {
      yield %t
    }"""),

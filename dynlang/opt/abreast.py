@@ -1,10 +1,11 @@
-"""Several turns of a loop go through its inner loops together.
+"""Several turns of a loop are done together.
 
 Law: every result has the same bits. Where turns depend on nothing but their index, and each writes places of its own, as the
 directions of a Jacobian do, four of them (eight, in single precision) become one: a number that differs between them becomes as many
 numbers side by side (`f64x4`, one vector register), and an array of such numbers an array by vectors. What is the same in all turns
-is computed once for those that go together. Branches and inner loops must be the same for all. If the count is no multiple, the last
-group begins earlier: some turns are computed a second time, to the same end. Fewer turns than lanes are done one after the other.
+is computed once for those that go together. Inner loops must be the same for all; where turns part at a branch, each arm is gone
+through if one of them takes it. If the count is no multiple, the last group begins earlier: some turns are computed a second time, to
+the same end. Fewer turns than lanes are done one after the other.
 
 Before:
 
@@ -75,7 +76,7 @@ from math import prod
 
 from dynlang.opt.drop_unused import drop_unused
 from dynlang.opt.share import repeatable_functions, share
-from dynlang.opt.turns import Reader, float_of
+from dynlang.opt.turns import Reader, can_pack
 from dynlang.ssa.build import I64, Builder, Copier, Dimension, operations_in, with_body
 from dynlang.ssa.nodes import Array, Function, Module, Operation, Region, Scalar, Value, ValueType
 
@@ -156,8 +157,8 @@ class _Abreast:
 
 
 class _Together:
-    """Operations that go abreast. Values that are the same in all turns are those of the copier; of the others, floats and arrays
-    of them stand side by side (`packed`), ints and bools one for each turn (`apart`)."""
+    """Operations that go abreast. Values that are the same in all turns are those of the copier; of the others, floats, arrays
+    of them and bools stand side by side (`packed`), ints one for each turn (`apart`)."""
 
     def __init__(self, versions: _Versions, copier: Copier, origins: dict[Value, Operation], varying: Container[Value],
                  writes: frozenset[Operation], lanes: int) -> None:
@@ -256,7 +257,7 @@ class _Together:
         for place, one in enumerate(old.parameters):
             if place in old.owned:
                 owned.add(len(parameters))
-            if one in self.varying and float_of(one) is None:
+            if one in self.varying and not can_pack(one):
                 self.apart[one] = [Value(one.name, one.type) for _ in range(self.lanes)]
                 parameters += self.apart[one]
             else:
@@ -276,7 +277,7 @@ class _Together:
             if value not in self.varying:
                 arguments.append(self.copier(value))
             else:
-                arguments += self.each(b, value) if float_of(value) is None else [self.together(b, value)]
+                arguments += [self.together(b, value)] if can_pack(value) else self.each(b, value)
         name = self.versions.of(one, self.varying, self.lanes)
         b.emit("call", arguments, [self.define(value) for value in one.results], {**one.attributes, "function": name})
 
@@ -341,15 +342,15 @@ class _Together:
 
     def give(self, b: Builder, old: Value, turn_by_turn: list[Value]) -> None:
         """What was computed turn by turn."""
-        if float_of(old) is not None:
+        if can_pack(old):
             self.packed[-1][old] = b.value("pack", turn_by_turn, self.kind(old.type), hint=old.name)
         else:
             self.apart[old] = turn_by_turn
 
     def numbers(self, b: Builder, one: Operation) -> None:
-        """Arithmetic on floats goes side by side, with ints and bools turn by turn."""
+        """Arithmetic on floats and bools goes side by side, with ints turn by turn."""
         (result,) = one.results
-        if all(float_of(value) is not None for value in [*one.operands, result]):
+        if all(map(can_pack, [*one.operands, result])):
             operands = [self.together(b, value) for value in one.operands]
             self.packed[-1][result] = b.value(one.name, operands, self.kind(result.type), one.attributes, hint=result.name)
             return
@@ -427,11 +428,40 @@ class _Together:
         b.emit("for", [self.copier(one.operands[0]), *first], [self.define(value) for value in one.results], one.attributes, [body])
 
     def branch(self, b: Builder, one: Operation) -> None:
+        if one.operands[0] in self.varying:
+            self.either(b, one)
+            return
         regions = []
         for old in one.regions:
             self.packed.append({})
             regions.append(self.region(old, [self.copier.define(value) for value in old.parameters], one.results))
         b.emit(one.name, [self.copier(one.operands[0])], [self.define(value) for value in one.results], one.attributes, regions)
+
+    def either(self, b: Builder, one: Operation) -> None:
+        """A branch where turns may part: each arm is gone through if one of them takes it, and each takes what its arm gives."""
+        condition = self.together(b, one.operands[0])
+        taken = self.each(b, one.operands[0])
+        some, every = taken[0], taken[0]
+        for each in taken[1:]:
+            some, every = b.elementwise("logical_or", some, each), b.elementwise("logical_and", every, each)
+        found = [self.arm(b, one, place, asked) for place, asked in enumerate((some, b.elementwise("logical_not", every)))]
+        for result, yes, no in zip(one.results, *found, strict=True):
+            self.packed[-1][result] = b.value("select", [condition, yes, no], yes.type, hint=result.name)
+
+    def arm(self, b: Builder, one: Operation, place: int, asked: Value) -> list[Value]:
+        """What an arm gives, side by side; nothing in particular if no turn takes it."""
+        old = one.regions[place]
+        if len(old.operations) == 1:
+            return [self.together(b, value) for value in old.operations[-1].operands]
+        self.packed.append({})
+        taken = self.region(old, [], one.results)
+        other = Builder(Region([]), one.span)
+        dtypes = [str(value.type.dtype) for value in one.results if isinstance(value.type, Scalar)]
+        zeros = {dtype: other.constant(False if dtype == "bool" else 0.0, dtype) for dtype in dict.fromkeys(dtypes)}
+        wide = {dtype: other.value("pack", [zero] * self.lanes, Scalar(dtype, self.lanes)) for dtype, zero in zeros.items()}
+        other.emit("yield", [wide[dtype] for dtype in dtypes])
+        results = [Value(value.name, self.kind(value.type)) for value in one.results]
+        return b.emit("if", [asked], results, {}, [taken, other.region])
 
     def write(self, b: Builder, one: Operation) -> None:
         """What each turn makes goes to its own place; a column of each is a stripe of them."""

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from dynlang.ops import OPS
 from dynlang.opt.depend import used
 from dynlang.opt.share import has_effect
-from dynlang.ssa.build import operations_in, sizes_of
+from dynlang.ssa.build import BOOL, operations_in, sizes_of
 from dynlang.ssa.nodes import Array, Function, Operation, Region, Scalar, Value
 
 LANES = {"f64": 4, "f32": 8}
 """Turns that go abreast: 32 bytes of the widest number that differs between them."""
-LEAST_WORK = 3
-"""Operations that an inner loop does on numbers of several turns, for the change to pay."""
+LEAST_WORK, LEAST_IN_ALL = 3, 32
+"""Operations that inner loops do on numbers of several turns, or the whole turn does, for the change to pay."""
+SHORTEST = 8
+"""Operations of a turn that is looked at, if it neither calls nor loops."""
 SHARE_ALONE = 4
 """One operation in so many, at most, may be done turn by turn."""
 WRITES = ("update", "update_slice")
@@ -55,8 +57,8 @@ class Reader:
     def turns_of(self, loop: Operation, users: Users, count: int | None) -> Turns | None:
         """What the turns of a loop are, if they may go abreast and something is gained. `count`: how many there are, if it is known."""
         (body,) = loop.regions
-        writes = collected(body, users) if any(one.name in ("for", "call") for one in operations_in(body)) else frozenset()
-        if not writes:
+        writes = collected(body, users)
+        if not writes or (len(body.operations) < SHORTEST and not any(one.name in ("for", "call") for one in operations_in(body))):
             return None
         varies = self.all_that_varies(body, {body.parameters[0]}, writes)
         if not _own_places(body, writes, varies) or not all(self.fits(one, varies, writes) for one in operations_in(body)):
@@ -66,8 +68,11 @@ class Reader:
             lanes = LANES["f64"]
         if not lanes or (count is not None and count < lanes):
             return None
-        work, alone = self.work(body, varies, False)
-        return Turns(loop, frozenset(varies), writes, lanes) if work >= LEAST_WORK and work >= SHARE_ALONE * alone else None
+        for inner, least in ((False, LEAST_WORK), (True, LEAST_IN_ALL)):
+            work, alone = self.work(body, varies, inner)
+            if work >= least and work >= SHARE_ALONE * alone:
+                return Turns(loop, frozenset(varies), writes, lanes)
+        return None
 
     def all_that_varies(self, body: Region, first: set[Value], writes: frozenset[Operation] = frozenset()) -> set[Value]:
         varies, before = set(first), 0
@@ -88,7 +93,7 @@ class Reader:
                 results = frozenset(place for place, value in enumerate(function.body.operations[-1].operands) if value in inside)
                 sizes = {size for value in [*function.parameters, *function.results] for size in sizes_of(value.type)}
                 fits = (inside.isdisjoint(sizes) and all(_can_vary(function.parameters[place], inside) for place in key[1])
-                        and all(float_of(function.results[place]) is not None for place in results)
+                        and all(can_pack(function.results[place]) for place in results)
                         and all(self.fits(each, inside) for each in operations_in(function.body)))
                 dtypes = frozenset(self.dtypes(function.body, inside))
                 counts = [self.work(function.body, inside, within) for within in (False, True)]
@@ -135,6 +140,8 @@ class Reader:
             return False
         if one.name == "call":
             return self.call(one, varies).fits
+        if one.name == "if" and one.operands[0] in varies:
+            return _either(one, varies)
         rule = _RULES.get(one.name)
         if rule is not None:
             return rule(one, varies)
@@ -164,7 +171,7 @@ class Reader:
                 continue
             if one.name in ("at", "update", "accumulate_at"):
                 alone += any(value in varies for value in (one.operands[1:] if one.name == "at" else one.operands[1:-1]))
-            elif all(float_of(value) is not None for value in [*one.operands, *one.results]):
+            elif all(map(can_pack, [*one.operands, *one.results])):
                 abreast += 1
             else:
                 alone += 1
@@ -175,6 +182,11 @@ def float_of(value: Value) -> str | None:
     """The dtype of a number, or of an array's, that can travel beside others."""
     kind = value.type.element if isinstance(value.type, Array) else value.type
     return kind.dtype if isinstance(kind, Scalar) and kind.dtype in LANES else None
+
+
+def can_pack(value: Value) -> bool:
+    """Whether a value that varies stands beside those of other turns; ints of several turns are that many values."""
+    return float_of(value) is not None or value.type == BOOL
 
 
 def collected(body: Region, users: Users) -> frozenset[Operation]:
@@ -242,7 +254,20 @@ def _update(one: Operation, varies: set[Value]) -> bool:
 
 
 def _loop(one: Operation, varies: set[Value]) -> bool:
-    return one.operands[0] not in varies and all(value not in varies or float_of(value) is not None for value in one.results)
+    return one.operands[0] not in varies and all(value not in varies or can_pack(value) for value in one.results)
+
+
+def _either(one: Operation, varies: set[Value]) -> bool:
+    """Whether both arms of a branch can be gone through if turns part there: nothing in them fails, or reads what only some may."""
+    def fine(each: Operation) -> bool:
+        row = OPS.get(each.name)
+        if each.name == "at":
+            return isinstance(each.results[0].type, Scalar) and varies.isdisjoint(each.operands[1:])
+        known = each.name in ("constant", "if", "yield") or (row is not None and row.has("elementwise") and not row.has("check"))
+        return known and all(isinstance(value.type, Scalar) for value in [*each.operands, *each.results])
+
+    packed = all(can_pack(value) and isinstance(value.type, Scalar) for value in one.results)
+    return packed and all(fine(each) for region in one.regions for each in operations_in(region))
 
 
 _RULES = {
