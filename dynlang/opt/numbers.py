@@ -29,6 +29,8 @@ MOST_PRODUCTS = {"f64": 7, "f32": 15}
 """The same of inner products."""
 DEAR = 8
 """What a row of the op table costs for which vectors pay."""
+WIDE = 8
+"""Elements from which on a loop of vectors isn't dearer than numbers one by one, where the array is needed whole in the end."""
 MOST_COMPUTED, MOST_DEAR = 16, 3
 """Elements of an elementwise operation, and of a dear one, that is done number by number."""
 
@@ -118,6 +120,24 @@ def cut(one: Operation, starts: Sequence[Piece], shape: Sequence[int], counts: S
 def most_computed(name: str) -> int:
     """Elements for which an elementwise operation is done number by number."""
     return MOST_COMPUTED if OPS[name].cost < DEAR else MOST_DEAR
+
+
+def asks_for_whole(one: Operation) -> bool:
+    """Whether a rule would refuse an operation for its sizes alone, so that its operands are put together again."""
+    shapes = [small_shape(value.type) for value in one.operands if isinstance(value.type, Array)]
+    row = OPS.get(one.name)
+    if one.name == "reduce_sum" and shapes[0] is not None:
+        axes = one.attributes.get("axes")
+        summed = shapes[0] if not isinstance(axes, tuple) else [shapes[0][int(axis)] for axis in axes]
+        return prod(summed) > MOST_SUMMED
+    if one.name in ("dot", "matvec", "vecmat", "matmul"):
+        left, right = shapes
+        most = MOST_PRODUCTS.get(element_of(one).dtype, 0)
+        by_lanes = left is not None and right is not None and len(right) == 1 and left[-1] > most
+        return left is None or right is None or by_lanes
+    if row is not None and row.has("elementwise"):
+        return max(prod(shape) if shape else MOST_NUMBERS + 1 for shape in shapes) > most_computed(one.name)
+    return False
 
 
 def elementwise(b: Builder, one: Operation, pieces: Sequence[Piece]) -> list[Value] | None:

@@ -37,10 +37,11 @@ from dataclasses import dataclass, field
 from itertools import product
 from math import prod
 
+from dynlang.ops import OPS
 from dynlang.opt.contents import Contents
 from dynlang.opt.drop_unused import drop_unused
 from dynlang.opt.fold import FOLDS, fold
-from dynlang.opt.numbers import RULES, Piece, flat, has_rule, most_computed, numbers_of, small_shape
+from dynlang.opt.numbers import RULES, WIDE, Piece, asks_for_whole, flat, has_rule, most_computed, numbers_of, small_shape
 from dynlang.opt.recall import nothing
 from dynlang.opt.share import share
 from dynlang.ssa.build import I64, Builder, Copier, operations_in, with_body
@@ -114,6 +115,8 @@ class _Apart:
     users: dict[Value, list[Operation]] = field(default_factory=dict)
     loops: dict[Value, bool] = field(default_factory=dict)
     """Whether a small array that a loop carries stays apart, by the loop's parameter."""
+    wholes: dict[Value, bool] = field(default_factory=dict)
+    """What `needed_whole` found."""
 
     def run(self) -> Function:
         for one in operations_in(self.function.body):
@@ -258,12 +261,28 @@ class _Apart:
             return False
         if any(value not in self.held and not isinstance(self.copier(value).type, Scalar) for value in one.operands):
             return False
+        if self.is_loop(one) and self.needed_whole(one.results[0]):
+            return False
         pieces = [piece for value in one.operands if (piece := self.piece(value)) is not None]
         numbers = numbers_of(Builder(made, one.span), one, pieces)
         if numbers is None:
             return False
         self.give(made, one.results[0], numbers)
         return True
+
+    def is_loop(self, one: Operation) -> bool:
+        """Whether vectors of numbers pay for an operation."""
+        row, shape = OPS.get(one.name), small_shape(one.results[0].type)
+        return row is not None and row.has("elementwise") and shape is not None and prod(shape) >= WIDE
+
+    def needed_whole(self, old: Value) -> bool:
+        """Whether an operation asks for an array whole, or for what is computed from it element by element."""
+        if old not in self.wholes:
+            self.wholes[old] = False
+            users = self.users.get(old, ())
+            self.wholes[old] = any(map(asks_for_whole, users)) or any(
+                self.needed_whole(one.results[0]) for one in users if len(one.results) == 1 and self.is_loop(one))
+        return self.wholes[old]
 
     def give(self, made: Region, old: Value, numbers: list[Value]) -> None:
         """The numbers that stand for a value from here on."""
