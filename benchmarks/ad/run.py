@@ -128,7 +128,7 @@ def lines(rows: list[dict[str, Any]]) -> Iterator[str]:
             yield f"  {one['system']:<22}missing: {one['missing']}"
             continue
         times = [one.get(f"{name}_us") for name in names]
-        ratio = f"{times[1] / times[0]:8.2f}" if times[0] and times[1] else " " * 8
+        ratio = f"{times[-1] / times[0]:8.2f}" if times[0] and times[-1] else " " * 8
         worst = max(one.get(f"{name}_error", 0.0) for name in names)
         yield (f"  {one['system']:<22}" + "".join("-".rjust(15) if time is None else f"{time:15.1f}" for time in times) + ratio
                + f"{worst:10.1e}" + slower(one, ours, names) + ("" if worst <= one["tolerance"] else "  WRONG"))

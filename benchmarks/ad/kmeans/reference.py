@@ -7,6 +7,7 @@ import numpy as np
 SIZES = {"small": {"k": 3, "n": 20, "d": 2}, "k10 n1000 d8": {"k": 10, "n": 1_000, "d": 8},
          "k100 n10000 d16": {"k": 100, "n": 10_000, "d": 16}, "k1000 n1000 d8": {"k": 1_000, "n": 1_000, "d": 8}}
 TOLERANCE = 1e-12
+PARTS = ("objective", "by_products", "derivative")
 
 
 def inputs(*, k: int, n: int, d: int) -> dict[str, np.ndarray]:
@@ -21,6 +22,10 @@ def distances(centroids: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 def objective(centroids: np.ndarray, points: np.ndarray) -> tuple[np.ndarray]:
     return (distances(centroids, points).min(axis=0).sum(),)
+
+
+def by_products(centroids: np.ndarray, points: np.ndarray) -> tuple[np.ndarray]:
+    return objective(centroids, points)
 
 
 def derivative(centroids: np.ndarray, points: np.ndarray) -> tuple[np.ndarray]:
