@@ -199,6 +199,7 @@ def typed_records(world: World) -> dict[str, typed.Record]:
             tuple(typed.Generic(g.name, g.kind) for g in one.generics),
             tuple((field.name, field.type) for field in one.fields),
             one.documentation,
+            one.invariant,
         )
         for one in world.records.values()
     }

@@ -390,9 +390,12 @@ class MapLeaves(Expression):
 
 @dataclass(frozen=True, slots=True)
 class MakeLeaves(Expression):
-    """A value of type `type`, each leaf made by the function from its `Leaf` record (path, shape, index, count)."""
+    """A value of type `type`, each leaf made by the function from its `Leaf` record (path, shape, index, count).
+
+    `sizes(path, axis)`, if given, is how long an axis of unknown size is."""
 
     function: LeafFunction
+    sizes: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -566,6 +569,8 @@ class Record:
     generics: tuple[Generic, ...]
     fields: tuple[tuple[str, Type], ...]
     documentation: str = ""
+    invariant: str = ""
+    """The method that is asked of a value that was made from outside."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ leaves are meant: `float` (the default), `number` or `any`; `make_leaves` makes 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dynlang.check import errors, typed
 from dynlang.check.calls.builtins import failed
 from dynlang.check.calls.call import builtin
@@ -15,6 +17,7 @@ from dynlang.check.fitting.fit import fit, is_float
 from dynlang.check.fitting.solve import HOLE, has_hole
 from dynlang.syntax import nodes as ast
 from dynlang.types import (
+    INT,
     Argument,
     ArrayType,
     ErrorType,
@@ -23,6 +26,7 @@ from dynlang.types import (
     RecordType,
     ScalarType,
     Size,
+    StringType,
     SumType,
     TupleType,
     Type,
@@ -149,8 +153,11 @@ def matches(actual: Type, wanted: Type) -> bool:
 
 @builtin("make_leaves")
 def call_make_leaves(context: Context, node: ast.Call, hint: Type | None) -> typed.Expression:
-    """``make_leaves(leaf => ...)``: a value of the type that is asked for, each leaf made by the function."""
-    read = read_arguments(context, node, "make_leaves", 1)
+    """``make_leaves(leaf => ...)``: a value of the type that is asked for, each leaf made by the function; ``sizes=(path, axis) => ...``
+    says how long axes of unknown size are."""
+    told = [one.value for one in node.arguments if one.name is not None and one.name.text == "sizes"]
+    others = tuple(one for one in node.arguments if one.name is None or one.name.text != "sizes")
+    read = read_arguments(context, replace(node, arguments=others), "make_leaves", 1)
     if read is None:
         return failed(node.span)
     (function, *_), kind = read
@@ -169,7 +176,8 @@ def call_make_leaves(context: Context, node: ast.Call, hint: Type | None) -> typ
         found = leaf_function(context, function, [], 0, kind or "float", None, True)
     if found is None:
         return failed(node.span)
-    return typed.MakeLeaves(hint, node.span, found)
+    sizes = context.expect(told[0], FunctionType((StringType(), INT), INT), "what says the sizes") if told else None
+    return typed.MakeLeaves(hint, node.span, found, sizes)
 
 
 @builtin("cast")

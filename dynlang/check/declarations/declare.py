@@ -265,7 +265,9 @@ def read_members(module: ast.Module, interface: Interface, world: World, diagnos
                 fields = read_fields(context, item.fields)
                 methods = {one.name.text: f"{info.name}.{one.name.text}" for one in item.methods}
                 sizes = read_named_sizes(context, item, fields)
-                done = replace(info, fields=fields, methods=methods, sizes=sizes)
+                promises = [one for one in item.methods if any(each.path.text == "invariant" for each in one.decorators)]
+                invariant = methods[promises[0].name.text] if promises else ""
+                done = replace(info, fields=fields, methods=methods, sizes=sizes, invariant=invariant)
                 interface.records[info.name] = world.records[info.name] = done
             case ast.TypeDef(name) if is_own(interface, name):
                 sum_info = world.sums[f"{interface.name}.{name.text}"]

@@ -136,6 +136,7 @@ class RecordInfo:
     span: Span
     documentation: str = ""
     sizes: tuple[SizeInfo, ...] = ()
+    invariant: str = ""
 
     @property
     def type(self) -> RecordType:

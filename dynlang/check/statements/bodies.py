@@ -120,16 +120,29 @@ def decorated(context: Context, node: ast.Function, function: typed.Function, si
                 function = replace(function, rule_of=rule[0], surrogate=rule[1])
         elif decorator.path.text == "checkpoint" and not decorator.arguments:
             function = replace(function, checkpoint=True)
+        elif decorator.path.text == "invariant" and not decorator.arguments:
+            check_invariant(context, decorator, signature)
         else:
-            hint = errors.suggest(decorator.path.text, ["derivative", "checkpoint"])
+            hint = errors.suggest(decorator.path.text, ["derivative", "checkpoint", "invariant"])
             context.report(
                 errors.UnknownDecorator(
                     f"there is no decorator `@{decorator.path.text}`",
                     decorator.span,
-                    hint=hint or "the decorators are `@derivative(of=f)` and `@checkpoint`",
+                    hint=hint or "the decorators are `@derivative(of=f)`, `@checkpoint` and `@invariant`",
                 )
             )
     return function
+
+
+def check_invariant(context: Context, decorator: ast.Decorator, signature: Signature) -> None:
+    """``@invariant`` stands at one method of a record: it takes `self` alone, gives nothing, and fails where a promise is broken."""
+    record = context.world.records.get(signature.name.rpartition(".")[0])
+    plain = len(signature.parameters) == 1 and not signature.parameters[0].inout and signature.returns == UNIT and not signature.is_proc
+    if record is not None and plain and len(signature.generics) == len(record.generics) and record.invariant == signature.name:
+        return
+    hint = "`fn checked(self):` calls `fail` where something is wrong; a record has one"
+    context.report(errors.UnknownDecorator("`@invariant` stands at a method of a record that takes `self` and gives nothing",
+                                           decorator.span, hint=hint))
 
 
 # ---------------------------------------------------------------- constants, tests

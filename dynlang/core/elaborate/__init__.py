@@ -13,6 +13,7 @@ from dynlang.core.elaborate import (
     formats,
     functions,
     leaves,
+    made,
     structure,
 )
 from dynlang.core.elaborate.decisions import Decision
@@ -21,7 +22,7 @@ from dynlang.core.nodes import Module
 from dynlang.core.simplify import simplify
 from dynlang.diag import CompileError, Diagnostic
 
-HANDLER_MODULES = (casts, comprehensions, derivatives, formats, functions, leaves, structure)
+HANDLER_MODULES = (casts, comprehensions, derivatives, formats, functions, leaves, made, structure)
 """Imported for the handlers that they register."""
 
 

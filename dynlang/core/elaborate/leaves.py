@@ -275,52 +275,6 @@ def matched_places(frame: Frame, walk: Walk, values: Sequence[Value]) -> list[li
     return [[place, *(own[place.path] for own in by_path)] for place in first if all(place.path in own for own in by_path)]
 
 
-@handles(typed.MakeLeaves)
-def make_leaves(frame: Frame, node: typed.MakeLeaves) -> Value:
-    kind = frame.type(node.type)
-    with own_locals(frame):
-        return made_of(frame, node, kind)
-
-
-def made_of(frame: Frame, node: typed.MakeLeaves, kind: Type) -> Value:
-    atoms: list[Atom] = []
-    replace: dict[str, Size] = {}
-    sources: dict[str, Type] = {}
-    for one in frame.layouts.places(kind):
-        if isinstance(one.entry, FunctionType):
-            raise CompileError(unmakeable(kind, one.path.lstrip("."), node.span))
-        sources[one.entry.name] = one.source
-    for place in frame.layouts.data(kind):
-        wanted = expand(substitute(place.type, replace), frame.builder.known)
-        dtype = leaf_dtype(wanted)
-        if dtype is None or is_binder(place):
-            raise CompileError(unmakeable(kind, place.name.lstrip("."), node.span))
-        parameters = node.function.parameters
-        others = [info_record(frame, text(place.name.lstrip(".")), wanted, parameters[0])] if parameters else []
-        result = run_leaf(frame, node.function, [], dtype, product_of(leaf_shape(wanted)), others)
-        atom = from_vector(frame, result.atom, wanted)
-        check_made(frame, atom, substitute(sources[place.name], replace), node.span)
-        atoms.append(atom)
-        if place.type == INT:
-            replace[place.name] = frame.builder.size_of(atom)
-    return Value(kind, tuple(atoms))
-
-
-def check_made(frame: Frame, atom: Atom, source: Type, span: Span) -> None:
-    """What is made as an index, as by `load`, is one: nothing looks at it again."""
-    match source:
-        case IndexType(bound):
-            check_index(frame, atom, bound, span)
-        case ArrayType(IndexType(bound)):
-            check_indices(frame, atom, bound, span)
-
-
-def unmakeable(kind: Type, path: str, span: Span) -> Diagnostic:
-    where = f": its `{path}` is no number, and no array whose sizes the type tells" if path else ""
-    hint = "make it by its constructor, and the parts that are records by `make_leaves`"
-    return errors.CannotInfer(f"`make_leaves` can't make a `{show(kind)}` from its type{where}", span, hint=hint)
-
-
 # ---------------------------------------------------------------- structures that go together
 
 
