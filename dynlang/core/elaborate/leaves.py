@@ -10,26 +10,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from dynlang.check import errors, typed
-from dynlang.check.declarations.world import show
+from dynlang.check import typed
 from dynlang.core.build import integer, text, truth
 from dynlang.core.elaborate.expressions import expression, handles
 from dynlang.core.elaborate.frame import Frame
-from dynlang.core.elaborate.indexing import check_index, check_indices
 from dynlang.core.elaborate.rows import map_rows, touched, whole
 from dynlang.core.elaborate.settled import resized
 from dynlang.core.elaborate.structures import NUMBER, STATE, Walk, extended, holds_leaf, is_leaf, leaf_dtype, walk_inside
 from dynlang.core.elaborate.values import AnyFunction, FunctionValue, StoredFunction, Value, is_binder
 from dynlang.core.nodes import Atom, Literal
 from dynlang.core.sizes import expand
-from dynlang.diag import CompileError, Diagnostic, InternalError
+from dynlang.diag import InternalError
 from dynlang.source import Span
 from dynlang.types import (
     BOOL,
     INT,
     ArrayType,
     FunctionType,
-    IndexType,
     ListType,
     RecordType,
     RowsType,
