@@ -101,6 +101,29 @@ BODIES["turns that part"] = (NUMBER + SUM.replace("START", "d").replace("%c: T =
    %as: T = convert %whether {dtype = "T"}
    %l: T = select %whether, %as, %c
    %u2: T = add %t, %l""").replace("multiply_add %c, %a, %t", "multiply_add %c, %a, %u2"), "number")
+BODIES["an arm that only turns elsewhere would take"] = (NUMBER + """%outside: i64 = constant {value = 1000000000000}
+ %s: T = for %n, %first (%k: i64, %t: T) {
+   %a: T = at %x, %k
+   %b: T = mul %a, %d
+   %less: bool = less %b, %first
+   %g: T = if %less {
+     %near: bool = less %first, %b
+     %h: T = if %near {
+       %e: T = at %x, %outside
+       %l: T = sub %e, %t
+       yield %l
+     } {
+       %p: T = mul %b, %t
+       yield %p
+     }
+     %q: T = sub %h, %b
+     yield %q
+   } {
+     yield %b
+   }
+   %o: T = sub %g, %t
+   yield %o
+ }""", "number")
 BODIES["a turn without loops"] = ("%d0: T = at %v, %i\n" + "\n".join(
     f"%d{k + 1}: T = {('sin', 'cos', 'tanh')[k % 3]} %d{k}" if k % 4 else f"%d{k + 1}: T = mul %d{k}, %d{max(k - 1, 0)}" for k in range(33)
 ) + "\n%s: T = add %d33, %first", "number")

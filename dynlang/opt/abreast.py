@@ -76,7 +76,7 @@ from math import prod
 
 from dynlang.opt.drop_unused import drop_unused
 from dynlang.opt.share import repeatable_functions, share
-from dynlang.opt.turns import Reader, can_pack
+from dynlang.opt.turns import Reader, Turns, can_pack, is_collected
 from dynlang.ssa.build import I64, Builder, Copier, Dimension, operations_in, with_body
 from dynlang.ssa.nodes import Array, Function, Module, Operation, Region, Scalar, Value, ValueType
 
@@ -122,31 +122,34 @@ class _Abreast:
     def __init__(self, function: Function, versions: _Versions) -> None:
         self.function, self.versions = function, versions
         self.copier = Copier()
-        self.found = False
-        self.origins = origins_of(function)
-        self.users: dict[Value, list[Operation]] = {}
-        for one in operations_in(function.body):
-            for value in one.operands:
-                self.users.setdefault(value, []).append(one)
+        self.origins: dict[Value, Operation] = {}
+        self.found: dict[Operation, Turns] = {}
 
     def changed(self) -> Function | None:
         """The function, if one of its loops is changed."""
-        if not any(one.name == "for" for one in operations_in(self.function.body)):
+        loops = [one for one in operations_in(self.function.body) if one.name == "for" and any(map(is_collected, one.results))]
+        if not loops:
             return None
-        body = self.region(self.function.body)
-        return with_body(self.function, body, self.copier) if self.found else None
+        self.origins = origins_of(self.function)
+        users: dict[Value, list[Operation]] = {}
+        for one in operations_in(self.function.body):
+            for value in one.operands:
+                users.setdefault(value, []).append(one)
+        for one in loops:
+            turns = self.versions.reader.turns_of(one, users, self.count(one))
+            if turns is not None:
+                self.found[one] = turns
+        return with_body(self.function, self.region(self.function.body), self.copier) if self.found else None
 
     def region(self, old: Region) -> Region:
         made = Region([self.copier.define(one) for one in old.parameters])
         for one in old.operations:
-            count = self.count(one) if one.name == "for" else None
-            turns = self.versions.reader.turns_of(one, self.users, count) if one.name == "for" else None
+            turns = self.found.get(one)
             if turns is None:
                 made.operations.append(self.copier.operation(one, self.region))
             else:
-                self.found = True
                 together = _Together(self.versions, self.copier, self.origins, turns.varies, turns.writes, turns.lanes)
-                together.loop(Builder(made, one.span), one, count)
+                together.loop(Builder(made, one.span), one, self.count(one))
         return made
 
     def count(self, loop: Operation) -> int | None:
@@ -166,6 +169,8 @@ class _Together:
         self.apart: dict[Value, list[Value]] = {}
         self.packed: list[dict[Value, Value]] = [{}]
         """In each region around the place at hand, the innermost last."""
+        self.taken: list[Value] = []
+        """Of each branch around the place at hand where turns parted, which of them are here."""
 
     # -- the loop
 
@@ -440,19 +445,24 @@ class _Together:
     def either(self, b: Builder, one: Operation) -> None:
         """A branch where turns may part: each arm is gone through if one of them takes it, and each takes what its arm gives."""
         condition = self.together(b, one.operands[0])
-        taken = self.each(b, one.operands[0])
-        some, every = taken[0], taken[0]
-        for each in taken[1:]:
-            some, every = b.elementwise("logical_or", some, each), b.elementwise("logical_and", every, each)
-        found = [self.arm(b, one, place, asked) for place, asked in enumerate((some, b.elementwise("logical_not", every)))]
+        found = []
+        for place, asked in enumerate((condition, b.value("logical_not", [condition], condition.type))):
+            if self.taken:
+                asked = b.value("logical_and", [asked, self.taken[-1]], asked.type)
+            self.taken.append(asked)
+            found.append(self.arm(b, one, place))
+            self.taken.pop()
         for result, yes, no in zip(one.results, *found, strict=True):
             self.packed[-1][result] = b.value("select", [condition, yes, no], yes.type, hint=result.name)
 
-    def arm(self, b: Builder, one: Operation, place: int, asked: Value) -> list[Value]:
+    def arm(self, b: Builder, one: Operation, place: int) -> list[Value]:
         """What an arm gives, side by side; nothing in particular if no turn takes it."""
         old = one.regions[place]
         if len(old.operations) == 1:
             return [self.together(b, value) for value in old.operations[-1].operands]
+        some, *others = [self.one_of(b, self.taken[-1], lane) for lane in range(self.lanes)]
+        for each in others:
+            some = b.elementwise("logical_or", some, each)
         self.packed.append({})
         taken = self.region(old, [], one.results)
         other = Builder(Region([]), one.span)
@@ -461,7 +471,7 @@ class _Together:
         wide = {dtype: other.value("pack", [zero] * self.lanes, Scalar(dtype, self.lanes)) for dtype, zero in zeros.items()}
         other.emit("yield", [wide[dtype] for dtype in dtypes])
         results = [Value(value.name, self.kind(value.type)) for value in one.results]
-        return b.emit("if", [asked], results, {}, [taken, other.region])
+        return b.emit("if", [some], results, {}, [taken, other.region])
 
     def write(self, b: Builder, one: Operation) -> None:
         """What each turn makes goes to its own place; a column of each is a stripe of them."""

@@ -36,7 +36,7 @@ from dynlang.ssa.ownership import consumed_operands
 READ_BY = {"list_set": "list_get", "update": "at"}
 TAKEN_BY = {"list_set": "list_take", "update": "take"}
 TAKEN_BY_READ = {"list_get": "list_take", "at": "take"}
-ALIASES = frozenset({"reshape", "retype"})
+ALIASES = frozenset({"reshape", "retype", "regroup"})
 """Operations whose result is the block that they read."""
 
 

@@ -17,6 +17,8 @@ LEAST_WORK, LEAST_IN_ALL = 3, 32
 """Operations that inner loops do on numbers of several turns, or the whole turn does, for the change to pay."""
 SHORTEST = 8
 """Operations of a turn that is looked at, if it neither calls nor loops."""
+LONGEST = 4000
+"""Operations of a turn, or of a function, that is left alone: its code is long already."""
 SHARE_ALONE = 4
 """One operation in so many, at most, may be done turn by turn."""
 WRITES = ("update", "update_slice")
@@ -60,6 +62,8 @@ class Reader:
         writes = collected(body, users)
         if not writes or (len(body.operations) < SHORTEST and not any(one.name in ("for", "call") for one in operations_in(body))):
             return None
+        if is_long(body):
+            return None
         varies = self.all_that_varies(body, {body.parameters[0]}, writes)
         if not _own_places(body, writes, varies) or not all(self.fits(one, varies, writes) for one in operations_in(body)):
             return None
@@ -88,7 +92,7 @@ class Reader:
             function = self.functions[key[0]]
             every = frozenset(range(len(function.results)))
             self.called[key] = Called(frozenset(), every, False)
-            if not function.recursive and key[0] in self.repeatable:
+            if not function.recursive and key[0] in self.repeatable and not is_long(function.body):
                 inside = self.all_that_varies(function.body, {function.parameters[place] for place in key[1]})
                 results = frozenset(place for place, value in enumerate(function.body.operations[-1].operands) if value in inside)
                 sizes = {size for value in [*function.parameters, *function.results] for size in sizes_of(value.type)}
@@ -184,9 +188,18 @@ def float_of(value: Value) -> str | None:
     return kind.dtype if isinstance(kind, Scalar) and kind.dtype in LANES else None
 
 
+def is_long(region: Region) -> bool:
+    return any(place >= LONGEST for place, _ in enumerate(operations_in(region)))
+
+
 def can_pack(value: Value) -> bool:
     """Whether a value that varies stands beside those of other turns; ints of several turns are that many values."""
     return float_of(value) is not None or value.type == BOOL
+
+
+def is_collected(value: Value) -> bool:
+    """Whether a loop may take up in it what its turns make."""
+    return isinstance(value.type, Array) and isinstance(value.type.element, Scalar)
 
 
 def collected(body: Region, users: Users) -> frozenset[Operation]:
@@ -194,7 +207,7 @@ def collected(body: Region, users: Users) -> frozenset[Operation]:
     here, found = set(body.operations), set[Operation]()
     for place, value in enumerate(body.parameters[1:]):
         while True:
-            if len(users.get(value, ())) != 1 or not isinstance(value.type, Array) or not isinstance(value.type.element, Scalar):
+            if len(users.get(value, ())) != 1 or not is_collected(value):
                 return frozenset()
             (one,) = users[value]
             if one is body.operations[-1] and one.operands[place] is value:
