@@ -26,7 +26,7 @@ from dynlang.check.expressions.simple import Given, given, unknown_name
 from dynlang.check.fitting.fit import article, fit, number_type
 from dynlang.check.fitting.settle import demand_function, demand_method
 from dynlang.check.fitting.solve import HOLE
-from dynlang.check.messages import rewrites
+from dynlang.check.messages import rewrites, words
 from dynlang.diag import Repair, replacing
 from dynlang.ops.table import SURFACE
 from dynlang.source import Span
@@ -107,6 +107,9 @@ def module_member(context: Context, node: ast.Attribute) -> Symbol | None:
         return None
     first = ast.Identifier(value.text, span=value.span)
     symbol = find_symbol(context, ast.Dotted((first, *path[:-1]), span=node.span), report=False) or context.symbol(value.text)
+    if symbol is None and value.text in BUILTINS and value.text in words.library_modules():  # `sparse(x)` needs no import
+        context.report(words.unknown_name(value.text, value.span, (), words.library_modules()))
+        return Symbol("alias", "", node.span)
     if symbol is None or symbol.kind not in ("module", "ambiguous"):
         return None
     found = find_symbol(context, ast.Dotted((first, *path), span=node.span))

@@ -64,10 +64,10 @@ def as_list(context: Context, array: typed.Expression, wanted: ListType | None) 
 
 def comprehend(context: Context, node: ast.Comprehension, kind: str, hint: Type | None, span: Span) -> typed.Expression:
     """A comprehension of a kind: 'array', or a reduction. ``sum([row for row in x])`` adds all numbers, ``sum(row for row in x)`` rows."""
-    known = set(context.taken)
     outer: list[typed.Binding] = []
     first = node.clauses[0].axes[0]
     ready = source(context, first.iterable, target=first.target) if first.iterable is not None else None
+    known = set(context.taken)  # what the first axis runs over is evaluated once: so its items have one size
     with context.inside("a comprehension"):
         axes = read_axes(context, node, outer, ready)
         guard = None
