@@ -44,7 +44,7 @@ class Builder(ExpressionBuilder):
 
     def from_import(self, kids: list[Any]) -> nodes.FromImport:
         path, *names = inner(kids)
-        return nodes.FromImport(path, tuple(names), span=self.span(kids))
+        return nodes.FromImport(path, tuple(names), kids[0].type == 'EXPORT', span=self.span(kids))
 
     def imported(self, kids: list[Token]) -> nodes.Imported:
         alias = self.identifier(kids[2]) if len(kids) > 1 else None

@@ -138,7 +138,9 @@ def _lines(tables: Tables, text: str) -> Iterator[Line]:
 def _piece(token: Token, before: list[Piece], breaks: bool, above: list[str]) -> Piece:
     """The token as a piece. Words that declare something only at the start of a line are names elsewhere."""
     kind = token.type
-    if kind in DECLARING and before and not (kind == 'IMPORT' and before[0].kind == 'FROM'):
+    opening = [one.kind for one in before[:2]]
+    goes_on = opening == ['EXPORT'] if kind == 'FROM' else kind == 'IMPORT' and (opening[:1] == ['FROM'] or opening == ['EXPORT', 'FROM'])
+    if kind in DECLARING and before and not goes_on:
         kind = 'NAME'
     return Piece(kind, token.value, token.start, token.end, breaks, above)
 

@@ -114,7 +114,9 @@ def _layout(stream: Iterable[Token], text: str) -> Iterator[Token]:
         if last is None or last.type == '_NEWLINE':
             opening = kind
         if kind in DECLARING:
-            if not _unindented(token, text) and not (kind == 'IMPORT' and opening == 'FROM'):
+            if kind == 'FROM' and opening == 'EXPORT' and last is not None and last.type == 'EXPORT':
+                opening = 'FROM'
+            elif not _unindented(token, text) and not (kind == 'IMPORT' and opening == 'FROM'):
                 token.type = 'NAME'
         elif kind in OPENING:
             brackets.append(token)

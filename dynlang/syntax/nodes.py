@@ -71,9 +71,10 @@ class Import(Node):
 
 @dataclass(frozen=True, slots=True)
 class FromImport(Node):
-    """`from energy import minimize, implicit as by_implicit`."""
+    """`from energy import minimize, implicit as by_implicit`; with `export` in front the names are this module's for others, too."""
     path: Dotted
     names: tuple[Imported, ...]
+    export: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ def _aliased(alias: nodes.Identifier | None) -> str:
 
 def _imported(node: nodes.FromImport) -> Work:
     names = ', '.join(one.name.text + _aliased(one.alias) for one in node.names)
-    return [(0, f'from {node.path} import {names}')]
+    return [(0, f'{"export " if node.export else ""}from {node.path} import {names}')]
 
 
 def _type_def(node: nodes.TypeDef) -> Work:

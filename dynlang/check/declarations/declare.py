@@ -145,14 +145,14 @@ def enter(interface: Interface, name: str, symbol: Symbol, diagnostics: Diagnost
 def enter_imported(module: ast.Module, interface: Interface, imports: dict[int, str], world: World, diagnostics: Diagnostics) -> None:
     """The names of ``from module import name``; called when the imported modules have entered theirs.
 
-    The prelude hands on what it imports, so that it can be put together from several files."""
+    Behind `export` they are this module's for others, too: so a module can be put together from several files."""
     for item in module.items:
         if not isinstance(item, ast.FromImport):
             continue
         for one in item.names:
             if id(one) in imports:
                 symbol = Symbol("module", imports[id(one)], one.span)
-                enter(interface, (one.alias or one.name).text, symbol, diagnostics, exported=False)
+                enter(interface, (one.alias or one.name).text, symbol, diagnostics, exported=item.export)
         if id(item) not in imports:
             continue
         source = world.interfaces.get(imports[id(item)])
@@ -164,7 +164,7 @@ def enter_imported(module: ast.Module, interface: Interface, imports: dict[int, 
                     diagnostics.add(errors.misspelled(unknown, one.name.text, source.exported))
                 continue
             name = (one.alias or one.name).text
-            enter(interface, name, Symbol(found.kind, found.name, one.span), diagnostics, exported=interface.name == "prelude")
+            enter(interface, name, Symbol(found.kind, found.name, one.span), diagnostics, exported=item.export)
 
 
 # ---------------------------------------------------------------- types, records, sums

@@ -143,7 +143,7 @@ def declaring(name: str) -> list[str]:
     """
     if name.startswith("_"):
         return []
-    declared = re.compile(rf"^(?:export )?(?:fn|proc|record|type) {re.escape(name)}\b", re.M)
+    declared = re.compile(rf"^(?:export )?(?:fn|proc|record|type) {re.escape(name)}\b|^export from .* import .*\b{re.escape(name)}\b", re.M)
     files = ((module, Path(resource("stdlib")) / f"{module}.dyn") for module in sorted(library_modules()))
     return [module for module, file in files if declared.search(file.read_text(encoding="utf-8"))]
 
@@ -230,7 +230,7 @@ def library_modules() -> set[str]:
 
 def importing(module: str, source: Source, name: str = "") -> Repair:
     """The repair that imports a module, or a name of it: below the last import, else below the doc string, else at the top."""
-    lines = list(re.finditer(r"^(?:import|from) .*\n", source.text, re.M))
+    lines = list(re.finditer(r"^(?:import|from|export from) .*\n", source.text, re.M))
     documentation = re.match(r'\s*"""(?:[^"]|"(?!""))*"""[ \t]*\n', source.text)
     at = lines[-1].end() if lines else documentation.end() if documentation else 0
     line = f"from {module} import {name}\n" if name else f"import {module}\n"

@@ -71,8 +71,26 @@ def read_page(source: Source, name: str, library: bool = False) -> Page:
         raise CompileError(found)
     imports = {(item.alias.text if item.alias else item.path.parts[-1].text): item.path.text
                for item in module.items if isinstance(item, ast.Import)}
-    entries = tuple(one for item in module.items for one in entries_of(item) if shown(one, library))
+    own = (one for item in module.items for one in (handed_on(item, source, library) if is_export(item) else entries_of(item)))
+    entries = tuple(one for one in own if shown(one, library))
     return Page(name, clean(module.doc), entries, imports)
+
+
+def is_export(item: ast.Item) -> bool:
+    return isinstance(item, ast.FromImport) and item.export
+
+
+def handed_on(item: ast.Item, source: Source, library: bool) -> Iterator[Entry]:
+    """The entries of ``export from a import f, g as h``, as the other module has them; what isn't found is left out."""
+    if not isinstance(item, ast.FromImport):
+        return
+    relative = Path(*(part.text for part in item.path.parts)).with_suffix(".dyn")
+    found = next((one for folder in (Path(source.name).parent, resource("stdlib")) if (one := folder / relative).is_file()), None)
+    page = read_page(read_source(found), item.path.text, library) if found is not None else None
+    for one in item.names:
+        entry = page.find(one.name.text) if page is not None else None
+        if entry is not None:
+            yield replace(entry, name=(one.alias or one.name).text)
 
 
 def shown(entry: Entry, library: bool) -> bool:
