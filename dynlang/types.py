@@ -248,7 +248,7 @@ UNIT = TupleType(())
 BOOL, INT, F32, F64 = ScalarType("bool"), ScalarType("i64"), ScalarType("f32"), ScalarType("f64")
 
 
-SPARSE = ("sparse.Vector", "sparse.Matrix")
+SPARSE = ("sparse.stored.Vector", "sparse.stored.Matrix")
 """The library's records that `sparse T[n]` and `sparse T[n, m]` stand for; their arguments are the sizes, then the number type."""
 
 

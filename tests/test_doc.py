@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dynlang.source import Source
+from dynlang.source import Source, read_source
 from dynlang.tools.docs.model import WORD, Entry, Page, library_pages, primitives, read_page
 from dynlang.tools.docs.page import html
 from dynlang.tools.docs.text import markdown, plain
@@ -28,7 +28,7 @@ def dync(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def test_every_name_of_the_prelude_is_described() -> None:
     """Names that end in a digit are not looked at: `debug_grad_0` is the compiler's own."""
     text = (ROOT / "stdlib" / "prelude.dyn").read_text(encoding="utf-8")
-    missing = [f"{module}.{name}" for module, names in re.findall(r"^from (\w+) import (.*)$", text, re.M)
+    missing = [f"{module}.{name}" for module, names in re.findall(r"^export from (\w+) import (.*)$", text, re.M)
                for name in re.findall(r"(\w+)(?: as \w+)?", names)
                if not name[-1].isdigit() and (module not in PAGES or PAGES[module].find(name) is None)]
     assert not missing, "these need a doc string"
@@ -36,7 +36,7 @@ def test_every_name_of_the_prelude_is_described() -> None:
 
 def test_every_type_that_a_description_names_is_described() -> None:
     """Types of the library's own; `T`, `K` and the like are parameters."""
-    text = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "stdlib").glob("*.dyn"))
+    text = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "stdlib").rglob("*.dyn"))
     declared = set(re.findall(r"^(?:record|type) (\w+)", text, re.M))
     shown = {one.name for page in PAGES.values() for one in page.entries}
     named = {word for page in PAGES.values() for entry in page.entries for one in (entry, *entry.members)
@@ -157,3 +157,13 @@ def test_examples_of_the_library(page: Page, tmp_path: Path) -> None:
     (tmp_path / "examples.dyn").write_text(f"import {page.name}\n\nproc main():\n{body}", encoding="utf-8")
     done = dync("run", "examples.dyn", folder=tmp_path)
     assert done.stdout.splitlines() == [expected for _, expected in found], done.stderr
+
+
+def test_what_is_handed_on_is_documented(tmp_path: Path) -> None:
+    """A module that is put together from several files is one page, under the names that it gives."""
+    (tmp_path / "part.dyn").write_text('fn f(x: f32) -> f32:\n    """Half."""\n    return x / 2.0\n\nfn g() -> int:\n    return 1\n')
+    text = 'export from part import f as half\nfrom part import g\nexport from sparse.active import top_k\n'
+    (tmp_path / "whole.dyn").write_text(text)
+    page = read_page(read_source(tmp_path / "whole.dyn"), "whole")
+    assert [(one.name, one.doc.partition(".")[0]) for one in page.entries] == [
+        ("half", "Half"), ("top_k", "The k largest numbers, as events by growing index")]

@@ -24,7 +24,7 @@ from dynlang.syntax.tables import generate, tables
 from marks import ASKED
 
 ROOT = Path(__file__).parent.parent
-PROGRAMS = sorted((ROOT / "tests/programs").glob("*.dyn")) + sorted(resource("stdlib").glob("*.dyn"))
+PROGRAMS = sorted((ROOT / "tests/programs").glob("*.dyn")) + sorted(resource("stdlib").rglob("*.dyn"))
 ALL_PROGRAMS = PROGRAMS + sorted((ROOT / "tests/language").rglob("*.dyn")) + sorted((ROOT / "examples").rglob("*.dyn"))
 
 EVERYTHING = '''"""All of the syntax in one file."""

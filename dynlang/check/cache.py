@@ -141,11 +141,11 @@ def key() -> str:
         package / "sizes.py",
         package / "types.py",
         package / "source.py",
-        *sorted((package / "check").glob("*.py")),
+        *sorted((package / "check").rglob("*.py")),
         *sorted((package / "syntax").glob("*.py")),
         *sorted((package / "ops").glob("*.py")),
         resource("grammar") / "dyn.lark",
-        *sorted(resource("stdlib").glob("*.dyn")),
+        *sorted(resource("stdlib").rglob("*.dyn")),
     ]
     digest = hashlib.sha256(f"{sys.version} {os.fspath(resource('stdlib'))}".encode())
     for file in files:

@@ -77,13 +77,14 @@ class Loader:
     def load_main(self, source: Source, path: Path | None) -> str:
         """The main module: its name is that of its file."""
         library = resource("stdlib")
-        if path is not None and path.resolve().parent == library.resolve():
-            self.fresh = path.stem
-            self.sources[path.stem] = source
+        if path is not None and library.resolve() in path.resolve().parents:
+            own = ".".join(path.resolve().relative_to(library.resolve()).with_suffix("").parts)
+            self.fresh = own
+            self.sources[own] = source
             self.load_prelude()
-            if path.stem not in self.modules:
-                self.read(path.stem, source, is_library=True)
-            return path.stem
+            if own not in self.modules:
+                self.read(own, source, is_library=True)
+            return own
         self.load_prelude()
         name = path.stem if path is not None else "main"
         if (library / f"{name}.dyn").is_file() or not name.isidentifier():

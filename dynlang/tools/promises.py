@@ -93,5 +93,5 @@ def arcs(fields: Fields) -> Broken:
 
 
 PROMISES: Mapping[str, Callable[[Fields], Broken]] = {
-    "sparse.Entries": entries, "sparse.Rows": rows, "graph.Graph": arcs, "graph.Between": arcs,
+    "sparse.stored.Entries": entries, "sparse.stored.Rows": rows, "graph.Graph": arcs, "graph.Between": arcs,
 }

@@ -42,7 +42,6 @@ from dynlang.types import (
     TangentType,
     Type,
     Unknown,
-    is_sparse,
 )
 
 Builtin = Callable[[Context, ast.Call, "Type | None"], typed.Expression]
@@ -152,7 +151,7 @@ def call_symbol(context: Context, symbol: Symbol, node: ast.Call, hint: Type | N
         infer_all(context, node.arguments)
         return typed.Literal(ERROR, node.span, 0)
     match symbol.kind:
-        case "function" if symbol.name == "numeric.close" and (found := close_sparse(context, node)) is not None:
+        case "function" if symbol.name == "numeric.close" and (found := own_close(context, node)) is not None:
             return found
         case "function":
             arguments = of_first(context, node) if symbol.name == "derivative.gradcheck" else node.arguments
@@ -187,15 +186,13 @@ def call_symbol(context: Context, symbol: Symbol, node: ast.Call, hint: Type | N
     return context.fail(errors.NotCallable(f"`{describe_callee(node)}` is a {symbol.kind}, and no function", node.function.span))
 
 
-def close_sparse(context: Context, node: ast.Call) -> typed.Expression | None:
-    """``close(a, b)`` of sparse values: entries that one of them doesn't have are 0. None for other values."""
-    from dynlang.check.expressions.sparse import of_one_name
-
+def own_close(context: Context, node: ast.Call) -> typed.Expression | None:
+    """``close(a, b)`` of records that say themselves when two are close, by a method `close`. None for other values."""
     with context.trial():
         kinds = [context.infer(one.value).type for one in node.arguments[:1]]
-    if not kinds or not is_sparse(kinds[0]):
+    if not kinds or "close" not in context.world.methods(kinds[0]):
         return None
-    signature = context.world.signatures[f"sparse.{of_one_name('close', kinds[0])}"]
+    signature = context.world.signatures[context.world.methods(kinds[0])["close"]]
     return call_signature(context, signature, node.arguments, node.span, None)
 
 

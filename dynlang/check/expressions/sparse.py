@@ -85,7 +85,6 @@ OF_ONE = {
     "dense": ("dense_vector", "dense_matrix"),
     "sparse": ("vector_of_dense", "matrix_of_dense"),
     "convert": ("vector_as", "matrix_as"),
-    "close": ("close_vectors", "close_matrices"),
     "tangent": ("vector_tangent", "matrix_tangent"),
 }  # fmt: skip
 """Functions of one value: of a vector, of a matrix."""
@@ -126,7 +125,8 @@ def form(kind: Type) -> str:
 def library(context: Context, name: str, values: Sequence[typed.Expression], span: Span, hint: Type | None = None) -> typed.Expression:
     """A call of the library's module."""
     arguments = tuple(ast.Argument(None, given(one), span=one.span) for one in values)
-    return replace(call_signature(context, context.world.signatures[f"sparse.{name}"], arguments, span, hint), span=span)
+    signature = context.world.signatures[context.world.interfaces["sparse"].exported[name].name]
+    return replace(call_signature(context, signature, arguments, span, hint), span=span)
 
 
 # ---------------------------------------------------------------- operators
