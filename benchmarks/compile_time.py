@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from scale_measure import Cost, cost
 from scale_programs import FAMILIES, LIMITS, realistic
 
-STAGES = ("typed", "core", "grad", "ssa", "opt", "llvm", "object")
+STAGES = ("typed", "core", "cut", "grad", "ssa", "opt", "llvm", "object")
 
 
 def exponent(small: float, large: float, ratio: float) -> str:

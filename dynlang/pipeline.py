@@ -94,8 +94,10 @@ def _elaborate(program: Any, request: Request) -> Any:
 
 
 def _cut(core: Any, _: Request) -> Any:
+    """Where alternatives go, what is left of functions becomes simple in turns: the ends of calls, then what stands beside them."""
     cut = _load("dynlang.core.unmade:without_unmade")(core)
-    return core if cut is core else _load("dynlang.core.simplify:simplify")(cut)
+    read = _load("dynlang.core.simplify:without_unread")(cut)
+    return read if cut is core else _load("dynlang.core.simplify:simplify")(read, rounds=4)
 
 
 def _differentiate(core: Any, request: Request) -> Any:
@@ -139,7 +141,7 @@ STAGES = (
     Stage("core", _elaborate, "dynlang.core.print:print_module", "dynlang.core.verify:verify",
           "one type for each function, no lambdas: small enough to differentiate"),
     Stage("cut", _cut, "dynlang.core.print:print_module", "dynlang.core.verify:verify",
-          "alternatives that nothing makes: before derivatives of them are made"),
+          "alternatives that nothing makes, results that nobody reads: before derivatives of them are made"),
     Stage("grad", _differentiate, "dynlang.core.print:print_module", "dynlang.core.verify:verify",
           "while structure, types and sum types are still there"),
     Stage("ssa", _lower, "dynlang.ssa.print:print_module", "dynlang.ssa.verify:verify",

@@ -19,10 +19,10 @@ FOLDER = Path(__file__).parent / "programs"
 DYNC = (sys.executable, "-m", "dynlang")
 
 BAD = """
-from energy import minimize, lbfgs, newton_cg, gradient_descent
+from energy import minimize, lbfgs, newton_cg, gradient_descent, implicit, cg, minres
 
 fn energy(case: int, w: f64, y: f64[2]) -> f64:
-    if case == 1:
+    if case == 1 or case == 5:
         return (y[0] - w) ** 2 + w * y[1] ** 4
     elif case == 2:
         return -sum(y ** 2) * w
@@ -31,9 +31,10 @@ fn energy(case: int, w: f64, y: f64[2]) -> f64:
 fn loss(case: int, w: f64) -> f64:
     let start: f64[2] = [0.0, 0.0]
     let by = gradient_descent(steps=2, rate=0.001, tol=1e-9) if case == 3 else lbfgs(tol=1e-8)
-    let found = minimize(y => energy(case, w, y), from=start, by=by)
+    let adjoint = implicit(solver=minres if case >= 5 else cg, steps=1 if case == 6 else 200)
+    let found = minimize(y => energy(case, w, y) + (y[0] * y[1] if case == 6 else 0.0), from=start, by=by, adjoint=adjoint)
     let shift = log(w - 1.0) if case == 4 else 0.0 * w
-    return found.value[0] + (found.value[1] if case == 1 else 0.0 * w) + shift * found.value[0]
+    return found.value[0] + (found.value[1] if case == 1 or case == 5 else 0.0 * w) + shift * found.value[0]
 
 proc main(case: int = 0, w: f64 = 1.0):
     print(grad(u => loss(case, u))(w))
@@ -51,7 +52,8 @@ fn loss(w: f64[4], steps: int, rolled: bool) -> f64:
 """
 
 MESSAGES = {"1": "the Hessian of the energy is singular at its minimum", "2": "the energy isn't convex where its minimum should be",
-            "3": "an implicit derivative needs a minimum", "4": "a cotangent that isn't finite"}
+            "3": "an implicit derivative needs a minimum", "4": "a cotangent that isn't finite",
+            "5": "the Hessian of the energy is singular where its minimum should be", "6": "in 1 steps: more steps or damping"}
 
 
 def run(name: str, *arguments: str) -> str:

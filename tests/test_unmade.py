@@ -10,7 +10,7 @@ from dynlang.core.elaborate import elaborate
 from dynlang.core.evaluate import evaluate
 from dynlang.core.nodes import Module
 from dynlang.core.print import print_module
-from dynlang.core.simplify import simplify
+from dynlang.core.simplify import simplify, without_unread
 from dynlang.core.unmade import without_unmade
 from dynlang.core.verify import verify
 from dynlang.diag import CompileError
@@ -93,3 +93,30 @@ def test_a_gradient_that_is_always_zero_is_refused_as_before() -> None:
     assert cut is not core
     with pytest.raises(CompileError, match="always zero"):
         differentiate(cut, whole=core)
+
+
+UNREAD = """
+fn both(x: f64, n: int) -> (f64, f64, int):
+    if n == 0:
+        return x, exp(x), n
+    let a, b, count = both(x * 0.5, n - 1)
+    return a + x, b * x, count + 1
+
+fn first(x: f64, n: int) -> (f64, f64):
+    let a, b, _ = both(x, n)
+    return a, b
+
+fn f(x: f64) -> f64:
+    let a, _ = first(x, 3)
+    return a
+"""
+
+
+def test_results_that_no_call_reads_are_not_computed() -> None:
+    core = elaborate(check_source(UNREAD), ["f"])
+    left = without_unread(core)
+    verify(left)
+    assert [len(left.functions[name].results) for name in ("both", "f")] == [3, 1]
+    count = {name: len(one.results) for name, one in core.functions.items()}
+    assert any(len(one.results) < count[name] for name, one in left.functions.items()), count
+    assert evaluate(left, "f", [np.float64(0.7)]) == evaluate(core, "f", [np.float64(0.7)])

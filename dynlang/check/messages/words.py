@@ -138,8 +138,8 @@ def from_library(found: Diagnostic, name: str, span: Span) -> Diagnostic:
 def declaring(name: str) -> list[str]:
     """The modules of the library that declare a name which others may import.
 
-    >>> declaring("fixpoint"), declaring("minimize")
-    (['energy'], ['energy', 'proximal'])
+    >>> declaring("fixpoint"), declaring("above")
+    (['energy'], ['search', 'sparse'])
     """
     if name.startswith("_"):
         return []

@@ -4,6 +4,7 @@
     dead.py     one walk upwards: what nothing reads
     constants.py   parameters that are one literal in all calls
     parameters.py  parameters that no one reads
+    results.py     results of functions that no call reads
     handed_back.py  results of calls that are their arguments
     order.py    updates sink below the last reads of the array that they change, so that they can be done in place
 """
@@ -20,6 +21,7 @@ from dynlang.core.simplify.fold import Folder, expandable_functions
 from dynlang.core.simplify.handed_back import use_arguments
 from dynlang.core.simplify.order import sink_updates
 from dynlang.core.simplify.parameters import drop_unread_parameters
+from dynlang.core.simplify.results import drop_unread_results
 from dynlang.core.walk import functions_called
 
 
@@ -46,6 +48,15 @@ def simplify(module: Module, roots: Collection[str] = (), expand_calls: bool = T
             break
     functions = {name: _with_body(one, sink_updates(one.body)) for name, one in functions.items()}
     return Module(module.sums, functions, keep)
+
+
+def without_unread(module: Module) -> Module:
+    """The module without results of functions that no call reads, as often as that leaves others unread."""
+    functions = dict(module.functions)
+    while (fewer := drop_unread_results(functions, module.roots)) is not functions:
+        functions = reachable(without_dead_code(fewer), module.roots)
+    return module if len(functions) == len(module.functions) and _same(functions, dict(module.functions)) else Module(
+        module.sums, functions, module.roots)
 
 
 def _same(functions: dict[str, Function], before: dict[str, Function]) -> bool:

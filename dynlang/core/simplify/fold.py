@@ -31,7 +31,7 @@ from dynlang.core.nodes import (
 from dynlang.core.sizes import expand, plain, size_of, size_of_right
 from dynlang.core.walk import Names, Substitution, blocks_of, bound_in, functions_called, rebuild, statements_in
 from dynlang.ops import OPS
-from dynlang.types import BOOL, INT, ArrayType, ScalarType, Size
+from dynlang.types import BOOL, F64, INT, ArrayType, ScalarType, Size
 
 LARGEST_EXPANSION = 14
 """Statements of a function that is expanded wherever it is called."""
@@ -249,8 +249,11 @@ INTEGER_MEANING: dict[str, Callable[[int, int], int | bool]] = {
 
 
 def folded(operation: Operation) -> Literal | None:
-    """An op on int literals, computed. Floats are left to the machine: their bits are not worth a copy of its rules."""
+    """An op on int literals, computed. Floats are left to the machine: their bits are not worth a copy of its rules. Comparisons of f64
+    are Python's own."""
     meaning = INTEGER_MEANING.get(operation.op)
+    if meaning is not None and OPS[operation.op].has("comparison") and all(one.type == F64 for one in operation.arguments):
+        return Literal(bool(meaning(*(one.value for one in operation.arguments if isinstance(one, Literal)))), BOOL)  # type: ignore[arg-type]
     values = [one.value for one in operation.arguments if isinstance(one, Literal) and one.type == INT]
     if meaning is None or len(values) != 2 or (values[1] == 0 and operation.op.startswith("floor_")):
         return None
