@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dynlang.core.nodes import Block, Call, Function, Jvp, Let, Module, Vjp
+from dynlang.core.parts import read_in_place
 from dynlang.core.sizes import rename_telescope
 from dynlang.core.walk import functions_called, statements_in
 from dynlang.diag import CompileError, Diagnostic, Diagnostics, Label, LimitReached, NotBuilt
@@ -33,7 +34,7 @@ STATEMENTS_LIMIT = 50_000
 class Engine:
     def __init__(self, module: Module, whole: Module | None = None) -> None:
         self.judged = Judged(whole) if whole is not None and whole is not module else None
-        module, self.deepest = levelled(module)
+        module, self.deepest = levelled(read_in_place(module))
         self.state = State(module)
         self.tangents = Tangents(self.state)
         self.adjoints = Adjoints(self.state, self.tangents)
