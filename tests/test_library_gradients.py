@@ -46,7 +46,7 @@ HELPERS = {
 """Parts of other functions, checked with these."""
 
 WITHOUT = {
-    "graph.eigenvectors": "eigenvectors are constants to derivatives",
+    "graph.spectral.eigenvectors": "eigenvectors are constants to derivatives",
     "embedding.by_frequency": "what it draws are whole numbers",
     "embedding.filtered_rank": "a rank is counted",
     "embedding.filtered_ranks": "a rank is counted",

@@ -93,5 +93,5 @@ def arcs(fields: Fields) -> Broken:
 
 
 PROMISES: Mapping[str, Callable[[Fields], Broken]] = {
-    "sparse.stored.Entries": entries, "sparse.stored.Rows": rows, "graph.Graph": arcs, "graph.Between": arcs,
+    "sparse.stored.Entries": entries, "sparse.stored.Rows": rows, "graph.arcs.Graph": arcs, "graph.kinds.Between": arcs,
 }

@@ -154,10 +154,8 @@ def clean(doc: str | None) -> str:
 
 
 def library_pages() -> dict[str, Page]:
-    """The modules of the standard library that have something to show, by name."""
-    folder = resource("stdlib")
-    pages = (read_page(read_source(path), ".".join(path.relative_to(folder).with_suffix("").parts), library=True)
-             for path in sorted(folder.rglob("*.dyn")))
+    """The modules of the standard library that have something to show, by name. What stands in folders is handed on by one of them."""
+    pages = (read_page(read_source(path), path.stem, library=True) for path in sorted(resource("stdlib").glob("*.dyn")))
     return {page.name: page for page in pages if page.entries}
 
 
