@@ -88,7 +88,7 @@ def abreast(module: Module) -> Module:
     versions = _Versions(Reader(module.functions, repeatable_functions(module)))
     changed = {name: made for name, one in module.functions.items() if (made := _Abreast(one, versions).changed()) is not None}
     changed |= versions.functions
-    tidy = {name: drop_unused(share(Module(module.sums, {name: one}))).functions[name] for name, one in changed.items()}
+    tidy = drop_unused(share(Module(module.sums, changed), versions.reader.repeatable)).functions
     return Module(module.sums, {**module.functions, **tidy}, module.roots)
 
 

@@ -36,9 +36,10 @@ FRESH = frozenset({"fill", "empty", "list_empty", "rows_empty", "broadcast", "io
 Key = tuple[object, ...]
 
 
-def share(module: Module) -> Module:
-    repeatable = repeatable_functions(module)
-    return map_functions(module, lambda function: _Sharing(repeatable).function(function))
+def share(module: Module, repeatable: frozenset[str] | None = None) -> Module:
+    """The pass. `repeatable`: the functions whose calls may be shared, where they aren't all in the module."""
+    known = repeatable_functions(module) if repeatable is None else repeatable
+    return map_functions(module, lambda function: _Sharing(known).function(function))
 
 
 def repeatable_functions(module: Module) -> frozenset[str]:

@@ -43,7 +43,7 @@ from dynlang.opt.drop_unused import drop_unused
 from dynlang.opt.fold import FOLDS, fold
 from dynlang.opt.numbers import RULES, WIDE, Piece, asks_for_whole, flat, has_rule, most_computed, numbers_of, small_shape
 from dynlang.opt.recall import nothing
-from dynlang.opt.share import share
+from dynlang.opt.share import repeatable_functions, share
 from dynlang.ssa.build import I64, Builder, Copier, operations_in, with_body
 from dynlang.ssa.nodes import Array, Box, Function, List, Module, Operation, Region, Scalar, Value
 
@@ -56,11 +56,11 @@ LARGEST = 4000
 
 def take_apart(module: Module) -> Module:
     """The pass; functions that it changes are cleaned up, since numbers that were made for an array are often not needed."""
-    functions = dict(module.functions)
+    functions, repeatable = dict(module.functions), repeatable_functions(module)
     for name, one in module.functions.items():
         if worthwhile(one):
             made = Module(module.sums, {name: _Apart(module, one).run()})
-            functions[name] = drop_unused(share(made)).functions[name]
+            functions[name] = drop_unused(share(made, repeatable)).functions[name]
     return Module(module.sums, functions, module.roots)
 
 
