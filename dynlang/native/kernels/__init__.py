@@ -8,7 +8,8 @@ Laws:
 - Bits depend on the sizes and on whether the target fuses multiply and add; on nothing else.
 - An element of a matrix product is the chain c = fma(a[i, 0], b[0, j], c), fma(a[i, 1], b[1, j], c), ... from c = 0,
   or from what stands in C for the accumulating forms. So a row of `matmul` has the bits of `vecmat`, however many
-  rows are computed together.
+  rows are computed together; but rows of B that are zero may be left out (`zeros.py`), so the sign of a zero that a product
+  too small for its type has left may differ.
 - An element of `matvec` has the bits of `dot`: 64 bytes of lanes, summed in a fixed tree, then the rest one by one.
 """
 
