@@ -141,7 +141,7 @@ def test_the_ball(call: Call) -> None:
         return ((1 + 2 * a @ b + b @ b) * a + (1 - a @ a) * b) / (1 + 2 * a @ b + (a @ a) * (b @ b))
 
     def distance(a: np.ndarray, b: np.ndarray) -> float:
-        return np.arccosh(1 + 2 * (a - b) @ (a - b) / (1 - a @ a) / (1 - b @ b))
+        return float(np.arccosh(1 + 2 * (a - b) @ (a - b) / (1 - a @ a) / (1 - b @ b)))
 
     room, norm = 1 - x @ x, np.linalg.norm
     way = add(-x, y)
