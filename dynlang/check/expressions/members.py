@@ -148,7 +148,8 @@ def unknown_member(context: Context, kind: Type, name: ast.Identifier, receiver:
             title = f"{article(kind)} has no `{name.text}`: which payload it has, its alternative decides"
             return errors.misspelled(errors.UnknownField(title, name.span), name.text, set(methods), "take it apart with `match`")
     found = errors.UnknownField(f"{article(kind)} has no `{name.text}`", name.span)
-    hint = f"it has {', '.join(f'`{one}`' for one in sorted(known)[:8])}" if known else ""
+    told = sorted(one for one in known if not one.startswith("_"))[:8]
+    hint = f"it has {', '.join(f'`{one}`' for one in told)}" if told else ""
     if isinstance(kind, StringType) and name.text in words.TEXT:
         return replace(found, hint=words.TEXT[name.text])
     if isinstance(kind, ListType) and name.text == "append":
