@@ -17,8 +17,11 @@ PROGRAMS = sorted(path.name for path in HERE.glob("w*.dyn"))
 
 @pytest.fixture
 def modules(monkeypatch: pytest.MonkeyPatch) -> Any:
+    names = ("picture", "run", "workload")
+    for name in names:
+        monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.syspath_prepend(str(HERE))
-    return tuple(map(importlib.import_module, ("picture", "run", "workload")))
+    return tuple(map(importlib.import_module, names))
 
 
 def row(peer: str, cost: float, **more: Any) -> dict[str, Any]:
