@@ -25,8 +25,8 @@ from dataclasses import replace
 
 from dynlang.core.nodes import Block, Call, Case, Construct, Function, Jvp, Let, Module, SumDeclaration, Vjp
 from dynlang.core.tangents import TangentTypes, is_lazy_sum, tangent_constructor_name, tangent_sum_name, tangent_zero_name
-from dynlang.core.walk import blocks_of, map_blocks, statements_in
-from dynlang.types import ArrayType, ListType, SumType, Type
+from dynlang.core.walk import blocks_of, map_blocks, statements_in, sums_in
+from dynlang.types import SumType, Type
 
 Alternative = tuple[str, str]
 """A sum's name and one of its constructors."""
@@ -184,18 +184,6 @@ def _partners(sums: Mapping[str, SumDeclaration]) -> Iterator[tuple[Alternative,
                 mine, its = (name, one.name), (tangent, tangent_constructor_name(tangent, one.name))
                 yield mine, its
                 yield its, mine
-
-
-def sums_in(kind: Type) -> Iterator[str]:
-    """The sums that a type of Core names."""
-    match kind:
-        case SumType(name, _):
-            yield name
-        case ArrayType(element, _):
-            yield from sums_in(element)
-        case ListType(elements):
-            for one in elements:
-                yield from sums_in(one)
 
 
 def _still_differentiable(before: Mapping[str, SumDeclaration], sums: dict[str, SumDeclaration],

@@ -28,7 +28,7 @@ from dynlang.core.nodes import (
     While,
 )
 from dynlang.core.sizes import size_of
-from dynlang.types import INT, Size, SumType, Type, size_variables, substitute
+from dynlang.types import INT, ArrayType, ListType, Size, SumType, Type, size_variables, substitute
 
 
 class Names:
@@ -357,3 +357,15 @@ def functions_called(block: Block) -> tuple[str, ...]:
         object.__setattr__(block, "calls", found)
     assert block.calls is not None
     return block.calls
+
+
+def sums_in(kind: Type) -> Iterator[str]:
+    """The sums that a type of Core names."""
+    match kind:
+        case SumType(name, _):
+            yield name
+        case ArrayType(element, _):
+            yield from sums_in(element)
+        case ListType(elements):
+            for one in elements:
+                yield from sums_in(one)

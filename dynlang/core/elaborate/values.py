@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from dynlang.check import typed
 from dynlang.core.nodes import Atom, Constructor, SumDeclaration, Variable
 from dynlang.core.tangents import TangentTypes, tangent_sum_name
-from dynlang.core.walk import Names
+from dynlang.core.walk import Names, sums_in
 from dynlang.diag import InternalError, LimitReached
 from dynlang.types import (
     FLOATS,
@@ -520,18 +520,6 @@ def unknowns_of_nominals(kind: Type) -> list[tuple[Unknown, bool]]:
                else unknowns_of_nominals(part) if not isinstance(part, Size) else [])
         found += [(one, flag) for one, flag in own if one.name is None or all(one != other for other, _ in found)]
     return found
-
-
-def sums_in(kind: Type) -> Iterator[str]:
-    """The sums that a Core type names."""
-    match kind:
-        case SumType(name, _):
-            yield name
-        case ArrayType(element, _):
-            yield from sums_in(element)
-        case ListType(elements):
-            for one in elements:
-                yield from sums_in(one)
 
 
 def short_name(qualified: str) -> str:
