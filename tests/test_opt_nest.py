@@ -114,3 +114,25 @@ def test_a_filled_array_that_is_added_to_once_in_each_place_is_written(places: s
     expected = interpret(module, "f", arguments)[0]
     assert interpret(ready, "f", arguments, count=True)[0].tobytes() == expected.tobytes()
     assert compile_module(ready).call("f", arguments)[0].tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("width", [1, 8, 40])
+def test_a_row_of_which_a_loop_reads_one_item_stands_before_the_nest(width: int) -> None:
+    module = parse_module("""func @f(%b: i64, %x: f64[%b], %s: f64, %n: i64) -> (f64[%b]) {
+ %row: f64[%b] = abs %x
+ %z: f64[%b] = fill %s sizes [%b]
+ %r: f64[%b] = for %n, %z (%k: i64, %total: f64[%b]) {
+   %q: i64 = floor_modulo %k, %b
+   %one: f64 = at %row, %q
+   %c: f64[%b] = fill %one sizes [%b]
+   %t: f64[%b] = add %total, %c
+   yield %t
+ }
+ return %r
+}""")
+    ready = optimise(module, check=True)
+    assert "nest" in print_module(ready)
+    x = np.random.default_rng(3).normal(size=width)
+    expected = interpret(module, "f", [width, x, 0.25, 5])[0]
+    assert interpret(ready, "f", [width, x, 0.25, 5])[0].tobytes() == expected.tobytes()
+    assert compile_module(ready).call("f", [width, x, 0.25, 5])[0].tobytes() == expected.tobytes()

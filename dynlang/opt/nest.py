@@ -166,7 +166,7 @@ class _Rows:
             return None
         if one.name == "for" and not Body(self.reading, one, rows).convertible:
             return None
-        members = {one} | self.members(position, one, [value for value in used(one) if is_row(value)], None, self.reading.shape(rows[0]))
+        members = {one} | self.members(position, one, taken_as_rows(one), None, self.reading.shape(rows[0]))
         if not any(each.name == "for" for each in members):
             return None
         made = Nest(self.reading, members, self.is_near, lambda base, first: self.stays(base, first, position))
@@ -208,7 +208,7 @@ class _Rows:
             uses = set[Operation]().union(*(self.users.get(value, set()) for value in one.results))
             if mine and one not in self.gone and uses <= allowed and self.joins(one, shape, changed, checked):
                 allowed.add(one)
-                wanted.update(value for value in used(one) if is_row(value) and self.position.get(value, end) <= place)
+                wanted.update(value for value in taken_as_rows(one) if self.position.get(value, end) <= place)
                 checked = checked or any(map(must_stay, inside(one)))
             else:
                 checked = checked or must_stay(one) or any(map(must_stay, inside(one)))
@@ -237,6 +237,12 @@ class _Rows:
 
 def is_joinable(one: Operation) -> bool:
     return is_elementwise(one) and one.name not in SCALAR_FORM and any(map(is_row, one.operands))
+
+
+def taken_as_rows(one: Operation) -> list[Value]:
+    """The rows of which an operation uses each element at its own place alone: `%p` isn't one of a loop that holds `at %p, %k`."""
+    picked = {value for each in inside(one) if not is_elementwise(each) and each.name not in ("for", "yield") for value in each.operands}
+    return [value for value in used(one) if is_row(value) and value not in picked]
 
 
 def inside(one: Operation) -> list[Operation]:
