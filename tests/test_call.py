@@ -9,8 +9,9 @@ from dynlang.core.evaluate import SumValue
 from dynlang.core.nodes import Block as CoreBlock
 from dynlang.core.nodes import Constructor, Function, SumDeclaration, Variable
 from dynlang.tools import flat
-from dynlang.types import F32, INT, ArrayType, Size, SumType
+from dynlang.types import F32, INT, ArrayType, Size, StringType, SumType
 
+STRING = StringType()
 N, D = Size.variable("n"), Size.variable("d")
 TREE = SumDeclaration("Tree", ("d",), (
     Constructor("Leaf", (Variable("word", INT), Variable("x", ArrayType(F32, (D,))))),
@@ -94,3 +95,20 @@ def test_dtypes_change_where_nothing_is_lost(value: np.generic, dtype: str, fine
     else:
         with pytest.raises(flat.BadArgument):
             flat.exactly("x", np.asarray(value), dtype)
+
+
+@pytest.mark.parametrize(("given", "dtype"), [(np.uint64(2**64 - 1), "i64"), (np.int8(-1), "u8"), (np.uint8(255), "i8"),
+                                              (np.int64(-1), "u8")])
+def test_a_number_of_the_same_bits_is_another_number(given: np.integer, dtype: str) -> None:
+    with pytest.raises(flat.BadArgument, match="which is no"):
+        flat.exactly("x", np.array([given]), dtype)
+
+
+@pytest.mark.parametrize("given", [np.array(3), np.array(["a", "b"])])
+def test_a_text_is_one_text(given: np.ndarray) -> None:
+    with pytest.raises(flat.BadArgument):
+        flat.Reader({}, {"s": given}).value("s", STRING, {})
+
+
+def test_bytes_are_a_text() -> None:
+    assert flat.Reader({}, {"s": np.array(b"abc")}).value("s", STRING, {}) == b"abc"

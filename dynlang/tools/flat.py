@@ -127,6 +127,8 @@ def exactly(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
         same |= np.isnan(array)
     if wanted.kind == "f" and array.dtype.kind != "f":
         same = np.asarray(converted.astype(object) == array.astype(object))  # as Python compares: exactly
+    elif wanted.kind in "iu":
+        same &= (converted < 0) == (array < 0)  # -1 and 255 of 8 bits are one pattern, and two numbers
     if not same.all():
         example = array[~same].ravel()[0]
         raise BadArgument(f"`{name}` holds {example}, which is no {dtype}: round it first, e.g. by `.astype`")
@@ -241,12 +243,20 @@ class Reader:
             case ArrayType(ScalarType(dtype)):
                 return exactly(label, self.take(label), dtype)
             case StringType():
-                return str(self.take(label)).encode("utf-8", "surrogateescape")
+                return self._text(label)
             case SumType():
                 return SumReader(self, label, sizes).read(kind)
             case ListType(elements):
                 return self._list(label, elements, sizes)
         raise diag.NotBuilt(f"a parameter of type {kind} from arrays: `{label}`")
+
+    def _text(self, label: str) -> bytes:
+        array = self.take(label)
+        if array.dtype.kind not in "US":
+            raise BadArgument(f"`{label}` holds {array.dtype} numbers, which are no text")
+        self._same_rank(label, array.ndim, 0)
+        held = array.item()
+        return held if isinstance(held, bytes) else held.encode("utf-8", "surrogateescape")
 
     def _list(self, label: str, elements: Sequence[Type], sizes: Mapping[str, int]) -> list[tuple[Any, ...]]:
         """The elements of a list of scalars or of arrays of one shape."""
