@@ -164,6 +164,9 @@ class _Describing:
         inout = [one.name for one in self.function.parameters if one.mode == "inout"]
         groups = group_slots(self.flat.result_labels, names + inout, 0)
         for name, item, slots in zip(names, items, groups, strict=False):
+            if isinstance(item, StringType):
+                raise NotBuilt(f"{item} as a result in the C interface: '{name}' of '{self.function.name}'", self.span,
+                               hint="a string can be an argument")
             yield self.part(name.replace(".", ""), item, slots, self.flat.results, self.flat.result_labels, False)
 
     def part(self, name: str, kind: Type, slots: range, values: Sequence[Value], labels: Sequence[str], inout: bool) -> Part:
