@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from workload import Timed, Work, Workload, main, write_safetensors
+from workload import Timed, Work, Workload, main, once, write_safetensors
 
 NAMES = {"a": "A", "b": "B", "c": "b", "w": "w"}
 STEP = 2 * 2 * 128 * 32
@@ -24,11 +24,6 @@ def write(folder: Path, inputs: Any) -> None:
 def expected(module: Any, inputs: Any) -> Mapping[str, Any]:
     found, slope = module.reference(inputs)
     return {"found": found, "found_loop": found, "slope": slope, "slope_loop": slope}
-
-
-def once(_: Any) -> float:
-    """The program divides by the number of inputs itself."""
-    return 1.0
 
 
 def timed(what: str, word: str, checked: str, steps: int) -> tuple[Timed, Timed]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from workload import Timed, Work, Workload, main, write_safetensors
+from workload import Timed, Work, Workload, main, once, write_safetensors
 
 NAMES = {"inputs": "W", "hidden": "U", "bias": "b", "heads.w": "Wp", "heads.b": "bp", "out.w": "Wo", "out.b": "bo", "start": "M0"}
 
@@ -28,10 +28,6 @@ def work(inputs: Any) -> Work:
     """The products of 40 steps: controller, interface, output, and five heads that go over the memory twice."""
     weights = sum(inputs[name].size for name in ("W", "U", "Wp", "Wo"))
     return Work(40 * (2 * weights + 5 * 2 * 2 * inputs["M0"].size), 40 * 4 * weights, 4 * weights)
-
-
-def once(_: Any) -> float:
-    return 1.0
 
 
 WORKLOAD = Workload(

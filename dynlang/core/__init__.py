@@ -7,6 +7,7 @@
     verify.py     refuses a module that breaks a rule
     show.py       Core as plain text, for dumps and messages
     unmade.py     alternatives that nothing makes, cut
+    parts.py      parts of arrays that are read number by number, read in place before derivatives are made
     simplify/     dead code, constants, common subexpressions, inlining
     evaluate.py   the reference meaning, with NumPy
     print/        Core as Dyn source
