@@ -88,7 +88,7 @@ def call(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call]:
         yield made
 
 
-def agree(found: dict[str, np.ndarray], *expected: Any) -> None:
+def assert_agree(found: dict[str, np.ndarray], *expected: Any) -> None:
     assert len(found) == len(expected)
     for (name, one), other in zip(found.items(), expected, strict=True):
         assert np.allclose(one, other, rtol=1e-10, atol=1e-12), name
@@ -103,7 +103,7 @@ def test_scores_of_facts(call: Call) -> None:
     h, r, o = 2, 1, 3
     z, w = c[:, :3] + 1j * c[:, 3:], t[:, :3] + 1j * t[:, 3:]
     cubes = [sum((np.abs(one) ** 3).sum() for one in rows) for rows in ((e[h], s[r], e[o]), (z[h], w[r], z[o]))]
-    agree(call("scores", at=np.array([h, r, o]), e=e, s=s, c=c, t=t), [
+    assert_agree(call("scores", at=np.array([h, r, o]), e=e, s=s, c=c, t=t), [
         -np.linalg.norm(e[h] + s[r] - e[o]), (e[h] * s[r] * e[o]).sum(), cubes[0], (z[h] * w[r] * z[o].conj()).sum().real, cubes[1],
         -np.abs(z[h] * np.exp(1j * s[r]) - z[o]).sum()])
 
@@ -112,7 +112,7 @@ def test_ratings(call: Call) -> None:
     users, items, a, b = (draw.standard_normal(shape) for shape in ((4, 3), (5, 3), (4, 1), (5, 1)))
     at, x = np.array([3, 0, 2]), draw.standard_normal(3)
     pairs = sum(users[at[i]] @ users[at[j]] * x[i] * x[j] for i in range(3) for j in range(i))
-    agree(call("ratings", users=users, items=items, a=a, b=b, at=at, x=x), [
+    assert_agree(call("ratings", users=users, items=items, a=a, b=b, at=at, x=x), [
         0.5 + a[1, 0] + b[2, 0] + users[1] @ items[2], a[1, 0] ** 2 + b[2, 0] ** 2 + (users[1] ** 2).sum() + (items[2] ** 2).sum(),
         0.25 + a[at, 0] @ x + pairs, (a[at] ** 2).sum() + (users[at] ** 2).sum()])
 
@@ -120,7 +120,7 @@ def test_ratings(call: Call) -> None:
 def test_losses_of_facts(call: Call) -> None:
     good, bad = 0.3, draw.standard_normal(4)
     p = np.exp(0.5 * bad) / np.exp(0.5 * bad).sum()
-    agree(call("losses", good=good, bad=bad), [
+    assert_agree(call("losses", good=good, bad=bad), [
         max(0.0, 1.0 - good + bad[0]), softplus(-good) + softplus(bad).sum(), np.log(np.exp([good, *bad]).sum()) - good,
         softplus(-2.0 - good) + p @ softplus(2.0 + bad)])
 
@@ -131,7 +131,7 @@ def test_metrics_of_rankings(call: Call) -> None:
     ordered = np.sort(found)
     result = call("ranks", scores=scores, relevant=relevant, found=found)
     precision = np.mean((np.arange(4) + 1) / (ordered + np.arange(4)))
-    agree(result, [len(one) + 1 for one in others], found.mean(), (1 / found).mean(), 0.5, precision)
+    assert_agree(result, [len(one) + 1 for one in others], found.mean(), (1 / found).mean(), 0.5, precision)
 
 
 def test_the_ball(call: Call) -> None:
@@ -145,9 +145,9 @@ def test_the_ball(call: Call) -> None:
 
     room, norm = 1 - x @ x, np.linalg.norm
     way = add(-x, y)
-    agree(call("ball", x=x, y=y, v=v), distance(x, y), [distance(x, y), distance(x, v)], add(x, y),
-          add(x, np.tanh(norm(v) / room) * v / norm(v)), room * np.arctanh(norm(way)) * way / norm(way), room**2 / 4 * v,
-          10 * x if norm(10 * x) <= 0.99999 else 0.99999 * x / norm(x))
+    assert_agree(call("ball", x=x, y=y, v=v), distance(x, y), [distance(x, y), distance(x, v)], add(x, y),
+                 add(x, np.tanh(norm(v) / room) * v / norm(v)), room * np.arctanh(norm(way)) * way / norm(way), room**2 / 4 * v,
+                 10 * x if norm(10 * x) <= 0.99999 else 0.99999 * x / norm(x))
 
 
 def test_the_hyperboloid(call: Call) -> None:
@@ -158,8 +158,8 @@ def test_the_hyperboloid(call: Call) -> None:
     length = np.sqrt(slope @ form @ slope)
     z = 0.1 * x
     up = 2 * z / (1 - z @ z)
-    agree(call("sheet", x=x, y=y, v=v), a @ form @ b, np.arccosh(-(a @ form @ b)), slope,
-          np.cosh(length) * a + np.sinh(length) * slope / length, x / (1 + a[0]), np.concatenate([[np.sqrt(1 + up @ up)], up]))
+    assert_agree(call("sheet", x=x, y=y, v=v), a @ form @ b, np.arccosh(-(a @ form @ b)), slope,
+                 np.cosh(length) * a + np.sinh(length) * slope / length, x / (1 + a[0]), np.concatenate([[np.sqrt(1 + up @ up)], up]))
 
 
 def holes(*shape: int) -> np.ndarray:
@@ -170,16 +170,16 @@ def holes(*shape: int) -> np.ndarray:
 def test_sparse_vectors(call: Call) -> None:
     x, y, w, z = holes(7), holes(7), draw.standard_normal((4, 7)), draw.standard_normal((7, 4))
     kept = [k for k in range(7) if 0.5 < x[k] < 2.0]
-    agree(call("vectors", x=x, y=y, w=w, z=z), [
+    assert_agree(call("vectors", x=x, y=y, w=w, z=z), [
         x + y, x - y, x * y, -x, 2 * x, 3 * x, x / 2, x * y, x * y, x + y, x + y, x - y, y - x, x * x],
-          w @ x, x @ z, [x @ y] * 3, kept, x[kept])
+                 w @ x, x @ z, [x @ y] * 3, kept, x[kept])
 
 
 def test_sparse_matrices(call: Call) -> None:
     p, q, x, y, s = holes(4, 6), holes(4, 6), holes(6), holes(4), draw.standard_normal((6, 4))
-    agree(call("matrices", p=p, q=q, x=x, y=y, s=s), [
+    assert_agree(call("matrices", p=p, q=q, x=x, y=y, s=s), [
         p + q, p - q, p * q, -p, 2 * p, 3 * p, p / 2, p * q, p * q, p + q, p + q, p - q, q - p],
-          p @ x, y @ p, p @ s, s @ p, p @ q.T, p @ x, y @ p, x * x)
+                 p @ x, y @ p, p @ s, s @ p, p @ q.T, p @ x, y @ p, x * x)
 
 
 # ---------------------------------------------------------------- what no formula reaches
