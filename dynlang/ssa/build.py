@@ -170,7 +170,7 @@ class Copier:
     when everything is copied.
     """
 
-    __slots__ = ("call", "kinds", "late", "replacements")
+    __slots__ = ("call", "kinds", "late", "replacements", "turns")
 
     def __init__(self, replacements: dict[Value, Value] | None = None, call: Span | None = None) -> None:
         """`call`: the place of the call that the copied operations replace."""
@@ -179,6 +179,8 @@ class Copier:
         self.late: list[tuple[Value, ValueType]] = []
         self.kinds: dict[int, tuple[ValueType, ValueType]] = {}
         """The final form of types met before, by identity (the old type is kept, so that its identity stays its own)."""
+        self.turns = 0
+        """How deep in operations that are copied several times: what replaced a size may be of the turn before."""
 
     def __call__(self, value: Value) -> Value:
         return self.replacements.get(value, value)
@@ -197,7 +199,7 @@ class Copier:
             known = self.kinds.get(id(value.type))
             if known is not None:
                 fresh.type = known[1]
-            elif all(size in self.replacements for size in sizes_of(value.type)):
+            elif not self.turns and all(size in self.replacements for size in sizes_of(value.type)):
                 fresh.type = self.kind(value.type)
                 self.kinds[id(value.type)] = value.type, fresh.type
             else:
@@ -222,7 +224,9 @@ class Copier:
     def turn(self) -> Iterator[None]:
         """Around operations that are copied several times: sizes that they compute, and types that mention them, differ each time."""
         late, kinds = len(self.late), dict(self.kinds)
+        self.turns += 1
         yield
+        self.turns -= 1
         for fresh, kind in self.late[late:]:
             fresh.type = self.kind(kind)
         del self.late[late:]
