@@ -92,36 +92,31 @@ def _convert(r: OpReversal) -> None:
 
 
 def _fill(r: OpReversal) -> None:
-    if isinstance(r.operand(0).type, ScalarType):
+    kind = r.operand(0).type
+    if isinstance(kind, ScalarType):
         r.give(0, r.builder.operation("reduce_sum", r.g, name=r.hint(0)))
+    elif is_number(kind):
+        axes = tuple(range(len(r.operation.sizes)))
+        r.give(0, r.builder.operation("reduce_sum", r.g, axes=axes, name=r.hint(0)))
     else:
-        r.give(0, _sum_of_elements(r))
+        r.give(0, _sum_of_parts(r))
 
 
-def _sum_of_elements(r: OpReversal) -> Atom:
-    """The adjoint of a sum that fills an array: those of all elements, merged one after another."""
-    kind = r.g.type
+def _sum_of_parts(r: OpReversal) -> Atom:
+    """The adjoint of a sum, or of an array of sums, that is repeated along new axes: those of all parts, merged one after another."""
+    kind, new = r.g.type, len(r.operation.sizes)
     assert isinstance(kind, ArrayType)
+    part = ArrayType(kind.element, kind.shape[new:]) if kind.shape[new:] else kind.element
 
     def along(outer: Builder, total: Atom, indices: tuple[Variable, ...], rest: tuple[Size, ...]) -> Atom:
         if not rest:
-            return r.adjoints.merge(outer, total, outer.operation("at", r.g, *indices, name="element"))
-        carried, index = Variable(outer.names.fresh("total"), kind.element), Variable(outer.names.fresh("k"), INT)
+            return r.adjoints.merge(outer, total, outer.operation("at", r.g, *indices, name="part"))
+        carried, index = Variable(outer.names.fresh("total"), part), Variable(outer.names.fresh("k"), INT)
         body = outer.inside()
         block = body.block(along(body, carried, (*indices, index), rest[1:]))
         return outer.emit(For(index, outer.size(rest[0]), (carried,), (total,), block), [r.hint(0)])[0]
 
-    return along(r.builder, r.adjoints.tangents.zero(r.builder, kind.element), (), array_sizes(kind))
-
-
-def _broadcast(r: OpReversal) -> None:
-    axes = tuple(range(len(r.operation.sizes)))
-    r.give(
-        0,
-        r.builder.operation("reduce_sum", r.g, axes=axes, name=r.hint(0))
-        if isinstance(r.operand(0).type, ArrayType)
-        else r.builder.operation("reduce_sum", r.g, name=r.hint(0)),
-    )
+    return along(r.builder, r.adjoints.tangents.zero(r.builder, part), (), array_sizes(kind)[:new])
 
 
 def _reshape(r: OpReversal) -> None:
@@ -442,7 +437,7 @@ def _list_set(r: OpReversal) -> None:
 RULES: dict[str, Callable[[OpReversal], None]] = {
     "convert": _convert,
     "fill": _fill,
-    "broadcast": _broadcast,
+    "broadcast": _fill,
     "reshape": _reshape,
     "retype": _retype,
     "transpose": _transpose,
