@@ -7,9 +7,10 @@ Laws:
 - Results don't overlap operands. Products take "f32" and "f64"; reductions every dtype.
 - Bits depend on the sizes and on whether the target fuses multiply and add; on nothing else.
 - An element of a matrix product is the chain c = fma(a[i, 0], b[0, j], c), fma(a[i, 1], b[1, j], c), ... from c = 0,
-  or from what stands in C for the accumulating forms. So a row of `matmul` has the bits of `vecmat`, however many
-  rows are computed together; but rows of B that are zero may be left out (`zeros.py`), so the sign of a zero that a product
-  too small for its type has left may differ.
+  or from what stands in C for the accumulating forms, however many rows are computed together; but rows of B that are zero
+  may be left out (`zeros.py`), so the sign of a zero that a product too small for its type has left may differ.
+- An element of `vecmat` is the same chain where rows have over 256 bytes, and so has the bits of a row of `matmul`. In the whole
+  blocks of 64 bytes of shorter rows it is four chains over every fourth row, added pairwise, and then the rest one by one.
 - An element of `matvec` has the bits of `dot`: 64 bytes of lanes, summed in a fixed tree, then the rest one by one.
 """
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from dynlang.native import kernels
 from dynlang.native.emit import Function, ModuleText, Operand, Signature, vector
 from dynlang.native.kernels import SCALARS
-from dynlang.native.kernels.vectors import SQUARE, by_columns, element_bytes, lanes, transpose_block
+from dynlang.native.kernels.vectors import SHORT_ROW, SQUARE, by_columns, element_bytes, lanes, transpose_block
 from dynlang.native.kernels.zeros import LEAST_TILES, all_finite, kept_rows
 
 _PANEL_BYTES = 32768
@@ -103,9 +103,9 @@ class _Strip:
 
 
 def _few_rows(f: Function, dtype: str, scalar: str, accumulate: bool) -> None:
-    """Packing doesn't pay for a row or two: each is a `vecmat`, which gives the same bits."""
+    """Packing doesn't pay for a row or two: each is a `vecmat`, which gives the same bits for rows that aren't short."""
     one = kernels.declare(f.module, "vecmat_accumulate" if accumulate else "vecmat", dtype).name
-    with f.when(f.icmp("slt", "%m", _FEW_ROWS)):
+    with f.when(f.binary("and", "i1", f.icmp("slt", "%m", _FEW_ROWS), f.icmp("sgt", "%n", SHORT_ROW * lanes(scalar)))):
         with f.loop(0, "%m") as row:
             x = f.offset("%A", f.mul(row.index, "%k"), scalar)
             f.call(one, "%k", "%n", x, "%B", f.offset("%C", f.mul(row.index, "%n"), scalar))

@@ -10,8 +10,11 @@ from dynlang.native.kernels import SCALARS
 BLOCK_BYTES = 64
 _MATVEC_ROWS = 4
 _VECMAT_ROWS = 8
-_SHORT_ROW = 4
+SHORT_ROW = 4
 """Blocks of a row that are short enough to go through a matrix block by block."""
+_CHAINS = 4
+"""Sums that are kept side by side where a matrix is so narrow that one sum would wait for the addition before: a fused
+multiply-add takes four cycles, and two of them begin in each."""
 _OUTER_ROWS = 4
 SQUARE = 8
 
@@ -40,10 +43,10 @@ def tree_sum(f: Function, scalar: str, value: str, width: int) -> str:
     return f.binary("fadd", scalar, f.extract(pair, value, 0), f.extract(pair, value, 1))
 
 
-def by_rows(f: Function, count: Operand, group: int, body: Callable[[str, int], None]) -> None:
-    """`body(first row, number of rows)` over all rows, `group` at a time and the rest one by one."""
+def by_rows(f: Function, count: Operand, group: int, body: Callable[[str, int], None], start: Operand = 0) -> None:
+    """`body(first row, number of rows)` over all rows from `start`, a multiple of `group`, `group` at a time and the rest one by one."""
     whole = f.bit_and(count, -group)
-    with f.loop(0, whole, group) as loop:
+    with f.loop(start, whole, group) as loop:
         body(loop.index, group)
     with f.loop(whole, count) as loop:
         body(loop.index, 1)
@@ -120,6 +123,9 @@ def _dots_at_once(f: Function, scalar: str, rows: list[str], x: Operand, n: Oper
 
 
 def _matvec(f: Function, scalar: str, accumulate: bool) -> None:
+    """Of short rows, whose sums cost as much as their products, as many as a block has lanes are summed at once where they fit in
+    registers."""
+
     def body(first: str, count: int) -> None:
         rows = [f.offset("%W", f.mul(f.add(first, i), "%n"), scalar) for i in range(count)]
         place = f.offset("%y", first, scalar)
@@ -129,22 +135,30 @@ def _matvec(f: Function, scalar: str, accumulate: bool) -> None:
             kind, (total,) = scalar, _dots(f, scalar, rows, "%x", "%n")
         f.store(kind, f.binary("fadd", kind, f.load(kind, place), total) if accumulate else total, place)
 
-    by_rows(f, "%m", _MATVEC_ROWS, body)
+    many: Operand = 0
+    if f.target.vector_bytes >= BLOCK_BYTES:
+        many = f.select(f.icmp("sle", "%n", SHORT_ROW * lanes(scalar)), "i64", f.bit_and("%m", -lanes(scalar)), 0)
+        with f.loop(0, many, lanes(scalar)) as loop:
+            body(loop.index, lanes(scalar))
+    by_rows(f, "%m", _MATVEC_ROWS, body, many)
     f.ret()
 
 
 def _vecmat(f: Function, scalar: str, accumulate: bool) -> None:
-    """Short rows go by pairs of blocks of columns, which stay in registers; longer ones are streamed over y, in the nearest cache."""
-    pair = 2 * lanes(scalar)
-    paired = f.select(f.icmp("sle", "%n", _SHORT_ROW * lanes(scalar)), "i64", f.bit_and("%n", -pair), 0)
-    with f.loop(0, paired, pair) as loop:
-        _columns_in_registers(f, scalar, loop.index, accumulate)
-    left, y = f.sub("%n", paired), f.offset("%y", paired, scalar)
+    """Short rows go by blocks of columns, which stay in registers; longer ones are streamed over y, in the nearest cache."""
+    width = lanes(scalar)
+    short = f.icmp("sle", "%n", SHORT_ROW * width)
+    paired, kept = [f.select(short, "i64", f.bit_and("%n", -whole), 0) for whole in (2 * width, width)]
+    with f.loop(0, paired, 2 * width) as loop:
+        _columns_in_registers(f, scalar, loop.index, 2, accumulate)
+    with f.when(f.icmp("slt", paired, kept)):
+        _columns_in_registers(f, scalar, paired, 1, accumulate)
+    left, y = f.sub("%n", kept), f.offset("%y", kept, scalar)
     if not accumulate:
         f.fill_bytes(y, 0, f.mul(left, element_bytes(scalar)))
 
     def body(first: str, count: int) -> None:
-        rows = [f.offset("%W", f.add(f.mul(f.add(first, i), "%n"), paired), scalar) for i in range(count)]
+        rows = [f.offset("%W", f.add(f.mul(f.add(first, i), "%n"), kept), scalar) for i in range(count)]
         factors = [f.load(scalar, f.offset("%x", f.add(first, i), scalar)) for i in range(count)]
 
         def columns(column: str, width: int) -> None:
@@ -162,17 +176,29 @@ def _vecmat(f: Function, scalar: str, accumulate: bool) -> None:
     f.ret()
 
 
-def _columns_in_registers(f: Function, scalar: str, column: str, accumulate: bool) -> None:
-    """Two blocks of y from a column on, over all rows."""
+def _columns_in_registers(f: Function, scalar: str, column: str, blocks: int, accumulate: bool) -> None:
+    """Some blocks of y from a column on, over all rows: in chains over every fourth row, added pairwise, then the rest one by one."""
     kind = vector(scalar, lanes(scalar))
-    columns = [column, f.add(column, lanes(scalar))]
+    columns = [f.add(column, block * lanes(scalar)) for block in range(blocks)]
     places = [f.offset("%y", one, scalar) for one in columns]
+
+    def added(row: Operand, totals: Sequence[str]) -> list[str]:
+        start, factor = f.mul(row, "%n"), f.splat(kind, f.load(scalar, f.offset("%x", row, scalar)))
+        pieces = [f.load(kind, f.offset("%W", f.add(start, one), scalar)) for one in columns]
+        return [f.fma(kind, factor, piece, total) for piece, total in zip(pieces, totals, strict=True)]
+
     before = [f.load(kind, place) if accumulate else "zeroinitializer" for place in places]
-    with f.loop(0, "%m", carried=[(kind, total) for total in before]) as loop:
-        row, factor = f.mul(loop.index, "%n"), f.splat(kind, f.load(scalar, f.offset("%x", loop.index, scalar)))
-        pieces = [f.load(kind, f.offset("%W", f.add(row, one), scalar)) for one in columns]
-        loop.next = [f.fma(kind, factor, piece, total) for piece, total in zip(pieces, loop.carried, strict=True)]
-    for total, place in zip(loop.carried, places, strict=True):
+    whole = f.bit_and("%m", -_CHAINS)
+    with f.loop(0, whole, _CHAINS, [(kind, total) for total in before] + [(kind, "zeroinitializer")] * (blocks * (_CHAINS - 1))) as loop:
+        chains = [loop.carried[chain * blocks:(chain + 1) * blocks] for chain in range(_CHAINS)]
+        loop.next = [total for chain, totals in enumerate(chains) for total in added(f.add(loop.index, chain), totals)]
+    chains = [loop.carried[chain * blocks:(chain + 1) * blocks] for chain in range(_CHAINS)]
+    while len(chains) > 1:
+        chains = [[f.binary("fadd", kind, *pair) for pair in zip(*both, strict=True)]
+                  for both in zip(chains[::2], chains[1::2], strict=True)]
+    with f.loop(whole, "%m", carried=[(kind, total) for total in chains[0]]) as rest:
+        rest.next = added(rest.index, rest.carried)
+    for total, place in zip(rest.carried, places, strict=True):
         f.store(kind, total, place)
 
 
