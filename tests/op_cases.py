@@ -236,6 +236,8 @@ def product_cases() -> list[Case]:
                     made(k, n),
                     slack=slack,
                 ),
+                row("matvecs", f"{sizes}, %a: {matrix}, %b: {dtype}[%n, %k]", f"{dtype}[%n, %m]", "matvecs %a, %b", m, k, n,
+                    made(m, k), made(n, k), slack=slack),
             ]
             if kind.kind != "f":
                 continue

@@ -139,6 +139,7 @@ for shape in ((3, 2), (1, 1), (0, 2)):
     case("matvec", {"w_": matrix, "x": array(m)}, array(n), lambda w, a, b: w.matvec(a, b), [x, B(m)])
     case("vecmat", {"x": array(n), "w_": matrix}, array(m), lambda w, a, b: w.vecmat(a, b), [B(n), x])
     case("matmul", {"a": matrix, "b": array(m, 4)}, array(n, 4), lambda w, a, b: w.matmul(a, b), [x, B((m, 4))])
+    case("matvecs", {"w_": matrix, "x": array(4, m)}, array(4, n), lambda w, a, b: w.matvecs(a, b), [x, B((4, m))])
     case("accumulate", {"d": matrix, "v": matrix}, matrix, lambda w, d, v: w.accumulate(d, v), [x, B(shape)])
     case(
         "accumulate_outer",

@@ -340,6 +340,19 @@ def test_matrix_times_vector(m: int, n: int, dtype: str, target: Target) -> None
 
 @each_target
 @each_float
+@pytest.mark.parametrize("count, m, n", [(0, 3, 4), (3, 0, 4), (3, 4, 0), (1, 1, 1), (2, 3, 5), (5, 9, 33), (9, 6, 64), (7, 40, 100)])
+def test_matrix_times_many_vectors(count: int, m: int, n: int, dtype: str, target: Target) -> None:
+    """The bits of one at a time."""
+    w, x, result = sample(m, n, dtype=dtype), sample(count, n, dtype=dtype, seed=1), sample(count, m, dtype=dtype, seed=2)
+    call("matvecs", count, m, n, w, x, result, target=target)
+    for one, expected in zip(x, result, strict=True):
+        alone = np.empty_like(expected)
+        call("matvec", m, n, w, one, alone, target=target)
+        assert np.array_equal(alone, expected)
+
+
+@each_target
+@each_float
 @pytest.mark.parametrize("m, n", [(0, 5), (5, 0), (1, 1), (3, 15), (8, 8), (9, 17), (33, 100)])
 def test_outer_products_and_transposes(m: int, n: int, dtype: str, target: Target) -> None:
     u, v = sample(m, dtype=dtype), sample(n, dtype=dtype, seed=1)

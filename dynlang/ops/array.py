@@ -109,10 +109,20 @@ def reduction(name: str, meaning: Meaning, derivative: Any, documentation: str, 
     return Op(name, ("x",), (accepts,), result, meaning, derivative, {}, traits, None, tolerance, 1.0, "vector", documentation)
 
 
-def contraction(name: str, operands: tuple[str, str], derivative: Mapping[str, str], documentation: str) -> Op:
+def _dotted_rows(kinds: Kinds, attributes: Attributes, sizes: Sizes) -> Kinds:
+    """Contracts the last axes of two matrices; the rows of the second come first."""
+    left, right = array_of(kinds[0], "@"), array_of(kinds[1], "@")
+    if len(left.shape) != 2 or len(right.shape) != 2 or left.shape[1] != right.shape[1]:
+        raise TypeError(f"rows of {left} can't be multiplied by rows of {right}")
+    if scalar_of(left) != scalar_of(right):
+        raise TypeError(f"products of {left} and {right}: the dtypes differ")
+    return (ArrayType(left.element, (right.shape[0], left.shape[0])),)
+
+
+def contraction(name: str, operands: tuple[str, str], derivative: Mapping[str, str], documentation: str, result: Any = _dotted,
+                meaning: Meaning = lambda np, a, attributes, sizes: a[0] @ a[1]) -> Op:
     """`tolerance` here is in units of sum |a||b| * 2**-mantissa per term: the order of addition differs from NumPy's."""
-    return Op(name, operands, ("array", "array"), _dotted, lambda np, a, attributes, sizes: a[0] @ a[1], derivative, {},
-              frozenset({"bilinear"}), None, 1.0, 2.0, "matrix", documentation)
+    return Op(name, operands, ("array", "array"), result, meaning, derivative, {}, frozenset({"bilinear"}), None, 1.0, 2.0, "matrix", documentation)
 
 
 def accumulator(name: str, operands: tuple[str, ...], meaning: Meaning, derivative: Any, documentation: str, unit: str = "vector") -> Op:
@@ -263,6 +273,8 @@ ROWS: list[Op] = [
     contraction("matvec", ("w", "x"), {"w": "accumulate_outer(d, g, x)", "x": "vecmat(g, w)"}, "Matrix times vector."),
     contraction("vecmat", ("x", "w"), {"x": "matvec(w, g)", "w": "accumulate_outer(d, x, g)"}, "Vector times matrix."),
     contraction("matmul", ("a", "b"), {"a": "accumulate_matmul_nt(d, g, b)", "b": "accumulate_matmul_tn(d, a, g)"}, "Matrix times matrix."),
+    contraction("matvecs", ("w", "x"), {"w": "accumulate_matmul_tn(d, g, x)", "x": "matmul(g, w)"}, "Matrix times each row of x, with the sums of `matvec`.",
+                _dotted_rows, lambda np, a, attributes, sizes: a[1] @ a[0].T),
     # -- accumulating into a destination
     accumulator("accumulate", ("d", "v"), _identity, {"d": "g", "v": "g"}, "d + v."),
     accumulator("accumulate_at", ("d", "*indices", "v"), _accumulate_at, "rule", "d with v added under the leading indices; of `Rows` one more row."),

@@ -57,6 +57,10 @@ def contraction(np: Any, a: list[Any], attributes: Mapping[str, Any], sizes: tup
     return chain(np, a[0], a[1], np.zeros(a[0].shape[:-1] + a[1].shape[1:], np.float32))
 
 
+def matvecs(np: Any, a: list[Any], attributes: Mapping[str, Any], sizes: tuple[int, ...], dtype: str) -> Any:
+    return chain(np, a[1], a[0].T, np.zeros((a[1].shape[0], a[0].shape[0]), np.float32))
+
+
 def accumulate_outer(np: Any, a: list[Any], attributes: Mapping[str, Any], sizes: tuple[int, ...], dtype: str) -> Any:
     return chain(np, a[1][:, None], a[2][None, :], a[0])
 
@@ -95,6 +99,7 @@ MEANINGS: dict[str, HalfMeaning] = {
     "matvec": contraction,
     "vecmat": contraction,
     "matmul": contraction,
+    "matvecs": matvecs,
     "accumulate_outer": accumulate_outer,
     "accumulate_matmul_nt": accumulate_matmul_nt,
     "accumulate_matmul_tn": accumulate_matmul_tn,

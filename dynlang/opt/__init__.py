@@ -15,6 +15,7 @@ from dynlang.diag import CompileError, InternalError
 from dynlang.opt.abreast import abreast
 from dynlang.opt.collect_products import collect_products
 from dynlang.opt.count_references import count_references
+from dynlang.opt.distribute import distribute
 from dynlang.opt.drop_functions import drop_functions
 from dynlang.opt.drop_unused import drop_unused
 from dynlang.opt.fold_sums import fold_sums
@@ -64,6 +65,8 @@ PASSES: tuple[Pass, ...] = (
     Pass("recall", recall, ("take_apart",), 1, "behind what turns switches of derivatives into branches on the primal's conditions"),
     Pass("abreast", abreast, ("take_apart",), 1,
          "behind take_apart, so that inner loops work on numbers; before fusion, whose loops go along arrays instead"),
+    Pass("distribute", distribute, ("hoist", "drop_unused"), 1,
+         "behind hoist, so that a matrix that is the same in all turns stands outside; before fusion, which reads what the loops hand on"),
     Pass("own_parameters", own_parameters, ("inline", "drop_unused"), 1, "before fusion, which turns writes in place into plain loops"),
     Pass("take", take, (), 0, "before fusion and the counts, which see what an operation takes over"),
     Pass("fuse", fuse, ("simplify", "share", "drop_unused", "own_parameters"), 1,

@@ -30,6 +30,7 @@ PRODUCTS = {
     "matvec": "matrix times vector (gemv), one kernel",
     "vecmat": "vector times matrix (gemv), one kernel",
     "matmul": "matrix times matrix (gemm), one kernel",
+    "matvecs": "matrix times many vectors, one kernel",
     "dot": "inner product of two vectors, one kernel",
 }
 REDUCTIONS = frozenset(name for name in OPS if name.startswith("reduce_")) | {"argmax", "argmin"}

@@ -11,7 +11,8 @@ Laws:
   may be left out (`zeros.py`), so the sign of a zero that a product too small for its type has left may differ.
 - An element of `vecmat` is the same chain where rows have over 256 bytes, and so has the bits of a row of `matmul`. In the whole
   blocks of 64 bytes of shorter rows it is four chains over every fourth row, added pairwise, and then the rest one by one.
-- An element of `matvec` has the bits of `dot`: 64 bytes of lanes, summed in a fixed tree, then the rest one by one.
+- An element of `matvec`, and of each row of `matvecs`, has the bits of `dot`: 64 bytes of lanes, summed in a fixed tree, then the rest
+  one by one.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ _VECTORS = {
     "matvec_accumulate": _MATVEC,
     "vecmat": _VECMAT,
     "vecmat_accumulate": _VECMAT,
+    # Y = X W^T, row by row as y = W x; W is m x n, X is count x n
+    "matvecs": ("void", "i64 count", "i64 m", "i64 n", "ptr W", "ptr X", "ptr Y"),
     # D = u v^T, D += u v^T; D is m x n
     "outer": _OUTER,
     "outer_accumulate": _OUTER,

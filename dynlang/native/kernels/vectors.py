@@ -105,21 +105,30 @@ def tree_sums(f: Function, scalar: str, values: Sequence[str], width: int) -> st
     return vectors[0]
 
 
-def _dots_at_once(f: Function, scalar: str, rows: list[str], x: Operand, n: Operand) -> str:
-    """`_dots` of a few rows as one vector."""
-    width, kind = lanes(scalar), vector(scalar, len(rows))
+def _dots_at_once(f: Function, scalar: str, rows: Sequence[str], vectors: Sequence[Operand], n: Operand) -> str:
+    """`_dots` of a few rows with each of some vectors as the lanes of one: first all rows with the first vector."""
+    width, kind = lanes(scalar), vector(scalar, len(rows) * len(vectors))
     block = vector(scalar, width)
     whole = f.bit_and(n, -width)
-    with f.loop(0, whole, width, [(block, "zeroinitializer")] * len(rows)) as loop:
-        piece = f.load(block, f.offset(x, loop.index, scalar))
-        pieces = [f.load(block, f.offset(row, loop.index, scalar)) for row in rows]
-        loop.next = [f.fma(block, one, piece, total) for one, total in zip(pieces, loop.carried, strict=True)]
+    with f.loop(0, whole, width, [(block, "zeroinitializer")] * (len(rows) * len(vectors))) as loop:
+        left, right = [[f.load(block, f.offset(one, loop.index, scalar)) for one in each] for each in (rows, vectors)]
+        pairs = [(row, x) for x in right for row in left]
+        loop.next = [f.fma(block, row, x, total) for (row, x), total in zip(pairs, loop.carried, strict=True)]
     with f.loop(whole, n, carried=[(kind, tree_sums(f, scalar, loop.carried, width))]) as rest:
-        column = "poison"
-        for lane, row in enumerate(rows):
-            column = f.insert(kind, column, f.load(scalar, f.offset(row, rest.index, scalar)), lane)
-        rest.next = [f.fma(kind, column, f.splat(kind, f.load(scalar, f.offset(x, rest.index, scalar))), rest.carried[0])]
+        left, right = [[f.load(scalar, f.offset(one, rest.index, scalar)) for one in each] for each in (rows, vectors)]
+        if len(right) > 1:
+            column, factors = _lanes(f, kind, left * len(right)), _lanes(f, kind, [x for x in right for _ in left])
+        else:
+            column, factors = _lanes(f, kind, left), f.splat(kind, right[0])
+        rest.next = [f.fma(kind, column, factors, rest.carried[0])]
     return rest.carried[0]
+
+
+def _lanes(f: Function, kind: str, values: Sequence[str]) -> str:
+    made = "poison"
+    for lane, value in enumerate(values):
+        made = f.insert(kind, made, value, lane)
+    return made
 
 
 def _matvec(f: Function, scalar: str, accumulate: bool) -> None:
@@ -130,7 +139,7 @@ def _matvec(f: Function, scalar: str, accumulate: bool) -> None:
         rows = [f.offset("%W", f.mul(f.add(first, i), "%n"), scalar) for i in range(count)]
         place = f.offset("%y", first, scalar)
         if count > 1:
-            kind, total = vector(scalar, count), _dots_at_once(f, scalar, rows, "%x", "%n")
+            kind, total = vector(scalar, count), _dots_at_once(f, scalar, rows, ["%x"], "%n")
         else:
             kind, (total,) = scalar, _dots(f, scalar, rows, "%x", "%n")
         f.store(kind, f.binary("fadd", kind, f.load(kind, place), total) if accumulate else total, place)
@@ -141,6 +150,33 @@ def _matvec(f: Function, scalar: str, accumulate: bool) -> None:
         with f.loop(0, many, lanes(scalar)) as loop:
             body(loop.index, lanes(scalar))
     by_rows(f, "%m", _MATVEC_ROWS, body, many)
+    f.ret()
+
+
+def _matvecs(f: Function, scalar: str, accumulate: bool) -> None:
+    """A few rows of W, which stay in the nearest cache, with all vectors, as many at once as the sums have room in registers."""
+    large = f.target.vector_bytes >= BLOCK_BYTES
+    group, abreast = (_MATVEC_ROWS, lanes(scalar) // _MATVEC_ROWS) if large else (2, 2)
+
+    def body(first: str, count: int) -> None:
+        rows = [f.offset("%W", f.mul(f.add(first, i), "%n"), scalar) for i in range(count)]
+
+        def products(vector_index: str, vectors: int) -> None:
+            indices = [f.add(vector_index, i) for i in range(vectors)]
+            xs = [f.offset("%X", f.mul(one, "%n"), scalar) for one in indices]
+            places = [f.offset("%Y", f.add(f.mul(one, "%m"), first), scalar) for one in indices]
+            if count == 1:
+                for x, place in zip(xs, places, strict=True):
+                    f.store(scalar, _dots(f, scalar, rows, x, "%n")[0], place)
+                return
+            kind, total = vector(scalar, count * vectors), _dots_at_once(f, scalar, rows, xs, "%n")
+            for i, place in enumerate(places):
+                part = range(i * count, (i + 1) * count)
+                f.store(vector(scalar, count), f.shuffle(kind, total, "poison", part) if vectors > 1 else total, place)
+
+        by_rows(f, "%count", abreast, products)
+
+    by_rows(f, "%m", group, body)
     f.ret()
 
 
@@ -254,6 +290,7 @@ def _transpose(f: Function, scalar: str, accumulate: bool) -> None:
 _BUILDERS: dict[str, Callable[[Function, str, bool], None]] = {
     "dot": _dot,
     "matvec": _matvec,
+    "matvecs": _matvecs,
     "vecmat": _vecmat,
     "outer": _outer,
     "transpose": _transpose,

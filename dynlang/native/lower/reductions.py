@@ -203,6 +203,18 @@ def lower_contraction(frame: Frame, operation: Operation) -> None:
         frame.kernel("matmul", dtype, m, depth, n, frame[left], frame[right], block)
 
 
+@lowers("matvecs")
+def lower_matvecs(frame: Frame, operation: Operation) -> None:
+    matrix, vectors = operation.operands
+    dtype, (m, n) = dtype_of(matrix), map(frame.size, shape_of(matrix.type))
+    count = frame.size(shape_of(vectors.type)[0])
+    block, _ = begin(frame, operation)
+    if dtype in KERNEL_DTYPES:
+        frame.kernel("matvecs", dtype, count, m, n, frame[matrix], frame[vectors], block)
+    else:
+        _multiply(frame, dtype, (count, n, m), ((n, "1"), ("1", n)), (frame[vectors], frame[matrix]), block)
+
+
 Places = Callable[[str], tuple[str, str]]
 
 
