@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from dynlang.core.evaluate import SumValue
 from dynlang.core.nodes import Block as CoreBlock
 from dynlang.core.nodes import Constructor, Function, SumDeclaration, Variable
 from dynlang.tools import flat
+from dynlang.tools.call import call_function
 from dynlang.types import F32, INT, ArrayType, Size, StringType, SumType
 
 STRING = StringType()
@@ -112,3 +115,43 @@ def test_a_text_is_one_text(given: np.ndarray) -> None:
 
 def test_bytes_are_a_text() -> None:
     assert flat.Reader({}, {"s": np.array(b"abc")}).value("s", STRING, {}) == b"abc"
+
+
+DOCUMENTS = """
+type Part<n>:
+    Title(text: str, level: int)
+    Line(words: List<str>, places: List<idx<n>>, scores: List<(f32, int)>)
+    Both(first: Part<n>, second: Part<n>)
+
+fn same(p: Part<5>) -> Part<5>:
+    return p
+
+fn words(xs: List<str>, ys: List<(int, str)>) -> (int, List<str>):
+    var found = List()
+    for x in xs:
+        found.push(x + "!")
+    for _, y in ys:
+        found.push(y)
+    return len(xs), found
+"""
+
+
+@pytest.mark.parametrize("backend", ["native", "interp"])
+def test_texts_and_lists_survive_the_way_there_and_back(backend: str, tmp_path: Path) -> None:
+    path = tmp_path / "documents.dyn"
+    path.write_text(DOCUMENTS)
+    given = {"p.tag": [2, 0, 2, 1, 1], "p.Title.text": ["a\\nä"], "p.Title.level": [3], "p.Line.words.length": [2, 0],
+             "p.Line.words": ["", "one two"], "p.Line.places.length": [1, 2], "p.Line.places": [4, 0, 3],
+             "p.Line.scores.length": [0, 1], "p.Line.scores.0": [0.5], "p.Line.scores.1": [-7]}
+    arrays = {name: np.array(one) for name, one in given.items()}
+    found = call_function(path, "same", arrays, backend)
+    assert {name.replace("result", "p"): one.tolist() for name, one in found.items()} == given
+    for name, wrong, message in (("p.Line.places", [4, 5, 3], "index 5, which is outside 0..5"), ("p.Line.words.length", [2, 1], "too few"),
+                                 ("p.Line.words.length", [1, 0], "too many"), ("p.Line.words.length", [-1, 3], "-1"),
+                                 ("p.Line.words", [1, 2], "no text")):
+        with pytest.raises(flat.BadArgument, match=message):
+            call_function(path, "same", {**arrays, name: np.array(wrong)}, backend)
+    found = call_function(path, "words", {"xs": np.array(["a", "b c"]), "ys.0": np.array([1]), "ys.1": np.array(["d"])}, backend)
+    assert found["result.0"] == 2 and found["result.1"].tolist() == ["a!", "b c!", "d"]
+    none = call_function(path, "words", {"xs": np.zeros(0), "ys.0": np.zeros(0, int), "ys.1": np.zeros(0)}, backend)
+    assert none["result.0"] == 0 and none["result.1"].tolist() == []

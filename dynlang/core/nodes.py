@@ -201,6 +201,8 @@ class Constructor:
     name: str
     fields: tuple[Variable, ...]
     bounds: tuple[Size | None, ...] = field(default=(), compare=False)
+    items: tuple[tuple[Size | None, ...], ...] = field(default=(), compare=False)
+    """For each field that is a list the bounds of what its items consist of, as `bounds`."""
 
     def bound(self, place: int) -> Size | None:
         """What the numbers of the field in this place must be below; None where they are no indices."""

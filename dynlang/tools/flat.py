@@ -5,6 +5,7 @@ A record's fields are `m.leaf.w`, a tuple's items `p.0`; a value of a sum type i
     t.tag             the constructor's number at each node, parents before their children
     t.Leaf.word       the field `word` of each Leaf, one after another in the same order
     t.Note.n, t.Note.pitches     a field of varying length: all its elements, one after another
+    t.Line.words.length          of a field that is a list how many items each has; the items of all are in `t.Line.words`
 
 A list is its items side by side, `xs` of shape [items, d]; of pairs `xs.0` and `xs.1`. Sizes are found from the arrays, and compared:
 
@@ -252,16 +253,18 @@ class Reader:
 
     def _text(self, label: str) -> bytes:
         array = self.take(label)
-        if array.dtype.kind not in "US":
-            raise BadArgument(f"`{label}` holds {array.dtype} numbers, which are no text")
+        found = texts(label, array)
         self._same_rank(label, array.ndim, 0)
-        held = array.item()
-        return held if isinstance(held, bytes) else held.encode("utf-8", "surrogateescape")
+        return found[0]
 
     def _list(self, label: str, elements: Sequence[Type], sizes: Mapping[str, int]) -> list[tuple[Any, ...]]:
-        """The elements of a list of scalars or of arrays of one shape."""
-        columns = []
+        """The elements of a list of scalars, of texts or of arrays of one shape."""
+        columns: list[Any] = []
         for name, kind in item_names(label, elements):
+            if isinstance(kind, StringType):
+                columns.append(texts(name, self.take(name)))
+                self._same_rank(name, self.take(name).ndim, 1)
+                continue
             scalar = kind.element if isinstance(kind, ArrayType) else kind
             if not isinstance(scalar, ScalarType):
                 raise diag.NotBuilt(f"a list of {kind} from arrays: `{label}`")
@@ -270,10 +273,18 @@ class Reader:
             if array.ndim == 0 or array.shape[1:] != shape:
                 wanted = ", ".join(map(str, ("items", *shape)))
                 raise BadArgument(f"`{name}` is a list, an array of shape [{wanted}], and one of shape {list(array.shape)} was given")
-            if columns and len(array) != len(columns[0]):
-                raise BadArgument(f"`{name}` has {len(array)} items, and `{label}.0` has {len(columns[0])}")
             columns.append(array)
+        for (name, _), column in zip(item_names(label, elements), columns, strict=True):
+            if len(column) != len(columns[0]):
+                raise BadArgument(f"`{name}` has {len(column)} items, and `{label}.0` has {len(columns[0])}")
         return list(zip(*columns, strict=True))
+
+
+def texts(label: str, array: np.ndarray) -> list[bytes]:
+    """All texts of an array, one after another."""
+    if array.dtype.kind not in "US" and array.size:
+        raise BadArgument(f"`{label}` holds {array.dtype} numbers, which are no text")
+    return [one if isinstance(one, bytes) else one.encode("utf-8", "surrogateescape") for one in array.ravel().tolist()]
 
 
 def nests_with_other_sizes(declaration: SumDeclaration) -> bool:
@@ -313,7 +324,8 @@ class SumReader:
                     fields.append(place)
                     children.append((field.type, scope, place))
                 else:
-                    value = self._field(f"{constructor.name}.{field.name}", field.type, scope)
+                    items = constructor.items[number] if constructor.items else None
+                    value = self._field(f"{constructor.name}.{field.name}", field.type, scope, items)
                     bound = constructor.bound(number)
                     if bound is not None:
                         check_indices(f"{self.label}.{constructor.name}.{field.name}", value, bound.evaluate(scope))
@@ -337,21 +349,47 @@ class SumReader:
                               f"{len(declaration.constructors)} constructors")
         return tag
 
-    def _field(self, name: str, kind: Type, scope: Mapping[str, int]) -> Any:
-        label = f"{self.label}.{name}"
+    def _next(self, label: str, count: int) -> np.ndarray:
+        """The next elements of an array, from where the value before ended."""
         array = self.reader.take(label)
         at = self.next.get(label, 0)
+        if at + count > array.size:
+            raise BadArgument(f"`{label}` has too few elements")
+        self.next[label] = at + count
+        return array.ravel()[at:at + count]
+
+    def _items(self, label: str, elements: Sequence[Type], scope: Mapping[str, int], bounds: Sequence[Size | None] | None) -> Any:
+        """The next list of numbers or texts, whose length stands beside."""
+        length = int(exactly(f"{label}.length", self._next(f"{label}.length", 1), "i64")[0])
+        if length < 0:
+            raise BadArgument(f"`{label}.length` holds {length}")
+        columns: list[Any] = []
+        for place, (name, kind) in enumerate(item_names(label, elements)):
+            piece = self._next(name, length) if isinstance(kind, (StringType, ScalarType)) else None
+            if isinstance(kind, StringType) and piece is not None:
+                columns.append(texts(name, piece))
+            elif isinstance(kind, ScalarType) and piece is not None and bounds is not None:
+                columns.append(exactly(name, piece, kind.dtype))
+                bound = bounds[place]
+                if bound is not None:
+                    check_indices(name, columns[-1], bound.evaluate(scope))
+            else:
+                raise diag.NotBuilt(f"a list of {kind} in a sum from arrays: `{label}`")
+        return list(zip(*columns, strict=True))
+
+    def _field(self, name: str, kind: Type, scope: Mapping[str, int], items: Sequence[Size | None] | None) -> Any:
+        label = f"{self.label}.{name}"
+        if isinstance(kind, StringType):
+            return texts(label, self._next(label, 1))[0]
+        if isinstance(kind, ListType):
+            return self._items(label, kind.elements, scope, items)
         scalar = kind.element if isinstance(kind, ArrayType) else kind
         if not isinstance(scalar, ScalarType):
             raise diag.NotBuilt(f"a field of type {kind} from arrays: `{label}`")
         shape = tuple(known(size).evaluate(scope) for size in kind.shape) if isinstance(kind, ArrayType) else ()
         if any(size < 0 for size in shape):
             raise BadArgument(f"an array of `{label}` has {min(shape)} elements by the fields before it")
-        count = math.prod(shape)
-        if at + count > array.size:
-            raise BadArgument(f"`{label}` has too few elements")
-        self.next[label] = at + count
-        return exactly(label, array.ravel()[at:at + count].reshape(shape), scalar.dtype)[()]
+        return exactly(label, self._next(label, math.prod(shape)).reshape(shape), scalar.dtype)[()]
 
     def _finish(self) -> None:
         if self.next_tag < len(self.tags):
@@ -377,7 +415,7 @@ def write_results(
                 found[f"{label}.index"] = np.array([index for index, _ in value], np.int64)
                 found[f"{label}.row"] = np.array([row for _, row in value])
             case StringType():
-                found[label] = np.array(bytes(value).decode("utf-8", "replace"))
+                found[label] = np.array(shown(value))
             case ListType(elements):
                 for position, (name, one) in enumerate(item_names(label, elements)):
                     found[name] = stacked_items([item[position] for item in value], one)
@@ -392,8 +430,14 @@ def item_names(label: str, elements: Sequence[Type]) -> list[tuple[str, Type]]:
     return list(zip(names, elements, strict=True))
 
 
+def shown(text: Any) -> str:
+    return bytes(text).decode("utf-8", "replace")
+
+
 def stacked_items(items: Sequence[Any], kind: Type) -> np.ndarray:
     """The items of a list side by side; where their shapes differ, the elements one after another."""
+    if isinstance(kind, StringType):
+        return np.array([shown(one) for one in items], np.str_)
     scalar = kind.element if isinstance(kind, ArrayType) else kind
     if not isinstance(scalar, ScalarType):
         raise diag.NotBuilt(f"a list of {kind} as arrays")
@@ -408,6 +452,7 @@ def write_sum(label: str, kind: SumType, value: SumValue, sums: Mapping[str, Sum
     """The reverse of `SumReader`."""
     tags: list[int] = []
     columns: dict[str, list[np.ndarray]] = {}
+    runs: dict[str, list[np.ndarray]] = {}
     pending: list[tuple[SumType, SumValue]] = [(kind, value)]
     while pending:
         kind, value = pending.pop()
@@ -416,11 +461,17 @@ def write_sum(label: str, kind: SumType, value: SumValue, sums: Mapping[str, Sum
         constructor = sums[kind.name].constructors[tags[-1]]
         children = []
         for field, content in zip(constructor.fields, value.fields, strict=True):
+            name = f"{label}.{constructor.name}.{field.name}"
             if isinstance(field.type, SumType):
                 children.append((field.type, content))
+            elif isinstance(field.type, ListType):
+                columns.setdefault(f"{name}.length", []).append(np.asarray(len(content)))
+                for place, (part, one) in enumerate(item_names(name, field.type.elements)):
+                    runs.setdefault(part, []).append(stacked_items([item[place] for item in content], one).ravel())
             else:
-                columns.setdefault(f"{label}.{constructor.name}.{field.name}", []).append(np.asarray(content))
+                columns.setdefault(name, []).append(np.asarray(shown(content) if isinstance(field.type, StringType) else content))
         pending += reversed(children)
     stacked = {name: np.stack(items) if len({item.shape for item in items}) == 1
                else np.concatenate([item.ravel() for item in items]) for name, items in columns.items()}
-    return {f"{label}.tag": np.array(tags, np.int32), **stacked}
+    joined = {name: np.concatenate(items) for name, items in runs.items()}
+    return {f"{label}.tag": np.array(tags, np.int32), **stacked, **joined}

@@ -470,8 +470,17 @@ class Layouts:
             places = [place for label, kind in fields for place in self.stored(kind, label)]
             sources = [place.source for label, kind in fields for place in self.places(kind, label)]
             named = named_places(places, parameters)
-            constructors.append(Constructor(self.constructor_names[name, one.name], named, index_bounds(sources, places, named)))
+            items = tuple(self._item_bounds(source, places, named) for source in sources)
+            constructors.append(Constructor(self.constructor_names[name, one.name], named, index_bounds(sources, places, named), items))
         self.sums[name] = SumDeclaration(name, parameters, tuple(constructors))
+
+    def _item_bounds(self, kind: Type, places: Sequence[Variable], named: Sequence[Variable]) -> tuple[Size | None, ...]:
+        """What indices in the items of a list must be below; of what is no list nothing."""
+        if not isinstance(kind, ListType):
+            return ()
+        renamed = renamed_sizes(places, named)
+        bounds = [index_bound(one.source) for element in kind.elements for one in self.places(element)]
+        return tuple(one and one.substitute(renamed.get) for one in bounds)
 
     def box(self, element: Type) -> SumType:
         """The sum of one constructor that holds an element of unknown sizes."""
@@ -565,9 +574,13 @@ def named_places(places: Sequence[Variable], taken: Sequence[str]) -> tuple[Vari
 
 def index_bounds(sources: Sequence[Type], places: Sequence[Variable], named: Sequence[Variable]) -> tuple[Size | None, ...]:
     """What indices among the places of a telescope must be below, in its new names; nothing where there are none."""
-    renamed = {old.name: Size.variable(new.name) for old, new in zip(places, named, strict=True) if old.type == INT}
+    renamed = renamed_sizes(places, named)
     bounds = [index_bound(one) for one in sources]
     return tuple(one and one.substitute(renamed.get) for one in bounds) if any(one is not None for one in bounds) else ()
+
+
+def renamed_sizes(places: Sequence[Variable], named: Sequence[Variable]) -> dict[str, Size]:
+    return {old.name: Size.variable(new.name) for old, new in zip(places, named, strict=True) if old.type == INT}
 
 
 def index_bound(kind: Type) -> Size | None:
