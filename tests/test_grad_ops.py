@@ -10,6 +10,7 @@ import pytest
 
 from dynlang.core.evaluate import evaluate, value_of
 from dynlang.grad import gradient_program
+from dynlang.grad.rules import RULES
 from dynlang.ops import OPS
 from dynlang.ops.dtypes import NUMPY
 from dynlang.ops.table import Op
@@ -355,3 +356,8 @@ def test_rows_type_is_the_gradient_of_a_table() -> None:
         "h", ["v"], {"E": array("v", 2, table=True)}, {"r": F64}, lambda w, v, E: w.reduce_sum(w.reduce_max(w.tanh(w.mul(E, E)), axes=(1,)))
     )
     check(p.module, "h", [5, A((5, 2))], [1])
+
+
+def test_an_op_has_a_derivative_of_one_kind() -> None:
+    """A text in a row that a rule overrides would mean nothing; a row that names a rule has one."""
+    assert {name for name, row in OPS.items() if row.derivative == "rule"} == set(RULES)

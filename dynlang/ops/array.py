@@ -226,7 +226,7 @@ def _identity(np: Any, a: list[Any], attributes: Attributes, sizes: tuple[int, .
 
 ROWS: list[Op] = [
     # -- making
-    Op("fill", ("v",), ("any",), _filled, _fill, {"v": "reduce_sum(g)"}, {},
+    Op("fill", ("v",), ("any",), _filled, _fill, "rule", {},
        frozenset({"linear"}), documentation="An array of `sizes`, every element v."),
     Op("empty", (), (), lambda kinds, attributes, sizes: (ArrayType(attributes["element"], sizes),), _empty, {},
        documentation="An array of `sizes` of elements of type attribute `element`, each to be written before it is read."),
@@ -280,7 +280,7 @@ ROWS: list[Op] = [
     accumulator("accumulate_at", ("d", "*indices", "v"), _accumulate_at, "rule", "d with v added under the leading indices; of `Rows` one more row."),
     accumulator("accumulate_slice", ("d", "*starts", "v"), lambda np, a, attributes, sizes: _write_slice(np, a, True, attributes), "rule",
                 "d with v added to a window (`steps` as in slice)."),
-    accumulator("scatter_add", ("d", "indices", "v"), _scatter_add, {"d": "g", "v": "gather(g, indices)"}, "d with v[k] added to d[indices[k]], duplicates too."),
+    accumulator("scatter_add", ("d", "indices", "v"), _scatter_add, "rule", "d with v[k] added to d[indices[k]], duplicates too."),
     accumulator("accumulate_outer", ("d", "u", "v"), lambda np, a, attributes, sizes: a[0] + np.outer(a[1], a[2]).astype(a[0].dtype),
                 {"d": "g", "u": "matvec(g, v)", "v": "vecmat(u, g)"}, "d + u v^T.", "matrix"),
     accumulator("accumulate_matmul_nt", ("d", "a", "b"), lambda np, a, attributes, sizes: a[0] + a[1] @ a[2].T,
