@@ -9,7 +9,10 @@ import pytest
 
 from dyn_calls import callable_program
 from dynlang import pipeline
+from dynlang.opt.distribute import distribute
 from dynlang.ssa.build import operations_in
+from dynlang.ssa.parse import parse_module
+from dynlang.ssa.verify import verify
 
 PROGRAM = """
 record Cell:
@@ -100,3 +103,22 @@ def test_a_failing_turn_fails(program: Path) -> None:
         places[37] = 40
         with pytest.raises(Exception, match="40"):
             call("read", w=w, x=x, places=places, n=np.int64(40))
+
+
+def test_what_is_carried_isnt_read_before_the_check_of_the_turn_before() -> None:
+    module = distribute(parse_module("""
+func @f(%n: i64, %m: i64, %k: i64, %w: f32[128, 128], %x: f32[%m, 128], %h: f32[128]) -> (f32[128]) {
+  %one: i64 = constant {value = 1}
+  %last: i64, %sum: f32[128] = for %n, %k, %h (%i: i64, %place: i64, %c: f32[128]) {
+    %a: f32[128] = at %x, %place
+    %y: f32[128] = matvec %w, %a
+    %d: f32[128] = add %c, %y
+    %next: i64 = add %place, %one
+    %safe: i64 = check_index %next, %m
+    yield %next, %d
+  }
+  return %sum
+}"""))
+    verify(module)
+    names = [one.name for one in operations_in(module.functions["f"].body)]
+    assert names.index("check_index") < names.index("matvecs")

@@ -64,8 +64,9 @@ from dataclasses import dataclass
 from math import prod
 
 from dynlang.ops import OPS
-from dynlang.opt.depend import is_total, used
+from dynlang.opt.depend import inside, is_total, used
 from dynlang.opt.drop_unused import KEPT, must_stay
+from dynlang.opt.share import has_effect
 from dynlang.opt.take import substitute
 from dynlang.ssa.build import I64, Builder, Copier, copy_function, map_functions, operations_in, sizes_of
 from dynlang.ssa.nodes import Array, Function, List, Module, Operation, Region, Scalar, Value
@@ -106,6 +107,10 @@ def _matrix(one: Operation) -> Value | None:
     if len(sizes) != 2 or each * prod(sizes) < LEAST_BYTES or (one.name == "vecmat" and each * sizes[1] <= SHORT_ROW_BYTES):
         return None
     return matrix
+
+
+def _vector(product: Operation) -> Value:
+    return product.operands[1 if product.name == "matvec" else 0]
 
 
 def _in_region(region: Region) -> None:
@@ -166,7 +171,7 @@ class _Cut:
         """The first place at which a loop can be cut."""
         (body,) = loop.regions
         own = {*body.parameters, *(value for one in body.operations for value in one.results)}
-        if any(_has_effects(one) for one in operations_in(body)) or any(size in own for size in _sizes_in(body)):
+        if any(one.name in KEPT or has_effect(one) for one in operations_in(body)) or any(size in own for size in _sizes_in(body)):
             return None
         for one in body.operations:
             matrix = _matrix(one)
@@ -182,87 +187,96 @@ class _Cut:
         origin = {value: one for one in body.operations for value in one.results}
         place = {value: i for i, value in enumerate(body.parameters[1:])}
         position = {one: i for i, one in enumerate(body.operations)}
-        guards = [one for one in body.operations if any(map(must_stay, (one, *(each for r in one.regions for each in operations_in(r)))))]
+        guards = [one for one in body.operations if any(map(must_stay, (one, *inside(one))))]
         above: set[Operation] = set()
         carried: set[int] = set()
-        work = [product.operands[1 if product.name == "matvec" else 0]]
+        work = [_vector(product)]
         while work:
             value = work.pop()
             if value in place and place[value] not in carried:
                 carried.add(place[value])
                 work.append(body.operations[-1].operands[place[value]])
-            one = origin.get(value)
-            if one is None or one in above:
-                continue
-            above.add(one)
-            work += used(one)
-            if not is_total(one):
-                for guard in guards:
-                    if position[guard] < position[one] and guard not in above:
-                        above.add(guard)
-                        work += used(guard)
+            if value in origin and origin[value] not in above:
+                above.add(origin[value])
+                work += used(origin[value])
+            if not work:
+                partial = [position[one] for one in above if not is_total(one)]
+                # What is carried may be safe by a check at the end of the turn before.
+                last = len(position) if carried else max(partial, default=0)
+                missing = [one for one in guards if partial and position[one] < last and one not in above]
+                above.update(missing)
+                work = [value for one in missing for value in used(one)]
         return None if product in above or not above else cls(loop, product, above, carried)
+
+    @property
+    def body(self) -> Region:
+        return self.loop.regions[0]
+
+    @property
+    def rows(self) -> Value:
+        return self.loop.operands[0]
 
     def parts(self, b: Builder) -> tuple[Operation, list[Operation], Operation]:
         """The first loop, the products and the second loop; what stands before them goes to the builder."""
-        (body,) = self.loop.regions
-        rows, *starts = self.loop.operands
-        *operations, last = body.operations
-        below = [one for one in operations if one not in self.above and one is not self.product]
-        others = [i for i in range(len(starts)) if i not in self.carried]
-        mine = sorted(self.carried)
-        turn, second_turn = body.parameters[0], Value("turn", I64)
-        again = self._again()
-        told, copies = self._told(below, [last.operands[i] for i in others], again, turn)
+        below = [one for one in self.body.operations[:-1] if one not in self.above and one is not self.product]
+        others = [i for i in range(len(self.loop.results)) if i not in self.carried]
+        told, copies = self._told(below, [self.body.operations[-1].operands[i] for i in others], self._again())
+        first, vectors, found = self._first(b, told)
+        (result,) = self.product.results
+        assert isinstance(result.type, Array)
+        products = Value(result.name, Array(result.type.element, (self.rows, *result.type.shape)))
+        matrix = _matrix(self.product)
+        assert matrix is not None
+        name, operands = ("matvecs", [matrix, vectors]) if self.product.name == "matvec" else ("matmul", [vectors, matrix])
+        product = Operation(name, operands, [products], span=self.product.span)
+        return first, [product], self._second(below, others, copies, products, told, found)
 
-        # the first loop
-        vector = self.product.operands[1 if self.product.name == "matvec" else 0]
+    def _first(self, b: Builder, told: Sequence[Value]) -> tuple[Operation, Value, Value | None]:
+        """The loop that goes through what the vectors come from, the vectors, and the list of what the second loop is told."""
+        body, mine, turn = self.body, sorted(self.carried), self.body.parameters[0]
+        vector = _vector(self.product)
         assert isinstance(vector.type, Array)
-        width = vector.type.shape[0]
-        panel = Array(vector.type.element, (rows, width))
-        begin = [starts[i] for i in mine] + [b.value("empty", [], panel, sizes=(rows, width), hint="vectors")]
+        sizes = (self.rows, vector.type.shape[0])
+        panel = Array(vector.type.element, sizes)
+        begin = [self.loop.operands[i + 1] for i in mine] + [b.value("empty", [], panel, sizes=sizes, hint="vectors")]
         parameters = [turn, *(body.parameters[i + 1] for i in mine), Value("vectors", panel)]
-        first = Builder(Region(parameters, [one for one in operations if one in self.above]), self.loop.span)
-        ends = [last.operands[i] for i in mine]
+        first = Builder(Region(parameters, [one for one in body.operations if one in self.above]), self.loop.span)
+        ends = [body.operations[-1].operands[i] for i in mine]
         ends.append(first.value("update", [parameters[-1], turn, vector], panel, hint="vectors"))
-        results = [self.loop.results[i] for i in mine] + [Value("vectors", panel)]
+        vectors, found = Value("vectors", panel), None
+        results = [*(self.loop.results[i] for i in mine), vectors]
         if told:
             kind = List(tuple(one.type for one in told))
             begin.append(b.value("list_empty", [], kind, hint="found"))
             parameters.append(Value("found", kind))
             ends.append(first.value("list_push", [parameters[-1], *told], kind, hint="found"))
-            results.append(Value("found", kind))
+            found = Value("found", kind)
+            results.append(found)
         first.emit("yield", ends)
-        one = Operation("for", [rows, *begin], results, self.loop.attributes, [first.region], span=self.loop.span)
+        loop = Operation("for", [self.rows, *begin], results, self.loop.attributes, [first.region], span=self.loop.span)
+        return loop, vectors, found
 
-        # the products
-        (result,) = self.product.results
-        assert isinstance(result.type, Array)
-        vectors = results[len(mine)]
-        all_products = Value(result.name, Array(result.type.element, (rows, *result.type.shape)))
-        matrix = _matrix(self.product)
-        assert matrix is not None
-        name, operands = ("matvecs", [matrix, vectors]) if self.product.name == "matvec" else ("matmul", [vectors, matrix])
-        product = Operation(name, operands, [all_products], span=self.product.span)
-
-        # the second loop
-        second = Builder(Region([second_turn, *(body.parameters[i + 1] for i in others)]), self.loop.span)
-        replaced: dict[Value, Value] = {turn: second_turn}
+    def _second(self, below: Sequence[Operation], others: Sequence[int], copies: Sequence[Operation], products: Value,
+                told: Sequence[Value], found: Value | None) -> Operation:
+        """The loop over the rest of the body."""
+        body, turn = self.body, Value("turn", I64)
+        second = Builder(Region([turn, *(body.parameters[i + 1] for i in others)]), self.loop.span)
+        replaced: dict[Value, Value] = {body.parameters[0]: turn}
         copier = Copier(replaced)
         for each in copies:
             second.append(copier.operation(each))
-        if told:
+        if found is not None:
             fresh = [Value(each.name, each.type) for each in told]
-            second.emit("list_get", [results[-1], second_turn], fresh)
+            second.emit("list_get", [found, turn], fresh)
             replaced.update(zip(told, fresh, strict=True))
-        second.emit("at", [all_products, second_turn], [result])
+        second.emit("at", [products, turn], self.product.results)
         for each in below:
             substitute(each, replaced)
             second.append(each)
-        second.emit("yield", [replaced.get(last.operands[i], last.operands[i]) for i in others])
-        kept = [self.loop.results[i] for i in others]
-        two = Operation("for", [rows, *(starts[i] for i in others)], kept, self.loop.attributes, [second.region], span=self.loop.span)
-        return one, [product], two
+        ends = [body.operations[-1].operands[i] for i in others]
+        second.emit("yield", [replaced.get(value, value) for value in ends])
+        operands, results = [self.rows, *(self.loop.operands[i + 1] for i in others)], [self.loop.results[i] for i in others]
+        return Operation("for", operands, results, self.loop.attributes, [second.region], span=self.loop.span)
 
     def _again(self) -> set[Value]:
         """Numbers that cost nothing to compute once more from the turn alone, as elements of arrays that are there before the loop."""
@@ -277,8 +291,7 @@ class _Cut:
                 found.update(one.results)
         return found
 
-    def _told(self, below: Sequence[Operation], ends: Sequence[Value], again: set[Value],
-              turn: Value) -> tuple[list[Value], list[Operation]]:
+    def _told(self, below: Sequence[Operation], ends: Sequence[Value], again: set[Value]) -> tuple[list[Value], list[Operation]]:
         """What the second loop must be told by the first, and what it computes again, in their order in the body."""
         (body,) = self.loop.regions
         wanted = set(ends).union(*map(used, below))
@@ -289,12 +302,7 @@ class _Cut:
                 wanted.update(one.operands)
         made = [body.parameters[i + 1] for i in sorted(self.carried)]
         made += [value for one in body.operations if one in self.above for value in one.results if value not in again]
-        return [value for value in made if value in wanted and value is not turn], copies
-
-
-def _has_effects(one: Operation) -> bool:
-    row = OPS.get(one.name)
-    return one.name in KEPT or (row is not None and row.has("effect"))
+        return [value for value in made if value in wanted], copies
 
 
 def _sizes_in(body: Region) -> Iterator[Value]:
