@@ -324,7 +324,7 @@ class SumReader:
                     fields.append(place)
                     children.append((field.type, scope, place))
                 else:
-                    items = constructor.items[number] if constructor.items else None
+                    items = (constructor.items[number] or None) if constructor.items else None
                     value = self._field(f"{constructor.name}.{field.name}", field.type, scope, items)
                     bound = constructor.bound(number)
                     if bound is not None:
@@ -431,6 +431,7 @@ def item_names(label: str, elements: Sequence[Type]) -> list[tuple[str, Type]]:
 
 
 def shown(text: Any) -> str:
+    """A text's bytes as a str; what is no UTF-8 is replaced."""
     return bytes(text).decode("utf-8", "replace")
 
 

@@ -580,6 +580,7 @@ def index_bounds(sources: Sequence[Type], places: Sequence[Variable], named: Seq
 
 
 def renamed_sizes(places: Sequence[Variable], named: Sequence[Variable]) -> dict[str, Size]:
+    """What the ints of a telescope, its sizes among them, are called in its new names."""
     return {old.name: Size.variable(new.name) for old, new in zip(places, named, strict=True) if old.type == INT}
 
 
